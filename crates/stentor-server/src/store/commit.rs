@@ -1,0 +1,145 @@
+//! What a write asks for, and how it can end.
+
+use std::sync::Arc;
+
+use super::{By, Entry, EntryId, Epoch, Link, Partition, StoreTime};
+
+/// One write to one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Where.
+    pub partition: Partition,
+    /// Which life of the partition it is for.
+    pub life: Life,
+    /// What must hold, besides `life`.
+    pub guards: Vec<Guard>,
+    /// What it sets and deletes.
+    pub changes: Vec<Change>,
+    /// What clients will see: whole IRC lines without their line ends.
+    pub lines: Vec<String>,
+    /// Who writes, under which number.
+    pub by: By,
+    /// When the writer's lease ends.
+    pub deadline: StoreTime,
+}
+
+/// Which life of a partition a commit is for. A life that does not match is a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// The partition exists with this epoch.
+    Within(Epoch),
+    /// The commit creates the partition; it must not exist.
+    Begin(Epoch),
+    /// The commit replaces the partition, which has the first epoch, by a new one: fields, members and log are dropped
+    /// before the changes are made.
+    Renew(Epoch, Epoch),
+    /// The partition exists with this epoch, and after this commit it does not. Its entry is still delivered.
+    End(Epoch),
+}
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// On a field.
+    Field(String, Is),
+    /// On a member.
+    Member(String, Is),
+    /// On the number of members.
+    Size(Size),
+}
+
+/// What a value must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Is {
+    /// It exists.
+    Present,
+    /// It does not.
+    Absent,
+    /// It exists and is this.
+    Equal(String),
+}
+
+/// How many members there must be, before the commit's own changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// This many.
+    Exactly(u64),
+    /// More than this.
+    Above(u64),
+    /// Fewer than this.
+    Below(u64),
+}
+
+impl Size {
+    /// Whether `members` is such a number.
+    #[must_use]
+    pub fn holds(self, members: u64) -> bool {
+        match self {
+            Self::Exactly(n) => members == n,
+            Self::Above(n) => members > n,
+            Self::Below(n) => members < n,
+        }
+    }
+}
+
+/// One change to a partition's state. A name is not empty and has no space or line break; a value may hold anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a field.
+    Set(String, String),
+    /// Deletes a field; it need not exist.
+    Unset(String),
+    /// Sets a member.
+    SetMember(String, String),
+    /// Deletes a member; it need not exist.
+    UnsetMember(String),
+}
+
+impl Change {
+    /// Whether the change is to a private field, which no entry shows.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        matches!(self, Self::Set(name, _) | Self::Unset(name) if name.starts_with('~'))
+    }
+}
+
+/// How a commit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Appended, changed and published, now or by an earlier attempt under the same number.
+    Committed(Arc<Entry>),
+    /// Not done: something did not hold.
+    Conflict {
+        /// What.
+        failure: Failure,
+        /// The newest entry when it was judged; `None` where the partition does not exist. A replica that is behind it
+        /// has something to catch up with before the next attempt.
+        last: Option<Link>,
+    },
+    /// Not done: the writer's lease is over.
+    Fenced,
+}
+
+/// What did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The partition's epoch, or its absence, is not the one asked for.
+    Life,
+    /// The guard at this index.
+    Guard(usize),
+    /// The number was used, and nothing is logged under it: an earlier attempt ended in a conflict, or the number was
+    /// overtaken. This commit will never run.
+    Superseded,
+}
+
+/// The id of a committed entry, for callers that need nothing else.
+impl Outcome {
+    /// The committed entry's id.
+    #[must_use]
+    pub fn id(&self) -> Option<EntryId> {
+        match self {
+            Self::Committed(entry) => Some(entry.id),
+            _ => None,
+        }
+    }
+}
