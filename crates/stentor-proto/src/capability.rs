@@ -1,0 +1,200 @@
+//! What a client can switch on, and a set of it.
+
+use std::fmt;
+
+/// A capability that Stentor knows, as in `CAP REQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Capability {
+    /// `ACCOUNT` tells when someone whom the client can see logs in or out.
+    AccountNotify,
+    /// `REGISTER` makes an account.
+    AccountRegistration,
+    /// The tag `account` names the account that a line comes from.
+    AccountTag,
+    /// `AWAY` tells when someone is away or back.
+    AwayNotify,
+    /// Lines that belong together come as a batch.
+    Batch,
+    /// The client hears of new and removed capabilities.
+    CapNotify,
+    /// `CHATHISTORY` reads history.
+    ChatHistory,
+    /// `CHGHOST` tells when a user name or host changes.
+    ChgHost,
+    /// The client's own messages come back to it as the others see them.
+    EchoMessage,
+    /// `JOIN` comes with account and real name.
+    ExtendedJoin,
+    /// The other notices hold for monitored nicks, too.
+    ExtendedMonitor,
+    /// `INVITE` tells operators who invited whom.
+    InviteNotify,
+    /// The answers to a labelled command bear its label.
+    LabeledResponse,
+    /// Tags, and `TAGMSG`.
+    MessageTags,
+    /// `NAMES` and `WHO` give all prefixes of a member.
+    MultiPrefix,
+    /// `AUTHENTICATE` logs in.
+    Sasl,
+    /// The tag `time` tells when a line was made.
+    ServerTime,
+    /// `SETNAME` changes a real name.
+    SetName,
+    /// `FAIL`, `WARN` and `NOTE` are understood.
+    StandardReplies,
+    /// `NAMES` gives `nick!user@host`.
+    UserhostInNames,
+}
+
+/// A set of capabilities: one word, compared and hashed as such, so that lines can be rendered once per set.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct CapabilitySet(u64);
+
+impl Capability {
+    /// Every capability, by name.
+    pub const ALL: [Self; 20] = [
+        Self::AccountNotify,
+        Self::AccountTag,
+        Self::AwayNotify,
+        Self::Batch,
+        Self::CapNotify,
+        Self::ChgHost,
+        Self::AccountRegistration,
+        Self::ChatHistory,
+        Self::EchoMessage,
+        Self::ExtendedJoin,
+        Self::ExtendedMonitor,
+        Self::InviteNotify,
+        Self::LabeledResponse,
+        Self::MessageTags,
+        Self::MultiPrefix,
+        Self::Sasl,
+        Self::ServerTime,
+        Self::SetName,
+        Self::StandardReplies,
+        Self::UserhostInNames,
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccountNotify => "account-notify",
+            Self::AccountRegistration => "draft/account-registration",
+            Self::AccountTag => "account-tag",
+            Self::AwayNotify => "away-notify",
+            Self::Batch => "batch",
+            Self::CapNotify => "cap-notify",
+            Self::ChatHistory => "draft/chathistory",
+            Self::ChgHost => "chghost",
+            Self::EchoMessage => "echo-message",
+            Self::ExtendedJoin => "extended-join",
+            Self::ExtendedMonitor => "extended-monitor",
+            Self::InviteNotify => "invite-notify",
+            Self::LabeledResponse => "labeled-response",
+            Self::MessageTags => "message-tags",
+            Self::MultiPrefix => "multi-prefix",
+            Self::Sasl => "sasl",
+            Self::ServerTime => "server-time",
+            Self::SetName => "setname",
+            Self::StandardReplies => "standard-replies",
+            Self::UserhostInNames => "userhost-in-names",
+        }
+    }
+
+    /// The capability with this name. Names are compared exactly.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+
+    fn bit(self) -> u64 {
+        1 << (self as u8)
+    }
+}
+
+impl CapabilitySet {
+    /// The set without any.
+    pub const EMPTY: Self = Self(0);
+
+    /// The set of all that there are.
+    #[must_use]
+    pub fn all() -> Self {
+        Capability::ALL.into_iter().collect()
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, capability: Capability) {
+        self.0 |= capability.bit();
+    }
+
+    /// Takes one away.
+    pub fn remove(&mut self, capability: Capability) {
+        self.0 &= !capability.bit();
+    }
+
+    /// Whether it is in the set.
+    #[must_use]
+    pub fn contains(self, capability: Capability) -> bool {
+        self.0 & capability.bit() != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those that are in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Its members, in the order of [`Capability::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Capability> {
+        Capability::ALL.into_iter().filter(move |capability| self.contains(*capability))
+    }
+}
+
+impl FromIterator<Capability> for CapabilitySet {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        let mut set = Self::EMPTY;
+        set.extend(capabilities);
+        set
+    }
+}
+
+impl Extend<Capability> for CapabilitySet {
+    fn extend<I: IntoIterator<Item = Capability>>(&mut self, capabilities: I) {
+        for capability in capabilities {
+            self.insert(capability);
+        }
+    }
+}
+
+impl fmt::Debug for CapabilitySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

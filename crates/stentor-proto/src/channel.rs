@@ -1,0 +1,139 @@
+//! A legal channel name.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::nick::shared_forms;
+
+/// How many bytes a channel name may have, `#` included, unless configured otherwise.
+pub const DEFAULT_MAX_LEN: usize = 64;
+
+/// The characters that channel names begin with: the ISUPPORT token `CHANTYPES`.
+pub const PREFIXES: &str = "#";
+
+/// A legal channel name, cheap to clone. Spellings that differ in ASCII case alone are equal.
+///
+/// It begins with `#`; the rest is any UTF-8 without spaces, commas, control characters (NUL, BEL, CR and LF among
+/// them) and characters that cannot be seen, which would make two names look like one.
+#[derive(Clone)]
+pub struct ChannelName {
+    text: Arc<str>,
+    /// Shares `text` where that is folded already.
+    folded: Arc<str>,
+}
+
+/// Why a text is no channel name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelNameError {
+    /// It does not begin with `#`.
+    NoPrefix,
+    /// It has more bytes than allowed.
+    TooLong,
+    /// It holds a character that no channel name may hold.
+    BadCharacter(char),
+}
+
+impl ChannelName {
+    /// Checks `text`, of at most `max_len` bytes.
+    ///
+    /// # Errors
+    /// See [`ChannelNameError`]; all are the client's fault (numeric 403 or 476).
+    pub fn parse(text: &str, max_len: usize) -> Result<Self, ChannelNameError> {
+        if !is_channel_like(text) {
+            return Err(ChannelNameError::NoPrefix);
+        }
+        if let Some(bad) = text.chars().find(|character| is_forbidden(*character)) {
+            return Err(ChannelNameError::BadCharacter(bad));
+        }
+        if text.len() > max_len {
+            return Err(ChannelNameError::TooLong);
+        }
+        let (text, folded) = shared_forms(text);
+        Ok(Self { text, folded })
+    }
+
+    /// The name as its first member wrote it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The form that all spellings share: the key under which to store anything.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+}
+
+/// Whether a target is meant as a channel, legal or not.
+#[must_use]
+pub fn is_channel_like(target: &str) -> bool {
+    target.starts_with('#')
+}
+
+impl PartialEq for ChannelName {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for ChannelName {}
+
+impl PartialOrd for ChannelName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ChannelName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl Hash for ChannelName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+/// Its folded form, so that a map of channels can be asked by [`ChannelName::folded`].
+impl Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        &self.folded
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for ChannelNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPrefix => f.write_str("a channel name begins with #"),
+            Self::TooLong => f.write_str("the channel name is too long"),
+            Self::BadCharacter(bad) => write!(f, "a channel name cannot contain {bad:?}"),
+        }
+    }
+}
+
+impl std::error::Error for ChannelNameError {}
+
+fn is_forbidden(character: char) -> bool {
+    let unseen = matches!(character,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
+        | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}');
+    character == ',' || character.is_whitespace() || character.is_control() || unseen
+}

@@ -1,0 +1,155 @@
+//! One received line, taken apart without copying.
+
+use std::fmt;
+
+use crate::tag::Tags;
+
+/// A line as it was received: `[@tags] [:source] command [params] [:trailing]`.
+///
+/// It borrows from the line. Up to [`INLINE_PARAMS`] parameters cost no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The tags, still encoded.
+    pub tags: Tags<'a>,
+    /// Whom the line says that it comes from, without the colon. A server ignores what a client puts here.
+    pub source: Option<&'a str>,
+    /// The command or numeric, as written: compare it with [`str::eq_ignore_ascii_case`]. Never empty.
+    pub command: &'a str,
+    params: Params<'a>,
+}
+
+/// Why a line is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseError {
+    /// There is nothing in it but spaces. Such a line is ignored, not answered.
+    Empty,
+    /// There are tags or a source, and no command after them.
+    NoCommand,
+    /// It holds a CR, LF or NUL, so it is not one line.
+    ForbiddenByte,
+}
+
+impl<'a> Message<'a> {
+    /// Takes apart one line, given without its CR LF.
+    ///
+    /// Runs of spaces separate like one. A last parameter that was empty or held spaces is as plain as any other
+    /// afterwards. There is no limit to the number of parameters besides the line's length.
+    ///
+    /// # Errors
+    /// See [`ParseError`]. A strange command or a strange tag is no error here.
+    pub fn parse(line: &'a str) -> Result<Self, ParseError> {
+        if line.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
+            return Err(ParseError::ForbiddenByte);
+        }
+        let mut rest = line.trim_start_matches(' ');
+        if rest.is_empty() {
+            return Err(ParseError::Empty);
+        }
+        let mut tags = Tags::default();
+        if let Some(after) = rest.strip_prefix('@') {
+            let (raw, next) = split_word(after);
+            tags = Tags::new(raw);
+            rest = next;
+        }
+        let mut source = None;
+        if let Some(after) = rest.strip_prefix(':') {
+            let (word, next) = split_word(after);
+            source = Some(word);
+            rest = next;
+        }
+        let (command, rest) = split_word(rest);
+        if command.is_empty() {
+            return Err(ParseError::NoCommand);
+        }
+        Ok(Self { tags, source, command, params: Params::parse(rest) })
+    }
+
+    /// All parameters, in order.
+    #[must_use]
+    pub fn params(&self) -> &[&'a str] {
+        self.params.as_slice()
+    }
+
+    /// The parameter at `index`, from 0; nothing where the line has fewer. An empty trailing parameter is present.
+    #[must_use]
+    pub fn param(&self, index: usize) -> Option<&'a str> {
+        self.params().get(index).copied()
+    }
+
+    /// The parameter at `index` unless it is missing or empty.
+    #[must_use]
+    pub fn nonempty(&self, index: usize) -> Option<&'a str> {
+        self.param(index).filter(|param| !param.is_empty())
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the line is empty",
+            Self::NoCommand => "the line has no command",
+            Self::ForbiddenByte => "the line holds a CR, LF or NUL",
+        })
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// How many parameters a message holds without an allocation: as many as RFC 1459 allows.
+pub const INLINE_PARAMS: usize = 15;
+
+#[derive(Clone, Debug, Default)]
+struct Params<'a> {
+    inline: [&'a str; INLINE_PARAMS],
+    inline_len: usize,
+    /// All of them, once there are more than fit inline.
+    heap: Vec<&'a str>,
+}
+
+impl<'a> Params<'a> {
+    fn parse(mut rest: &'a str) -> Self {
+        let mut params = Self::default();
+        while !rest.is_empty() {
+            if let Some(trailing) = rest.strip_prefix(':') {
+                params.push(trailing);
+                break;
+            }
+            let (word, next) = split_word(rest);
+            params.push(word);
+            rest = next;
+        }
+        params
+    }
+
+    fn push(&mut self, param: &'a str) {
+        if let Some(slot) = self.inline.get_mut(self.inline_len) {
+            *slot = param;
+            self.inline_len += 1;
+            return;
+        }
+        if self.heap.is_empty() {
+            self.heap.extend_from_slice(&self.inline);
+        }
+        self.heap.push(param);
+    }
+
+    fn as_slice(&self) -> &[&'a str] {
+        if self.heap.is_empty() { self.inline.get(..self.inline_len).unwrap_or_default() } else { &self.heap }
+    }
+}
+
+impl PartialEq for Params<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Params<'_> {}
+
+/// The text up to the first space, and what follows that run of spaces.
+fn split_word(text: &str) -> (&str, &str) {
+    match text.split_once(' ') {
+        Some((word, rest)) => (word, rest.trim_start_matches(' ')),
+        None => (text, ""),
+    }
+}

@@ -1,0 +1,141 @@
+//! A legal nickname.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::casemapping::Casemapping;
+
+/// How many bytes a nick may have unless configured otherwise.
+pub const DEFAULT_MAX_LEN: usize = 32;
+
+/// A legal nickname, cheap to clone. Spellings that differ in ASCII case alone are equal.
+///
+/// It is of ASCII letters, digits and ``-[]\`_^{|}``, and does not begin with a digit or a hyphen. So it can be taken
+/// for no channel, prefix, mask, list or user id, and a look-alike from another script cannot pass for it.
+#[derive(Clone)]
+pub struct Nick {
+    text: Arc<str>,
+    /// Shares `text` where that is folded already.
+    folded: Arc<str>,
+}
+
+/// Why a text is no nick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NickError {
+    /// It is empty.
+    Empty,
+    /// It has more bytes than allowed.
+    TooLong,
+    /// It begins with a digit or a hyphen.
+    BadStart(char),
+    /// It holds a character that no nick may hold.
+    BadCharacter(char),
+}
+
+impl Nick {
+    /// Checks `text`, of at most `max_len` bytes.
+    ///
+    /// # Errors
+    /// See [`NickError`]; all are the client's fault (numeric 432).
+    pub fn parse(text: &str, max_len: usize) -> Result<Self, NickError> {
+        let Some(first) = text.chars().next() else {
+            return Err(NickError::Empty);
+        };
+        if let Some(bad) = text.chars().find(|character| !is_nick_character(*character)) {
+            return Err(NickError::BadCharacter(bad));
+        }
+        if first.is_ascii_digit() || first == '-' {
+            return Err(NickError::BadStart(first));
+        }
+        if text.len() > max_len {
+            return Err(NickError::TooLong);
+        }
+        let (text, folded) = shared_forms(text);
+        Ok(Self { text, folded })
+    }
+
+    /// The nick as its owner writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The form that all spellings share: the key under which to store anything.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+}
+
+impl PartialEq for Nick {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for Nick {}
+
+impl PartialOrd for Nick {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Nick {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl Hash for Nick {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+/// Its folded form, so that a map of nicks can be asked by [`Nick::folded`].
+impl Borrow<str> for Nick {
+    fn borrow(&self) -> &str {
+        &self.folded
+    }
+}
+
+impl fmt::Display for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for NickError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a nickname cannot be empty"),
+            Self::TooLong => f.write_str("the nickname is too long"),
+            Self::BadStart(first) => write!(f, "a nickname cannot begin with {first:?}"),
+            Self::BadCharacter(bad) => write!(f, "a nickname cannot contain {bad:?}"),
+        }
+    }
+}
+
+impl std::error::Error for NickError {}
+
+/// A name as written, and folded; both share their memory where they are the same.
+pub(crate) fn shared_forms(text: &str) -> (Arc<str>, Arc<str>) {
+    let written: Arc<str> = text.into();
+    let folded = Casemapping::Ascii.fold(text);
+    let folded = if *folded == *text { Arc::clone(&written) } else { folded.as_ref().into() };
+    (written, folded)
+}
+
+fn is_nick_character(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || matches!(character, '-' | '[' | ']' | '\\' | '`' | '_' | '^' | '{' | '|' | '}')
+}
