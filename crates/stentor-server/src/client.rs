@@ -1,0 +1,158 @@
+//! What the rest of a node knows of one connected client.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use stentor_proto::capability::{Capability, CapabilitySet};
+
+use crate::hub::{Held, UserId};
+use crate::send_queue::SendQueue;
+use crate::tenure::Tenure;
+
+/// A connected client as other tasks see it: where to send, and who it is.
+pub struct Client {
+    /// The user's id, and the token of its claims.
+    pub id: UserId,
+    /// The incarnation that its claims belong to.
+    pub tenure: Arc<Tenure>,
+    /// What waits to be written to it.
+    pub queue: SendQueue,
+    capabilities: AtomicU64,
+    profile: RwLock<Arc<Profile>>,
+    /// The channels it is in, by folded name.
+    channels: Mutex<HashMap<String, Held>>,
+    heard: Mutex<Heard>,
+}
+
+/// Who a user is, as others see it. Replaced whole, so a reader never sees half a change.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// The nick; `*` until one is claimed.
+    pub nick: String,
+    /// The user name.
+    pub user: String,
+    /// The cloaked host.
+    pub host: String,
+    /// The account's display name.
+    pub account: Option<String>,
+    /// The real name.
+    pub realname: String,
+    /// The away message, where the user is away.
+    pub away: Option<String>,
+    /// `+i` and the like: letters without a sign.
+    pub modes: String,
+    /// The privileges of the account's roles.
+    pub roles: Vec<String>,
+    /// Whether the welcome was sent.
+    pub registered: bool,
+    /// When the user registered, in seconds since the Unix epoch.
+    pub since: u64,
+    /// Whether every hop from the client to its node is encrypted.
+    pub secure: bool,
+}
+
+#[derive(Debug)]
+struct Heard {
+    /// The last line of any kind.
+    any: Instant,
+    /// The last line that counts as activity of the person.
+    active: Instant,
+}
+
+impl Client {
+    /// A client that has just connected.
+    #[must_use]
+    pub fn new(id: UserId, tenure: Arc<Tenure>, queue: SendQueue, profile: Profile) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            tenure,
+            queue,
+            capabilities: AtomicU64::new(0),
+            profile: RwLock::new(Arc::new(profile)),
+            channels: Mutex::default(),
+            heard: Mutex::new(Heard { any: now, active: now }),
+        }
+    }
+
+    /// The capabilities that it has negotiated.
+    #[must_use]
+    pub fn capabilities(&self) -> CapabilitySet {
+        CapabilitySet::from_bits(self.capabilities.load(Ordering::Relaxed))
+    }
+
+    /// Whether it has negotiated one of them.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities().contains(capability)
+    }
+
+    /// Replaces the negotiated capabilities.
+    pub fn set_capabilities(&self, capabilities: CapabilitySet) {
+        self.capabilities.store(capabilities.bits(), Ordering::Relaxed);
+    }
+
+    /// Who it is now.
+    #[must_use]
+    pub fn profile(&self) -> Arc<Profile> {
+        self.profile.read().expect("no writer of a profile panics").clone()
+    }
+
+    /// Changes who it is.
+    pub fn update(&self, change: impl FnOnce(&mut Profile)) {
+        let mut slot = self.profile.write().expect("no writer of a profile panics");
+        let mut profile = Profile::clone(&slot);
+        change(&mut profile);
+        *slot = Arc::new(profile);
+    }
+
+    /// Its channels, for a look or a change.
+    pub fn with_channels<T>(&self, look: impl FnOnce(&mut HashMap<String, Held>) -> T) -> T {
+        look(&mut self.channels.lock().expect("no holder of the channels panics"))
+    }
+
+    /// The folded names of its channels.
+    #[must_use]
+    pub fn channel_names(&self) -> Vec<String> {
+        self.with_channels(|channels| channels.keys().cloned().collect())
+    }
+
+    /// Notes that a line arrived, and whether it shows a person at work.
+    pub fn note_heard(&self, active: bool) {
+        let now = Instant::now();
+        let mut heard = self.heard.lock().expect("no holder of the times panics");
+        heard.any = now;
+        if active {
+            heard.active = now;
+        }
+    }
+
+    /// When the last line arrived.
+    #[must_use]
+    pub fn last_heard(&self) -> Instant {
+        self.heard.lock().expect("no holder of the times panics").any
+    }
+
+    /// When the person last did something.
+    #[must_use]
+    pub fn last_active(&self) -> Instant {
+        self.heard.lock().expect("no holder of the times panics").active
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("nick", &self.profile().nick).finish_non_exhaustive()
+    }
+}
+
+impl Profile {
+    /// `nick!user@host`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        format!("{}!{}@{}", self.nick, self.user, self.host)
+    }
+}

@@ -1,0 +1,69 @@
+//! INVITE: lets somebody into a channel whatever its modes say.
+
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use crate::error::Error;
+use crate::hub::{Decision, clock};
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Guard, Is, Partition};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let (Some(target), Some(channel)) = (message.nonempty(0), message.nonempty(1)) else {
+        if message.params().is_empty() {
+            reply.numeric(Numeric::RPL_ENDOFINVEXLIST, &[], "End of /INVITE list");
+            return Ok(());
+        }
+        return Err(super::need_more_params("INVITE"));
+    };
+    let folded = channel.to_ascii_lowercase();
+    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let id = session.client.id.clone();
+    held.with_state(|state| policy::own_member(state, channel, &id).map(drop))?;
+    let person = session.node.find_person(target).await?.filter(|person| person.online);
+    let person = person.ok_or_else(|| super::no_such_nick(target))?;
+    session
+        .node
+        .hub
+        .transact(&held, &session.client.tenure, Some(session.quiet_origin()), |state| {
+            let member = policy::own_member(state, channel, &id)?;
+            if policy::has_mode(state, 'i') {
+                policy::own_operator(state, channel, &id)?;
+            }
+            if state.members.contains_key(&*person.id) {
+                let text = "is already on channel";
+                return Err(Error::numeric(Numeric::ERR_USERONCHANNEL, &[&person.nick, channel], text));
+            }
+            let guards =
+                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), super::join::rules_guard(state)];
+            let name = policy::name(state, &folded);
+            let line = Line::new("INVITE").source(member.source()).param(&person.nick).param(name).build();
+            let mut changes = vec![Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string())];
+            changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
+            Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line] })
+        })
+        .await?;
+    let name = held.with_state(|state| policy::name(state, &folded).to_owned());
+    let source = session.client.profile().source();
+    let line = Line::new("INVITE").source(source).param(&person.nick).param(&name).build();
+    session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+    reply.bare(Numeric::RPL_INVITING, &[&person.nick, &name]);
+    if let Some(away) = &person.away {
+        reply.numeric(Numeric::RPL_AWAY, &[&person.nick], away);
+    }
+    Ok(())
+}
+
+/// The invitations that make room for one more: the oldest of a full list.
+fn oldest_beyond<'a>(fields: impl Iterator<Item = (&'a String, &'a String)>) -> impl Iterator<Item = String> {
+    let mut invited: Vec<(&String, &String)> = fields.filter(|(name, _)| name.starts_with("invited:")).collect();
+    invited.sort_by_key(|(_, at)| at.parse::<u64>().unwrap_or_default());
+    let surplus = (invited.len() + 1).saturating_sub(INVITATIONS);
+    invited.into_iter().take(surplus).map(|(name, _)| name.clone()).collect::<Vec<_>>().into_iter()
+}
+
+/// How many unused invitations a channel keeps.
+const INVITATIONS: usize = 100;

@@ -1,0 +1,183 @@
+//! JOIN: enters channels, and creates those that do not exist.
+
+use std::sync::Arc;
+
+use stentor_proto::capability::Capability;
+use stentor_proto::channel::ChannelName;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use crate::error::Error;
+use crate::hub::{Decision, Held, Member, State, clock};
+use crate::policy::{self, Joiner};
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let targets = message.param(0).unwrap_or_default();
+    if targets == "0" {
+        return super::part::all(session, reply).await;
+    }
+    let mut keys = message.param(1).unwrap_or_default().split(',');
+    reply.expect_many();
+    for target in targets.split(',').filter(|target| !target.is_empty()) {
+        let key = keys.next().filter(|key| !key.is_empty());
+        match join(session, target, key, reply).await {
+            Ok(()) => {}
+            Err(error @ (Error::Close(_) | Error::Fenced)) => return Err(error),
+            Err(error) => error.send("JOIN", reply),
+        }
+    }
+    Ok(())
+}
+
+async fn join(session: &mut Session, target: &str, key: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+    let config = session.node.config();
+    let name = ChannelName::parse(target, config.limits.channel_length)
+        .map_err(|_| policy::no_such_channel(target))?;
+    let count = session.client.with_channels(|channels| {
+        if channels.contains_key(name.folded()) { Err(Error::Silent) } else { Ok(channels.len()) }
+    })?;
+    if !config.channels.max_per_user.has_room(count) {
+        return Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[target], "You have joined too many channels"));
+    }
+    let partition = Partition::channel(name.folded());
+    let held = session.node.hub.hold(&partition).await?;
+    let epoch = announce(session, &held, &partition).await?;
+    session.index(&format!("{}/{}", session.client.id, name.folded()), Some("")).await?;
+
+    let id = session.client.id.clone();
+    let origin = reply.origin(false, true);
+    let profile = session.client.profile();
+    let account = session.account_folded().map(str::to_owned);
+    let newcomer = Newcomer { name: &name, id: &id, account: account.as_deref(), key, epoch };
+    let member = Member {
+        writer: session.client.tenure.writer().to_string(),
+        prefixes: String::new(),
+        away: profile.away.is_some(),
+        joined: clock::wall_ms(),
+        nick: profile.nick.clone(),
+        user: profile.user.clone(),
+        host: profile.host.clone(),
+        account: profile.account.clone(),
+        realname: profile.realname.clone(),
+    };
+    let result = session
+        .node
+        .hub
+        .transact(&held, &session.client.tenure, Some(origin), |state| {
+            newcomer.decide(state, &member, &config.channels.default_modes)
+        })
+        .await;
+    if let Err(refusal) = result {
+        session.index(&format!("{id}/{}", name.folded()), None).await?;
+        return Err(refusal.into());
+    }
+    // Nothing follows the JOIN on this connection before the channel is among the client's own.
+    held.add_local(session.client.clone());
+    let held = Arc::new(held);
+    greet(session, &held, &name, reply);
+    if let Some(held) = Arc::into_inner(held) {
+        session.client.with_channels(|channels| channels.insert(name.folded().to_owned(), held));
+    }
+    Ok(())
+}
+
+/// Lists a channel that is about to be created in the directory, and returns the epoch that it will have.
+async fn announce(session: &Session, held: &Held, partition: &Partition) -> Result<Epoch, Error> {
+    let epoch = Epoch::random();
+    if held.with_state(|state| state.epoch.is_some()) {
+        return Ok(epoch);
+    }
+    let key = partition.as_str();
+    let value = format!("{epoch} {}", clock::wall_ms());
+    session
+        .node
+        .hub
+        .write(&session.client.tenure, &Partition::directory_of(key), &[], |peek| {
+            Ok::<_, Error>(Decision {
+                life: Some(peek.epoch.map_or_else(|| Life::Begin(Epoch::random()), Life::Within)),
+                changes: vec![Change::Set(key.to_owned(), value.clone())],
+                ..Decision::default()
+            })
+        })
+        .await?;
+    Ok(epoch)
+}
+
+struct Newcomer<'a> {
+    name: &'a ChannelName,
+    id: &'a Arc<str>,
+    account: Option<&'a str>,
+    key: Option<&'a str>,
+    /// What a channel that does not exist yet would get.
+    epoch: Epoch,
+}
+
+impl Newcomer<'_> {
+    fn decide(&self, state: &State, member: &Member, modes: &str) -> Result<Decision, Error> {
+        let name = policy::name(state, self.name.as_str());
+        let account = member.account.as_deref().unwrap_or("*");
+        let line = format!(":{} JOIN {name} {account} :{}", member.source(), member.realname);
+        if state.epoch.is_none() {
+            return Ok(self.create(member, modes, line));
+        }
+        if state.members.contains_key(self.id) {
+            return Err(Error::Silent);
+        }
+        let source = member.source();
+        let joiner = Joiner { id: self.id, source: &source, account: self.account, key: self.key };
+        policy::may_join(state, self.name.as_str(), joiner)?;
+        let mut member = member.clone();
+        if policy::is_founder(state, self.account) {
+            "o".clone_into(&mut member.prefixes);
+        }
+        let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), rules_guard(state)];
+        guards.push(Guard::Size(if state.members.is_empty() { Size::Exactly(0) } else { Size::Above(0) }));
+        if let Some(limit) = policy::limit(state) {
+            guards.push(Guard::Size(Size::Below(limit)));
+        }
+        let mut changes = vec![Change::SetMember(self.id.to_string(), member.to_value())];
+        let invitation = format!("invited:{}", self.id);
+        if state.field(&invitation).is_some() {
+            guards.pop_if(|guard| matches!(guard, Guard::Size(Size::Below(_))));
+            changes.push(Change::Unset(invitation));
+        }
+        Ok(Decision { life: state.within(), guards, changes, lines: vec![line] })
+    }
+
+    fn create(&self, member: &Member, modes: &str, line: String) -> Decision {
+        let set = |name: &str, value: String| Change::Set(name.to_owned(), value);
+        let mut changes = vec![
+            set("name", self.name.as_str().to_owned()),
+            set("created", clock::wall_ms().to_string()),
+            set("modes", modes.to_owned()),
+            set("rules", fresh_rules()),
+        ];
+        if let Some(account) = self.account {
+            changes.push(set("founder", account.to_owned()));
+        }
+        let founder = Member { prefixes: "o".to_owned(), ..member.clone() };
+        changes.push(Change::SetMember(self.id.to_string(), founder.to_value()));
+        Decision { life: Some(Life::Begin(self.epoch)), guards: Vec::new(), changes, lines: vec![line] }
+    }
+}
+
+fn greet(session: &Session, held: &Held, name: &ChannelName, reply: &mut Reply) {
+    super::topic::show(held, name.folded(), reply, false);
+    if !session.client.has(Capability::NoImplicitNames) {
+        super::names::show(session, held, name.folded(), reply);
+    }
+}
+
+/// The guard that an operator's change since the decision breaks.
+pub(super) fn rules_guard(state: &State) -> Guard {
+    let is = state.field("rules").map_or(Is::Absent, |rules| Is::Equal(rules.to_owned()));
+    Guard::Field("rules".to_owned(), is)
+}
+
+/// A new value of `rules`.
+pub(super) fn fresh_rules() -> String {
+    crate::random::text(10)
+}

@@ -1,0 +1,86 @@
+//! KICK: throws people out of a channel.
+
+use std::sync::Arc;
+
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+use stentor_proto::text::truncate_utf8;
+
+use crate::error::Error;
+use crate::hub::{Decision, Replica};
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Guard, Is, Life, Partition, Size};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let channel = message.param(0).unwrap_or_default();
+    let targets = message.param(1).unwrap_or_default();
+    let nick = session.client.profile().nick.clone();
+    let reason = message.nonempty(2).unwrap_or(&nick);
+    let reason = truncate_utf8(reason, session.node.config().limits.kick_length);
+    if targets.contains(',') {
+        reply.expect_many();
+    }
+    let held = session.node.hub.hold(&Partition::channel(&channel.to_ascii_lowercase())).await?;
+    for target in targets.split(',').filter(|target| !target.is_empty()) {
+        match kick(session, &held, channel, target, reason, reply).await {
+            Ok(()) => {}
+            Err(Error::Fenced) => return Err(Error::Fenced),
+            Err(error) => {
+                reply.reclaim();
+                error.send("KICK", reply);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn kick(
+    session: &Session,
+    replica: &Arc<Replica>,
+    channel: &str,
+    target: &str,
+    reason: &str,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let id = session.client.id.clone();
+    let folded = channel.to_ascii_lowercase();
+    let origin = reply.origin(false, true);
+    let entry = session
+        .node
+        .hub
+        .transact(replica, &session.client.tenure, Some(origin), |state| {
+            if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
+                return Err(policy::no_such_channel(channel));
+            }
+            let member = policy::own_operator(state, channel, &id)?;
+            let (kicked, victim) = policy::member_by_nick(state, target).ok_or_else(|| {
+                let text = "They aren't on that channel";
+                Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[target, channel], text)
+            })?;
+            let name = policy::name(state, &folded);
+            let line = Line::new("KICK").source(member.source()).param(name).param(&victim.nick).trailing(reason);
+            let mut guards = vec![
+                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
+                Guard::Member(kicked.to_string(), Is::Present),
+                super::join::rules_guard(state),
+            ];
+            let mut life = state.within();
+            if let (Some(epoch), 1, None) = (state.epoch, state.members.len(), state.field("founder")) {
+                guards.push(Guard::Size(Size::Exactly(1)));
+                life = Some(Life::End(epoch));
+            }
+            let changes = vec![
+                Change::UnsetMember(kicked.to_string()),
+                Change::Set("rules".to_owned(), super::join::fresh_rules()),
+            ];
+            Ok(Decision { life, guards, changes, lines: vec![line.build()] })
+        })
+        .await?;
+    if entry.ends {
+        super::part::forget(session, replica.partition()).await?;
+    }
+    Ok(())
+}

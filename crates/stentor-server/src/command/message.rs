@@ -1,0 +1,243 @@
+//! PRIVMSG, NOTICE and TAGMSG: what people say.
+
+use std::sync::Arc;
+
+use stentor_proto::capability::Capability;
+use stentor_proto::channel::is_channel_like;
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+use stentor_proto::tag;
+
+use crate::error::Error;
+use crate::hub::msgid::MessageId;
+use crate::hub::render::Rendering;
+use crate::hub::{Decision, clock};
+use crate::node::people::Person;
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Entry, Guard, Is, Partition};
+
+pub(super) async fn privmsg(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    say(session, message, reply, Kind::Privmsg).await
+}
+
+pub(super) async fn notice(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    say(session, message, reply, Kind::Notice).await
+}
+
+pub(super) async fn tagmsg(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    say(session, message, reply, Kind::Tagmsg).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Privmsg,
+    Notice,
+    Tagmsg,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Privmsg => "PRIVMSG",
+            Self::Notice => "NOTICE",
+            Self::Tagmsg => "TAGMSG",
+        }
+    }
+}
+
+async fn say(session: &mut Session, message: &Message<'_>, reply: &mut Reply, kind: Kind) -> Result<(), Error> {
+    let Some(targets) = message.nonempty(0) else {
+        let text = format!("No recipient given ({})", kind.name());
+        return Err(Error::numeric(Numeric::ERR_NORECIPIENT, &[], &text));
+    };
+    let text = message.nonempty(1);
+    if text.is_none() && kind != Kind::Tagmsg {
+        return Err(Error::numeric(Numeric::ERR_NOTEXTTOSEND, &[], "No text to send"));
+    }
+    let limit = session.node.config().limits.targets;
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    if !limit.allows(targets.len()) {
+        let first = targets.first().copied().unwrap_or_default();
+        return Err(Error::numeric(Numeric::ERR_TOOMANYTARGETS, &[first], "Too many recipients"));
+    }
+    if targets.len() > 1 {
+        reply.expect_many();
+    }
+    let said = Said { kind, tags: client_tags(session, message), text };
+    for target in targets {
+        let result = if is_channel_like(target) {
+            to_channel(session, target, &said, reply).await
+        } else {
+            to_person(session, target, &said, reply).await
+        };
+        match result {
+            Err(Error::Fenced) => return Err(Error::Fenced),
+            // A program's NOTICE never draws an automatic answer; a client that labels it wants one.
+            Err(error) => {
+                reply.reclaim();
+                error.send(kind.name(), reply);
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+struct Said<'a> {
+    kind: Kind,
+    tags: String,
+    text: Option<&'a str>,
+}
+
+impl Said<'_> {
+    fn line(&self, source: &str, target: &str) -> String {
+        let mut line = Line::new(self.kind.name()).source(source).raw_tags(&self.tags).param(target);
+        if let Some(text) = self.text {
+            line = line.trailing(text);
+        }
+        line.build()
+    }
+}
+
+/// The client-only tags of a message, and the sender's account.
+fn client_tags(session: &Session, message: &Message<'_>) -> String {
+    let mut tags: Vec<String> = Vec::new();
+    if let Some(account) = &session.client.profile().account {
+        tags.push(format!("account={}", tag::escape_value(account)));
+    }
+    if session.client.has(Capability::MessageTags) {
+        let own = message.tags.raw().split(';').filter(|raw| {
+            let key = raw.split('=').next().unwrap_or(raw);
+            tag::is_client_only(key) && tag::is_valid_key(key)
+        });
+        tags.extend(own.map(str::to_owned));
+    }
+    tags.join(";")
+}
+
+async fn to_channel(session: &mut Session, target: &str, said: &Said<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let folded = target.to_ascii_lowercase();
+    let joined = session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()));
+    let (replica, _held) = match joined {
+        Some(replica) => (replica, None),
+        None => {
+            let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+            (held.replica(), Some(held))
+        }
+    };
+    let id = session.client.id.clone();
+    let source = session.client.profile().source();
+    let decide = |state: &crate::hub::State| {
+        if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
+            return Err(policy::no_such_channel(target));
+        }
+        let member = state.members.get(&id);
+        policy::may_speak(state, target, member.map(|member| &**member), &source)?;
+        let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
+        let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
+        let lines = vec![said.line(&source, policy::name(state, &folded))];
+        Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
+    };
+    let echo = session.client.has(Capability::EchoMessage);
+    if said.kind == Kind::Tagmsg {
+        let line = replica.with_state(decide)?.lines.pop().unwrap_or_default();
+        session.node.hub.publish(replica.partition(), &id, &line).await?;
+        if echo {
+            echo_transient(session, &line, reply);
+        }
+        return Ok(());
+    }
+    let origin = reply.origin(echo, echo);
+    session.node.hub.transact(&replica, &session.client.tenure, Some(origin), decide).await?;
+    Ok(())
+}
+
+async fn to_person(session: &mut Session, target: &str, said: &Said<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
+    let source = session.client.profile().source();
+    let line = said.line(&source, &person.nick);
+    let echo = session.client.has(Capability::EchoMessage);
+    if said.kind == Kind::Tagmsg {
+        session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+        if echo {
+            echo_transient(session, &line, reply);
+        }
+        return Ok(());
+    }
+    let own = keep_own(session, &person, &line).await?;
+    let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
+    if own_partition.as_ref() != Some(&person.inbox) {
+        deliver(session, &person, &own, &line).await?;
+    }
+    if echo {
+        let origin = reply.origin(true, true);
+        let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
+        let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
+        let time = clock::server_time(own.id.ms);
+        if let Ok(message) = Message::parse(&line)
+            && let Some(bytes) = Rendering::new(message, &time, &msgid).own(session.client.capabilities(), &origin.tag)
+        {
+            session.client.queue.push(bytes);
+        }
+    }
+    if said.kind == Kind::Privmsg {
+        if let Some(away) = &person.away {
+            reply.numeric(Numeric::RPL_AWAY, &[&person.nick], away);
+        } else if !person.online {
+            reply.numeric(Numeric::RPL_AWAY, &[&person.nick], "Not connected now; your message waits for them");
+        }
+    }
+    Ok(())
+}
+
+/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
+async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
+    let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
+    let guard = session.account.as_ref().map(|claim| Guard::Field("session".to_owned(), Is::Equal(claim.value.clone())));
+    let entry = session
+        .node
+        .hub
+        .transact(inbox, &session.client.tenure, Some(session.quiet_origin()), |state| {
+            if state.epoch.is_none() {
+                return Err(Error::Fenced);
+            }
+            Ok(Decision {
+                life: state.within(),
+                guards: guard.iter().cloned().collect(),
+                changes: vec![Change::Set("out".to_owned(), person.inbox.to_string())],
+                lines: vec![line.to_owned()],
+            })
+        })
+        .await?;
+    Ok(entry)
+}
+
+/// Writes it to the recipient's log, under the id and time that it has in the sender's.
+async fn deliver(session: &Session, person: &Person, own: &Entry, line: &str) -> Result<(), Error> {
+    let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
+    let line = crate::fleet::outbox::for_recipient(from, own, line);
+    session
+        .node
+        .hub
+        .write(&session.client.tenure, &person.inbox, &["removed"], |peek| {
+            if peek.epoch.is_none() || peek.fields.iter().any(Option::is_some) {
+                return Err(super::no_such_nick(&person.nick));
+            }
+            Ok(Decision { lines: vec![line.clone()], ..Decision::default() })
+        })
+        .await?;
+    Ok(())
+}
+
+fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
+    let origin = reply.origin(true, true);
+    let time = clock::server_time(clock::wall_ms());
+    if let Ok(message) = Message::parse(line)
+        && let Some(bytes) = Rendering::new(message, &time, "").own(session.client.capabilities(), &origin.tag)
+    {
+        session.client.queue.push(bytes);
+    }
+}

@@ -1,0 +1,233 @@
+//! The commands: one file each, and one table that lists them all.
+
+mod admin;
+mod away;
+pub mod cap;
+mod authenticate;
+mod chathistory;
+mod help;
+mod invite;
+mod ison;
+mod join;
+mod kick;
+mod list;
+mod lusers;
+mod message;
+mod mode;
+mod motd;
+pub mod monitor;
+mod names;
+mod nick;
+mod part;
+mod pass;
+mod ping;
+pub mod quit;
+pub mod register;
+mod setname;
+mod time;
+mod topic;
+mod user;
+mod userhost;
+mod version;
+mod who;
+mod whois;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::session::Session;
+
+/// One command that clients may send.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name, in capitals.
+    pub name: &'static str,
+    /// How many parameters it needs.
+    pub params: usize,
+    /// When it may be sent.
+    pub when: When,
+    /// What it costs of the client's rate, in lines.
+    pub cost: u32,
+    /// Whether it shows a person at work.
+    pub active: bool,
+    run: Handler,
+    /// How it is written and what it does, for HELP.
+    pub help: (&'static str, &'static str),
+}
+
+/// When a command may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At any time.
+    Always,
+    /// After the welcome.
+    Registered,
+    /// Before the welcome.
+    Registering,
+}
+
+type Handler = for<'a> fn(&'a mut Session, &'a Message<'a>, &'a mut Reply) -> Running<'a>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+macro_rules! handler {
+    ($path:path) => {
+        |session, message, reply| Box::pin($path(session, message, reply))
+    };
+}
+
+const fn command(name: &'static str, params: usize, run: Handler, help: (&'static str, &'static str)) -> Command {
+    Command { name, params, when: When::Registered, cost: 1, active: false, run, help }
+}
+
+impl Command {
+    const fn always(mut self) -> Self {
+        self.when = When::Always;
+        self
+    }
+
+    const fn registering(mut self) -> Self {
+        self.when = When::Registering;
+        self
+    }
+
+    const fn costs(mut self, lines: u32) -> Self {
+        self.cost = lines;
+        self
+    }
+
+    const fn active(mut self) -> Self {
+        self.active = true;
+        self
+    }
+}
+
+/// Every command, by name.
+pub const TABLE: &[Command] = &[
+    command("ADMIN", 0, handler!(admin::run), ("ADMIN", "Tells whom to ask.")),
+    command("AUTHENTICATE", 1, handler!(authenticate::run), ("AUTHENTICATE <mechanism or data>", "Logs in (SASL)."))
+        .always(),
+    command("AWAY", 0, handler!(away::run), ("AWAY [:<message>]", "Says that you are away, or back.")).costs(3),
+    command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
+    command(
+        "CHATHISTORY",
+        3,
+        handler!(chathistory::run),
+        ("CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS …", "Reads what was said before."),
+    )
+    .costs(2),
+    command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Explains the commands.")),
+    command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
+    command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
+    command("ISON", 1, handler!(ison::run), ("ISON <nick> …", "Tells which of these people are here.")).costs(2),
+    command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
+    command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out.")).active(),
+    command("LIST", 0, handler!(list::run), ("LIST [<channels or filters>]", "Lists channels.")).costs(5),
+    command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
+    command("MODE", 1, handler!(mode::run), ("MODE <target> [<modes> [<parameters>]]", "Shows or changes modes.")),
+    command("MONITOR", 1, handler!(monitor::run), ("MONITOR +|-|C|L|S [<nick>,…]", "Watches for people.")).costs(2),
+    command("MOTD", 0, handler!(motd::run), ("MOTD", "Shows the message of the day.")),
+    command("NAMES", 0, handler!(names::run), ("NAMES <channel>[,…]", "Lists who is in a channel.")),
+    command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name.")).always().costs(2),
+    command("NOTICE", 0, handler!(message::notice), ("NOTICE <target>[,…] :<text>", "Says something, for programs."))
+        .active(),
+    command("PART", 1, handler!(part::run), ("PART <channel>[,…] [:<reason>]", "Leaves channels.")).active(),
+    command("PASS", 1, handler!(pass::run), ("PASS <account>:<password>", "Logs in, for clients without SASL."))
+        .registering(),
+    command("PING", 1, handler!(ping::run), ("PING <token>", "Asks for a PONG.")).always(),
+    command("PONG", 0, handler!(ping::pong), ("PONG <token>", "Answers a PING.")).always(),
+    command("PRIVMSG", 0, handler!(message::privmsg), ("PRIVMSG <target>[,…] :<text>", "Says something.")).active(),
+    command("QUIT", 0, handler!(quit::run), ("QUIT [:<reason>]", "Ends the connection.")).always(),
+    command(
+        "REGISTER",
+        3,
+        handler!(register::run),
+        ("REGISTER <account|*> <email|*> <password>", "Makes an account."),
+    )
+    .always()
+    .costs(5),
+    command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name.")).costs(3),
+    command("TAGMSG", 0, handler!(message::tagmsg), ("TAGMSG <target>[,…]", "Sends client-only tags.")),
+    command("TIME", 0, handler!(time::run), ("TIME", "Tells the time.")),
+    command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic.")).active(),
+    command("USER", 4, handler!(user::run), ("USER <name> 0 * :<real name>", "Introduces you.")).always(),
+    command("USERHOST", 1, handler!(userhost::run), ("USERHOST <nick> …", "Shows addresses, cloaked.")),
+    command("VERSION", 0, handler!(version::run), ("VERSION", "Tells the version and what is supported.")),
+    command("WHO", 0, handler!(who::run), ("WHO <channel or mask>", "Lists people.")).costs(3),
+    command("WHOIS", 1, handler!(whois::run), ("WHOIS <nick>", "Tells about a person.")).costs(2),
+];
+
+/// The command with this name, in any case.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Command> {
+    TABLE.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+}
+
+/// Runs one command and answers it. `Err` where the connection is to end.
+///
+/// # Errors
+/// [`Error::Close`] and [`Error::Fenced`].
+pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<(), Error> {
+    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
+    let label = label
+        .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
+        .filter(|_| session.client.has(stentor_proto::capability::Capability::LabeledResponse));
+    let server = session.node.server_name.clone();
+    let mut reply = Reply::new(session.client.clone(), server, label.map(str::to_owned));
+    let result = run(session, message, &mut reply).await;
+    if let Err(error) = &result {
+        reply.reclaim();
+        error.send(&message.command.to_ascii_uppercase(), &mut reply);
+    }
+    reply.finish();
+    match result {
+        Err(error @ (Error::Close(_) | Error::Fenced)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let registered = session.registering.is_none();
+    let Some(command) = find(message.command) else {
+        let code = if registered { Numeric::ERR_UNKNOWNCOMMAND } else { Numeric::ERR_NOTREGISTERED };
+        let text = if registered { "Unknown command" } else { "You have not registered" };
+        return if registered {
+            Err(Error::numeric(code, &[message.command], text))
+        } else {
+            Err(Error::numeric(code, &[], text))
+        };
+    };
+    match command.when {
+        When::Registered if !registered => {
+            return Err(Error::numeric(Numeric::ERR_NOTREGISTERED, &[], "You have not registered"));
+        }
+        When::Registering if registered => {
+            return Err(Error::numeric(Numeric::ERR_ALREADYREGISTERED, &[], "You may not reregister"));
+        }
+        _ => {}
+    }
+    if message.params().len() < command.params {
+        return Err(need_more_params(command.name));
+    }
+    session.client.note_heard(command.active);
+    (command.run)(session, message, reply).await
+}
+
+/// `ERR_NEEDMOREPARAMS`.
+#[must_use]
+pub fn need_more_params(command: &str) -> Error {
+    Error::numeric(Numeric::ERR_NEEDMOREPARAMS, &[command], "Not enough parameters")
+}
+
+/// `ERR_NOSUCHNICK`.
+#[must_use]
+pub fn no_such_nick(nick: &str) -> Error {
+    Error::numeric(Numeric::ERR_NOSUCHNICK, &[nick], "No such nick/channel")
+}
+
+/// A longer label is ignored, as the specification asks.
+const LABEL_LENGTH: usize = 64;

@@ -1,0 +1,54 @@
+//! NAMES: lists who is in a channel.
+
+use stentor_proto::capability::Capability;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use crate::error::Error;
+use crate::hub::Replica;
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::Partition;
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let Some(targets) = message.nonempty(0) else {
+        reply.numeric(Numeric::RPL_ENDOFNAMES, &["*"], "End of /NAMES list");
+        return Ok(());
+    };
+    for target in targets.split(',').filter(|target| !target.is_empty()).take(TARGETS) {
+        let folded = target.to_ascii_lowercase();
+        let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+        let visible = held
+            .with_state(|state| state.epoch.is_some() && policy::is_visible_to(state, &session.client.id));
+        if visible {
+            show(session, &held, &folded, reply);
+        } else {
+            reply.numeric(Numeric::RPL_ENDOFNAMES, &[target], "End of /NAMES list");
+        }
+    }
+    Ok(())
+}
+
+/// Lists a channel's members.
+pub(super) fn show(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) {
+    let all = session.client.has(Capability::MultiPrefix);
+    let hosts = session.client.has(Capability::UserhostInNames);
+    let (name, sign, members) = replica.with_state(|state| {
+        let members: Vec<String> = state
+            .members
+            .values()
+            .map(|member| {
+                let signs = member.signs(all);
+                if hosts { format!("{signs}{}", member.source()) } else { format!("{signs}{}", member.nick) }
+            })
+            .collect();
+        let sign = if policy::has_mode(state, 's') { "@" } else { "=" };
+        (policy::name(state, folded).to_owned(), sign, members)
+    });
+    reply.list(Numeric::RPL_NAMREPLY, &[sign, &name], members.iter().map(String::as_str));
+    reply.numeric(Numeric::RPL_ENDOFNAMES, &[&name], "End of /NAMES list");
+}
+
+/// How many channels one request may name.
+const TARGETS: usize = 10;

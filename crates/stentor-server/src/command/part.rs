@@ -1,0 +1,91 @@
+//! PART: leaves channels.
+
+use stentor_proto::message::Message;
+use stentor_proto::text::truncate_utf8;
+
+use crate::error::Error;
+use crate::hub::{Decision, State};
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Guard, Is, Life, Partition, Size};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let targets = message.param(0).unwrap_or_default();
+    let reason = message.param(1).filter(|reason| !reason.is_empty());
+    if targets.contains(',') {
+        reply.expect_many();
+    }
+    for target in targets.split(',').filter(|target| !target.is_empty()) {
+        if let Err(error) = part(session, target, reason, reply).await {
+            if matches!(error, Error::Fenced) {
+                return Err(error);
+            }
+            reply.reclaim();
+            error.send("PART", reply);
+        }
+    }
+    Ok(())
+}
+
+/// `JOIN 0`.
+pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
+    reply.expect_many();
+    for channel in session.client.channel_names() {
+        part(session, &channel, None, reply).await?;
+    }
+    Ok(())
+}
+
+async fn part(session: &mut Session, target: &str, reason: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+    let folded = target.to_ascii_lowercase();
+    let partition = Partition::channel(&folded);
+    let held = session.node.hub.hold(&partition).await?;
+    let id = session.client.id.clone();
+    let account = session.account_folded().map(str::to_owned);
+    held.with_state(|state| match state.epoch {
+        Some(_) if policy::is_visible_to(state, &id) => policy::own_member(state, target, &id).map(drop),
+        _ => Err(policy::no_such_channel(target)),
+    })?;
+    let limit = session.node.config().limits.kick_length;
+    let origin = reply.origin(false, true);
+    let entry = session
+        .node
+        .hub
+        .transact(&held, &session.client.tenure, Some(origin), |state| {
+            let member = policy::own_member(state, target, &id)?;
+            let name = policy::name(state, &folded);
+            let reason = reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
+            let line = format!(":{} PART {name}{reason}", member.source());
+            // Who founded a room and leaves it as the last one gives it up; others leave it to its founder.
+            let owner_leaves = state.field("founder").is_none() || policy::is_founder(state, account.as_deref());
+            Ok::<_, Error>(leave(state, &id, line, owner_leaves))
+        })
+        .await?;
+    session.client.with_channels(|channels| channels.remove(&folded));
+    if entry.ends {
+        forget(session, &partition).await?;
+    }
+    session.index(&format!("{id}/{folded}"), None).await.map_err(Error::from)
+}
+
+/// The commit by which a member leaves. The last one ends the channel where `may_end`.
+pub(super) fn leave(state: &State, id: &str, line: String, may_end: bool) -> Decision {
+    let mut guards = Vec::new();
+    if let Some(member) = state.members.get(id) {
+        guards.push(Guard::Member(id.to_owned(), Is::Equal(member.to_value())));
+    }
+    let life = match state.epoch {
+        Some(epoch) if may_end && state.members.len() == 1 => {
+            guards.push(Guard::Size(Size::Exactly(1)));
+            Some(Life::End(epoch))
+        }
+        _ => state.within(),
+    };
+    Decision { life, guards, changes: vec![Change::UnsetMember(id.to_owned())], lines: vec![line] }
+}
+
+/// Takes a channel that has ended out of the directory, unless somebody is about to create it anew.
+pub(super) async fn forget(session: &Session, channel: &Partition) -> Result<(), Error> {
+    crate::fleet::directory::forget(&session.node.hub, &session.client.tenure, channel).await.map_err(Error::from)
+}

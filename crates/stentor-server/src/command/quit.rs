@@ -1,0 +1,54 @@
+//! QUIT: ends the connection.
+
+use stentor_proto::message::Message;
+use stentor_proto::text::truncate_utf8;
+
+use crate::error::Error;
+use crate::hub::Refusal;
+use crate::hub::render::EVENT_TAG;
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::Partition;
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
+    let limit = session.node.config().limits.kick_length;
+    let reason = match message.param(0).filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("Quit: {}", truncate_utf8(reason, limit)),
+        None => "Client Quit".to_owned(),
+    };
+    Err(Error::Close(reason))
+}
+
+/// Takes a session out of one of its channels because it has ended. A room whose founder has an account outlives its
+/// members.
+///
+/// # Errors
+/// The store's.
+pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(), Refusal<()>> {
+    let id = session.client.id.clone();
+    let Some(held) = session.client.with_channels(|channels| channels.get(channel).map(|held| held.replica())) else {
+        return Ok(());
+    };
+    held.remove_local(&id);
+    let partition = Partition::channel(channel);
+    let result = session
+        .node
+        .hub
+        .transact(&held, &session.client.tenure, None, |state| {
+            let member = policy::own_member(state, channel, &id)?;
+            let line = format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source());
+            Ok::<_, Error>(super::part::leave(state, &id, line, state.field("founder").is_none()))
+        })
+        .await;
+    match result {
+        Ok(entry) if entry.ends => {
+            crate::fleet::directory::forget(&session.node.hub, &session.client.tenure, &partition).await?;
+        }
+        Ok(_) | Err(Refusal::Rule(_)) => {}
+        Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),
+        Err(Refusal::Fenced) => return Err(Refusal::Fenced),
+    }
+    session.client.with_channels(|channels| channels.remove(channel));
+    Ok(())
+}

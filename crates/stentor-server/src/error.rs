@@ -1,0 +1,97 @@
+//! Why a command was not done, and whose fault that is.
+
+use stentor_proto::numeric::Numeric;
+
+use crate::hub::Refusal;
+use crate::reply::Reply;
+use crate::store::StoreError;
+
+/// Why a command was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The client's: a numeric with its parameters and text.
+    Numeric(Numeric, Vec<String>, String),
+    /// The client's, where the specification has a standard reply for it.
+    Fail {
+        /// The command.
+        command: &'static str,
+        /// The machine-readable code.
+        code: &'static str,
+        /// What it is about.
+        context: Vec<String>,
+        /// For people.
+        text: String,
+    },
+    /// Nothing to do and nothing to say.
+    Silent,
+    /// The store's. The client may try again.
+    Store(StoreError),
+    /// This node has lost its lease: the session is over.
+    Fenced,
+    /// The connection is to end, with these words.
+    Close(String),
+}
+
+impl Error {
+    /// A numeric about these parameters.
+    #[must_use]
+    pub fn numeric(numeric: Numeric, params: &[&str], text: &str) -> Self {
+        Self::Numeric(numeric, params.iter().map(|param| (*param).to_owned()).collect(), text.to_owned())
+    }
+
+    /// A standard reply.
+    #[must_use]
+    pub fn fail(command: &'static str, code: &'static str, context: &[&str], text: &str) -> Self {
+        let context = context.iter().map(|param| (*param).to_owned()).collect();
+        Self::Fail { command, code, context, text: text.to_owned() }
+    }
+
+    /// Tells the client. The caller ends the connection where the error asks for that.
+    pub fn send(&self, command: &str, reply: &mut Reply) {
+        match self {
+            Self::Numeric(numeric, params, text) => {
+                let params: Vec<&str> = params.iter().map(String::as_str).collect();
+                reply.numeric(*numeric, &params, text);
+            }
+            Self::Fail { command, code, context, text } => {
+                let context: Vec<&str> = context.iter().map(String::as_str).collect();
+                reply.standard("FAIL", command, code, &context, text);
+            }
+            Self::Store(StoreError::Unknown(_)) => reply.standard(
+                "FAIL",
+                command,
+                "OUTCOME_UNKNOWN",
+                &[],
+                "The store did not answer in time: this may or may not have been done. Look before you try again.",
+            ),
+            Self::Store(StoreError::Unavailable(_)) => reply.standard(
+                "FAIL",
+                command,
+                "TEMPORARILY_UNAVAILABLE",
+                &[],
+                "The store cannot be reached, and nothing was stored. Please try again in a moment.",
+            ),
+            Self::Store(error) => {
+                tracing::error!(%error, command, "the store refused a command");
+                reply.standard("FAIL", command, "INTERNAL_ERROR", &[], "That failed, and nothing was stored.");
+            }
+            Self::Silent | Self::Fenced | Self::Close(_) => {}
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal<Self>> for Error {
+    fn from(refusal: Refusal<Self>) -> Self {
+        match refusal {
+            Refusal::Rule(error) => error,
+            Refusal::Store(error) => Self::Store(error),
+            Refusal::Fenced => Self::Fenced,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! From an entry's line to the bytes that a client reads: rendered once for each set of capabilities that matters.
+
+use bytes::Bytes;
+use stentor_proto::capability::{Capability, CapabilitySet};
+use stentor_proto::message::Message;
+
+/// A tag that the server keeps in its own entries: one event that is committed to several channels.
+pub const EVENT_TAG: &str = "stentor.chat/event";
+
+/// One line of an entry, and its renderings so far.
+#[derive(Debug)]
+pub struct Rendering<'e> {
+    message: Message<'e>,
+    time: &'e str,
+    msgid: &'e str,
+    done: Vec<(CapabilitySet, Option<Bytes>)>,
+}
+
+impl<'e> Rendering<'e> {
+    /// Prepares a line of an entry. `time` and `msgid` are the entry's own; a line that carries such a tag keeps it.
+    #[must_use]
+    pub fn new(message: Message<'e>, time: &'e str, msgid: &'e str) -> Self {
+        Self { message, time, msgid, done: Vec::new() }
+    }
+
+    /// The line that is rendered.
+    #[must_use]
+    pub fn message(&self) -> &Message<'e> {
+        &self.message
+    }
+
+    /// Whether the line is something said, which its sender sees only where it asked for an echo.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "TAGMSG")
+    }
+
+    /// What a client with these capabilities reads, line end included; `None` where it is not for such a client.
+    pub fn bytes(&mut self, capabilities: CapabilitySet) -> Option<Bytes> {
+        let key = capabilities.intersection(MATTERS);
+        if let Some((_, bytes)) = self.done.iter().find(|(known, _)| *known == key) {
+            return bytes.clone();
+        }
+        let bytes = self.render(key, "");
+        self.done.push((key, bytes.clone()));
+        bytes
+    }
+
+    /// The sender's own copy, with the tag (`label=…` or `batch=…`) that belongs to its request.
+    #[must_use]
+    pub fn own(&self, capabilities: CapabilitySet, tag: &str) -> Option<Bytes> {
+        self.render(capabilities.intersection(MATTERS), tag)
+    }
+
+    fn render(&self, capabilities: CapabilitySet, first_tag: &str) -> Option<Bytes> {
+        if !is_for(&self.message, capabilities) {
+            return None;
+        }
+        let mut line = String::with_capacity(256);
+        push_tags(&mut line, &self.message, capabilities, self.time, self.msgid, first_tag);
+        if let Some(source) = self.message.source {
+            line.push(':');
+            line.push_str(source);
+            line.push(' ');
+        }
+        line.push_str(self.message.command);
+        push_params(&mut line, &self.message, capabilities);
+        line.push_str("\r\n");
+        Some(Bytes::from(line))
+    }
+}
+
+/// The capabilities that change how a line looks, or whether a client gets it.
+const MATTERS: CapabilitySet = CapabilitySet::of(&[
+    Capability::MessageTags,
+    Capability::ServerTime,
+    Capability::AccountTag,
+    Capability::AccountNotify,
+    Capability::AwayNotify,
+    Capability::Chghost,
+    Capability::ExtendedJoin,
+    Capability::InviteNotify,
+    Capability::Setname,
+]);
+
+fn is_for(message: &Message<'_>, capabilities: CapabilitySet) -> bool {
+    let needed = match message.command {
+        "TAGMSG" => Capability::MessageTags,
+        "ACCOUNT" => Capability::AccountNotify,
+        "AWAY" => Capability::AwayNotify,
+        "CHGHOST" => Capability::Chghost,
+        "SETNAME" => Capability::Setname,
+        _ => return true,
+    };
+    capabilities.contains(needed)
+}
+
+fn push_tags(
+    line: &mut String,
+    message: &Message<'_>,
+    capabilities: CapabilitySet,
+    time: &str,
+    msgid: &str,
+    first: &str,
+) {
+    let all = capabilities.contains(Capability::MessageTags);
+    let start = line.len();
+    let push = |line: &mut String, tag: &str| {
+        line.push(if line.len() == start { '@' } else { ';' });
+        line.push_str(tag);
+    };
+    if !first.is_empty() {
+        push(line, first);
+    }
+    let (mut has_time, mut has_msgid) = (false, false);
+    for raw in message.tags.raw().split(';').filter(|raw| !raw.is_empty()) {
+        let key = raw.split('=').next().unwrap_or(raw);
+        has_time |= key == "time";
+        has_msgid |= key == "msgid";
+        let wanted = match key {
+            EVENT_TAG => false,
+            "time" => capabilities.contains(Capability::ServerTime),
+            "account" => capabilities.contains(Capability::AccountTag),
+            _ => all,
+        };
+        if wanted {
+            push(line, raw);
+        }
+    }
+    if !has_time && capabilities.contains(Capability::ServerTime) {
+        push(line, "time=");
+        line.push_str(time);
+    }
+    if !has_msgid && all && !msgid.is_empty() {
+        push(line, "msgid=");
+        line.push_str(msgid);
+    }
+    if line.len() > start {
+        line.push(' ');
+    }
+}
+
+fn push_params(line: &mut String, message: &Message<'_>, capabilities: CapabilitySet) {
+    let params = message.params();
+    let plain_join = message.command == "JOIN" && !capabilities.contains(Capability::ExtendedJoin);
+    let shown = if plain_join { params.get(..1).unwrap_or(params) } else { params };
+    for (index, param) in shown.iter().enumerate() {
+        line.push(' ');
+        let last = index + 1 == shown.len();
+        if last && (free_text_at(message.command) == Some(index) || needs_colon(param)) {
+            line.push(':');
+        }
+        line.push_str(param);
+    }
+}
+
+/// Which parameter of a command is text for people: it gets its colon even where one word would not need it, since some
+/// clients rely on that.
+fn free_text_at(command: &str) -> Option<usize> {
+    match command {
+        "QUIT" | "AWAY" | "SETNAME" => Some(0),
+        "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
+        "KICK" | "JOIN" => Some(2),
+        _ => None,
+    }
+}
+
+fn needs_colon(param: &str) -> bool {
+    param.is_empty() || param.starts_with(':') || param.contains(' ')
+}

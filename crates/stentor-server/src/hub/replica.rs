@@ -1,0 +1,390 @@
+//! A node's copy of one partition, and the one place where its entries reach clients.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use stentor_proto::message::Message;
+use tokio::sync::{Notify, oneshot};
+
+use super::clock::server_time;
+use super::msgid::MessageId;
+use super::render::{EVENT_TAG, Rendering};
+use super::state::{State, UserId};
+use super::told::Told;
+use crate::client::Client;
+use crate::store::{Change, Entry, Kind, Link, Partition, Snapshot};
+
+/// A copy of a partition that follows its log.
+#[derive(Debug)]
+pub struct Replica {
+    partition: Partition,
+    inner: Mutex<Inner>,
+    /// Woken whenever an entry was applied or a snapshot taken in.
+    moved: Notify,
+    /// Held while the copy is loaded, repaired or given up.
+    pub(super) repair: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Whether the partition is watched and was read once.
+    ready: bool,
+    state: State,
+    /// Entries that came before their predecessor, by that.
+    early: HashMap<Option<Link>, Arc<Entry>>,
+    /// The newest applied entries, to know a duplicate by.
+    recent: VecDeque<Link>,
+    /// Own commits under way, by number.
+    pending: HashMap<u64, Pending>,
+    /// Clients of this node that the partition's lines are for.
+    locals: HashMap<UserId, Arc<Client>>,
+}
+
+/// What becomes of a commit's own copy, and who waits for it to be applied.
+#[derive(Debug)]
+pub struct Pending {
+    /// The incarnation whose number it is.
+    pub writer: crate::store::Writer,
+    /// Who sent the command, where somebody did.
+    pub origin: Option<Origin>,
+    /// Told once the entry is applied here.
+    pub applied: oneshot::Sender<()>,
+}
+
+/// The client behind a commit.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The client.
+    pub client: Arc<Client>,
+    /// The tag of its own copy: `label=…`, `batch=…`, or nothing.
+    pub tag: String,
+    /// Whether it gets its own copy of what it said.
+    pub echo: bool,
+}
+
+/// What an arriving entry did to the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// Applied, and whatever had waited for it.
+    Applied,
+    /// Known already.
+    Known,
+    /// Its predecessor has not arrived: if that stays so, the log must be read.
+    Early,
+}
+
+impl Replica {
+    pub(super) fn new(partition: Partition) -> Self {
+        Self { partition, inner: Mutex::default(), moved: Notify::new(), repair: tokio::sync::Mutex::default() }
+    }
+
+    /// Which partition it copies.
+    #[must_use]
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Looks at the state. The look must be short: entries wait for it.
+    pub fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock().state)
+    }
+
+    /// The newest applied entry.
+    #[must_use]
+    pub fn last(&self) -> Option<Link> {
+        self.lock().state.last.clone()
+    }
+
+    /// Makes the partition's lines reach `client`.
+    pub fn add_local(&self, client: Arc<Client>) {
+        self.lock().locals.insert(client.id.clone(), client);
+    }
+
+    /// Ends that.
+    pub fn remove_local(&self, id: &str) {
+        self.lock().locals.remove(id);
+    }
+
+    /// How many clients of this node the partition's lines reach.
+    #[must_use]
+    pub fn locals(&self) -> usize {
+        self.lock().locals.len()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.lock().ready
+    }
+
+    pub(super) fn set_unready(&self) {
+        let mut inner = self.lock();
+        inner.ready = false;
+        inner.state = State::default();
+        inner.early.clear();
+        inner.recent.clear();
+    }
+
+    /// Runs `submit` with the state, under the lock that fixes the order of this node's commits to the partition. What it
+    /// returns as pending is registered under its number.
+    pub(super) fn submit<T>(&self, submit: impl FnOnce(&State) -> (T, Option<(u64, Pending)>)) -> T {
+        let mut inner = self.lock();
+        let (result, pending) = submit(&inner.state);
+        if let Some((number, pending)) = pending {
+            inner.pending.insert(number, pending);
+        }
+        result
+    }
+
+    /// Forgets an own commit: it was not stored, or its entry came in a snapshot.
+    pub(super) fn withdraw(&self, number: u64) {
+        self.lock().pending.remove(&number);
+    }
+
+    /// Takes in an entry, whichever way it came.
+    pub(super) fn offer(&self, entry: &Arc<Entry>, told: &Told) -> Offered {
+        let mut inner = self.lock();
+        let offered = inner.offer(&self.partition, entry, told);
+        drop(inner);
+        if offered == Offered::Applied {
+            self.moved.notify_waiters();
+        }
+        offered
+    }
+
+    /// Takes in the entries of a log page that begins with the newest applied entry. False where it does not, or where
+    /// the chain breaks: then only a snapshot helps.
+    pub(super) fn offer_page(&self, page: &[Arc<Entry>], told: &Told) -> bool {
+        let mut inner = self.lock();
+        let Some(first) = page.first() else { return false };
+        if inner.state.last.as_ref() != Some(&first.link()) && !inner.recent.contains(&first.link()) {
+            return false;
+        }
+        let whole = page.iter().all(|entry| inner.offer(&self.partition, entry, told) != Offered::Early);
+        drop(inner);
+        self.moved.notify_waiters();
+        whole
+    }
+
+    /// Takes in a snapshot, or the partition's absence, and gives local clients the difference.
+    pub(super) fn adopt(&self, snapshot: Option<Snapshot>, told: &Told) {
+        let mut inner = self.lock();
+        let next = snapshot.map(State::from_snapshot).unwrap_or_default();
+        let stale = next.last.as_ref().is_some_and(|last| inner.recent.contains(last))
+            && inner.state.epoch == next.epoch;
+        if inner.ready && stale {
+            // Entries overtook the snapshot while it was on its way.
+            return;
+        }
+        let lines =
+            if inner.ready { super::difference::lines(&self.partition, &inner.state, &next) } else { Vec::new() };
+        inner.ready = true;
+        inner.recent.clear();
+        inner.recent.extend(next.last.clone());
+        inner.state = next;
+        inner.deliver_lines(&lines, "", |_| String::new(), None, told);
+        inner.apply_early(&self.partition, told);
+        drop(inner);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until `link` is applied, or `None` (the partition's absence) is.
+    pub(super) async fn reached(&self, link: Option<&Link>) {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            {
+                let inner = self.lock();
+                let there = match link {
+                    Some(link) => inner.recent.contains(link),
+                    None => inner.state.epoch.is_none(),
+                };
+                if there {
+                    return;
+                }
+            }
+            moved.await;
+        }
+    }
+
+    /// Whether entries wait for a predecessor.
+    pub(super) fn has_gap(&self) -> bool {
+        !self.lock().early.is_empty()
+    }
+
+    /// Sends a text that is stored nowhere to local clients, except its origin.
+    pub(super) fn transient(&self, line: &str, except: Option<&str>, told: &Told) {
+        let inner = self.lock();
+        let time = server_time(super::clock::wall_ms());
+        inner.deliver_lines(&[line.to_owned()], &time, |_| String::new(), except, told);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("applying an entry does not panic")
+    }
+}
+
+impl Inner {
+    fn offer(&mut self, partition: &Partition, entry: &Arc<Entry>, told: &Told) -> Offered {
+        if self.recent.contains(&entry.link()) {
+            return Offered::Known;
+        }
+        if !self.ready || entry.previous != self.state.last {
+            if self.early.len() < EARLY_BOUND {
+                self.early.insert(entry.previous.clone(), entry.clone());
+            }
+            return Offered::Early;
+        }
+        self.apply(partition, entry, told);
+        self.apply_early(partition, told);
+        Offered::Applied
+    }
+
+    fn apply_early(&mut self, partition: &Partition, told: &Told) {
+        while let Some(entry) = self.early.remove(&self.state.last) {
+            self.apply(partition, &entry, told);
+        }
+        // What is left and known by now came twice.
+        let recent = &self.recent;
+        self.early.retain(|_, entry| !recent.contains(&entry.link()));
+    }
+
+    fn apply(&mut self, partition: &Partition, entry: &Entry, told: &Told) {
+        let before = self.state.epoch;
+        self.state.apply(entry);
+        if self.recent.len() == RECENT_BOUND {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(entry.link());
+        let pending = match self.pending.get(&entry.by.number) {
+            Some(pending) if pending.writer == entry.by.writer => self.pending.remove(&entry.by.number),
+            _ => None,
+        };
+        let origin = pending.as_ref().and_then(|pending| pending.origin.as_ref());
+        if let Some(origin) = origin {
+            self.admit(entry, origin);
+        }
+        match partition.kind() {
+            Kind::Nick => self.tell_monitors(partition, before.is_some()),
+            kind => {
+                let time = server_time(entry.id.ms);
+                let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
+                self.deliver(&entry.body.lines, &time, msgid, origin, told);
+                if kind == Kind::User {
+                    self.end_revoked(entry);
+                }
+            }
+        }
+        for change in &entry.body.changes {
+            if let Change::UnsetMember(id) = change
+                && let Some(client) = self.locals.remove(id.as_str())
+            {
+                client.with_channels(|channels| channels.remove(partition.name()));
+            }
+        }
+        if let Some(pending) = pending {
+            // The command may have been given up meanwhile.
+            let _ = pending.applied.send(());
+        }
+    }
+
+    /// From the entry that makes a client a member, the partition's lines reach it; not from an earlier one.
+    fn admit(&mut self, entry: &Entry, origin: &Origin) {
+        let joins = |change: &Change| matches!(change, Change::SetMember(id, _) if **id == *origin.client.id);
+        if entry.body.changes.iter().any(joins) {
+            self.locals.insert(origin.client.id.clone(), origin.client.clone());
+        }
+    }
+
+    fn deliver(
+        &self,
+        lines: &[String],
+        time: &str,
+        msgid: impl Fn(usize) -> String,
+        origin: Option<&Origin>,
+        told: &Told,
+    ) {
+        let Some(origin) = origin else {
+            return self.deliver_lines(lines, time, msgid, None, told);
+        };
+        for (index, line) in lines.iter().enumerate() {
+            let msgid = msgid(index);
+            let Ok(message) = Message::parse(line) else { continue };
+            let rendering = Rendering::new(message, time, &msgid);
+            if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
+                continue;
+            }
+            if let Some(bytes) = rendering.own(origin.client.capabilities(), &origin.tag) {
+                origin.client.queue.push(bytes);
+            }
+        }
+        self.deliver_lines(lines, time, msgid, Some(&origin.client.id), told);
+    }
+
+    fn deliver_lines(
+        &self,
+        lines: &[String],
+        time: &str,
+        msgid: impl Fn(usize) -> String,
+        except: Option<&str>,
+        told: &Told,
+    ) {
+        if self.locals.is_empty() {
+            return;
+        }
+        for (index, line) in lines.iter().enumerate() {
+            // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
+            let Ok(message) = Message::parse(line) else { continue };
+            let msgid = msgid(index);
+            let mut rendering = Rendering::new(message, time, &msgid);
+            for (id, client) in &self.locals {
+                if except == Some(&**id) || !tell_once(&rendering, id, told) {
+                    continue;
+                }
+                if let Some(bytes) = rendering.bytes(client.capabilities()) {
+                    client.queue.push(bytes);
+                }
+            }
+        }
+    }
+
+    fn tell_monitors(&self, partition: &Partition, was_there: bool) {
+        let is_there = self.state.epoch.is_some();
+        if was_there == is_there {
+            return;
+        }
+        for client in self.locals.values() {
+            let who = self.state.field("who").unwrap_or_else(|| partition.name());
+            crate::command::monitor::tell(client, is_there, who);
+        }
+    }
+
+    /// Ends the sessions whose claim on the account an entry took away.
+    fn end_revoked(&self, entry: &Entry) {
+        let reason = entry.body.changes.iter().find_map(|change| match change {
+            Change::Set(name, _) if name == "removed" => Some("Account removed"),
+            Change::Set(name, _) if name == "locked" => Some("Account locked"),
+            Change::Set(name, _) if name == "revision" => Some("Password changed"),
+            Change::Set(name, _) if name == "session" => Some("Logged in from elsewhere"),
+            _ => None,
+        });
+        let Some(reason) = reason else { return };
+        let owner = self.state.field("session").and_then(|value| value.split(' ').next());
+        for client in self.locals.values() {
+            if reason != "Logged in from elsewhere" || owner != Some(&*client.id) {
+                client.queue.close(reason);
+            }
+        }
+    }
+}
+
+fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
+    match rendering.message().tags.get(EVENT_TAG) {
+        Some(event) => told.first(&event, id),
+        None => true,
+    }
+}
+
+/// How many applied entries a replica remembers, to know duplicates by: more than can be between a reply and its push.
+const RECENT_BOUND: usize = 512;
+/// How many entries may wait for a predecessor; what comes beyond is read from the log.
+const EARLY_BOUND: usize = 1024;

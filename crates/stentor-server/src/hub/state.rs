@@ -1,0 +1,194 @@
+//! A partition's state as a node knows it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::store::{Change, Entry, Epoch, Life, Link, Snapshot};
+
+/// The id of a user: random, new for every registration, and the token that its claims are guarded by.
+pub type UserId = Arc<str>;
+
+/// Fields and members as of one entry.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Which life of the partition; `None` where it does not exist.
+    pub epoch: Option<Epoch>,
+    /// The newest entry that is applied.
+    pub last: Option<Link>,
+    /// The fields that are not private.
+    pub fields: HashMap<String, String>,
+    /// The members, by user id.
+    pub members: HashMap<UserId, Arc<Member>>,
+}
+
+/// What a channel knows of a member: all that other members see of that user.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Member {
+    /// The node and incarnation that the user is connected to.
+    pub writer: String,
+    /// `o`, `v`, both or neither, the highest first.
+    pub prefixes: String,
+    /// Whether the user is away.
+    pub away: bool,
+    /// When the member joined, in milliseconds of the store's time as its node knew it.
+    pub joined: u64,
+    /// The nick.
+    pub nick: String,
+    /// The user name.
+    pub user: String,
+    /// The cloaked host.
+    pub host: String,
+    /// The account's name.
+    pub account: Option<String>,
+    /// The real name.
+    pub realname: String,
+}
+
+impl State {
+    /// The state that a snapshot shows.
+    #[must_use]
+    pub fn from_snapshot(snapshot: Snapshot) -> Self {
+        let members = snapshot
+            .members
+            .into_iter()
+            .filter_map(|(id, value)| Some((id.into(), Arc::new(Member::from_value(&value)?))))
+            .collect();
+        Self {
+            epoch: Some(snapshot.epoch),
+            last: Some(snapshot.last),
+            fields: snapshot.fields.into_iter().collect(),
+            members,
+        }
+    }
+
+    /// Takes in the next entry of the chain.
+    pub fn apply(&mut self, entry: &Entry) {
+        if entry.previous.is_none() {
+            self.fields.clear();
+            self.members.clear();
+            self.epoch = Some(entry.epoch);
+        }
+        for change in &entry.body.changes {
+            self.change(change);
+        }
+        self.last = Some(entry.link());
+        if entry.ends {
+            *self = Self::default();
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Set(name, value) => {
+                self.fields.insert(name.clone(), value.clone());
+            }
+            Change::Unset(name) => {
+                self.fields.remove(name);
+            }
+            Change::SetMember(id, value) => {
+                // A value that this version cannot read is a member that it cannot show.
+                if let Some(member) = Member::from_value(value) {
+                    self.members.insert(id.as_str().into(), Arc::new(member));
+                }
+            }
+            Change::UnsetMember(id) => {
+                self.members.remove(id.as_str());
+            }
+        }
+    }
+
+    /// A field's value.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// A commit's life within the partition as it is known here, where it exists.
+    #[must_use]
+    pub fn within(&self) -> Option<Life> {
+        self.epoch.map(Life::Within)
+    }
+}
+
+impl Member {
+    /// As [`Member::to_value`] writes it; `None` for anything else.
+    #[must_use]
+    pub fn from_value(value: &str) -> Option<Self> {
+        let mut parts = value.splitn(9, ' ');
+        let mut next = || parts.next().map(str::to_owned);
+        let (writer, prefixes, flags, joined) = (next()?, next()?, next()?, next()?);
+        let (nick, user, host, account, realname) = (next()?, next()?, next()?, next()?, next()?);
+        Some(Self {
+            writer,
+            prefixes: if prefixes == "-" { String::new() } else { prefixes },
+            away: flags == "G",
+            joined: joined.parse().ok()?,
+            nick,
+            user,
+            host,
+            account: (account != "*").then_some(account),
+            realname,
+        })
+    }
+
+    /// The text that the store keeps.
+    #[must_use]
+    pub fn to_value(&self) -> String {
+        let prefixes = if self.prefixes.is_empty() { "-" } else { &self.prefixes };
+        let flags = if self.away { "G" } else { "H" };
+        let account = self.account.as_deref().unwrap_or("*");
+        let Self { writer, joined, nick, user, host, realname, .. } = self;
+        format!("{writer} {prefixes} {flags} {joined} {nick} {user} {host} {account} {realname}")
+    }
+
+    /// `nick!user@host`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        format!("{}!{}@{}", self.nick, self.user, self.host)
+    }
+
+    /// Whether the member is a channel operator.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.prefixes.contains('o')
+    }
+
+    /// Whether the member may speak where only voiced members may.
+    #[must_use]
+    pub fn is_voiced(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
+    /// The member's prefixes as NAMES and WHO show them: all of them, or the highest alone.
+    #[must_use]
+    pub fn signs(&self, all: bool) -> &'static str {
+        match (self.prefixes.contains('o'), self.prefixes.contains('v')) {
+            (true, true) if all => "@+",
+            (true, _) => "@",
+            (false, true) => "+",
+            (false, false) => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_reads_back_from_its_value() {
+        let member = Member {
+            writer: "host:6697@1f".into(),
+            prefixes: "ov".into(),
+            away: true,
+            joined: 12,
+            nick: "Ann".into(),
+            user: "ann".into(),
+            host: "cloak.example".into(),
+            account: None,
+            realname: "Ann of  two spaces".into(),
+        };
+        assert_eq!(Member::from_value(&member.to_value()), Some(member));
+        assert_eq!(Member::from_value("too short"), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! What a command answers to the client that sent it: numerics, notices and standard replies, under the request's label.
+
+use std::sync::Arc;
+
+use stentor_proto::capability::Capability;
+use stentor_proto::line::Line;
+use stentor_proto::numeric::Numeric;
+
+use crate::client::Client;
+use crate::hub::Origin;
+
+/// The answer to one command.
+///
+/// Where the client labelled its request, exactly one message, or one batch, carries the label. Lines wait here until it
+/// is known which; a line that the hub renders in its place in a partition's order takes the label with it.
+#[derive(Debug)]
+pub struct Reply {
+    client: Arc<Client>,
+    server: Arc<str>,
+    label: Label,
+    waiting: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Label {
+    /// The request had none, or it was given away.
+    None,
+    /// Not used yet.
+    Open(String),
+    /// Given to the client's own copy of an entry.
+    Given(String),
+    /// A batch with this reference is open.
+    Batch(String),
+}
+
+impl Reply {
+    /// The answer of `server` to a request of `client` with this label, already escaped.
+    #[must_use]
+    pub fn new(client: Arc<Client>, server: Arc<str>, label: Option<String>) -> Self {
+        Self { client, server, label: label.map_or(Label::None, Label::Open), waiting: Vec::new() }
+    }
+
+    /// A numeric whose last parameter is `text`.
+    pub fn numeric(&mut self, numeric: Numeric, params: &[&str], text: &str) {
+        let line = self.start(numeric, params).trailing(text).build();
+        self.line(line);
+    }
+
+    /// A numeric without text.
+    pub fn bare(&mut self, numeric: Numeric, params: &[&str]) {
+        let line = self.start(numeric, params).build();
+        self.line(line);
+    }
+
+    /// A numeric that lists `items`, separated by spaces, in as many lines as they need.
+    pub fn list<'a>(&mut self, numeric: Numeric, params: &[&str], items: impl Iterator<Item = &'a str>) {
+        let empty = self.start(numeric, params).trailing("").build();
+        for text in stentor_proto::text::pack(empty.len() + 2, items, ' ') {
+            self.numeric(numeric, params, &text);
+        }
+    }
+
+    /// A standard reply: `FAIL`, `WARN` or `NOTE`, or a NOTICE for clients that did not ask for those.
+    pub fn standard(&mut self, kind: &str, command: &str, code: &str, context: &[&str], text: &str) {
+        if self.client.has(Capability::StandardReplies) {
+            let mut line = Line::new(kind).source(&self.server).param(command).param(code);
+            for param in context {
+                line = line.param(param);
+            }
+            self.line(line.trailing(text).build());
+        } else {
+            self.notice(&format!("{command}: {text}"));
+        }
+    }
+
+    /// A NOTICE from the server.
+    pub fn notice(&mut self, text: &str) {
+        let nick = self.nick();
+        let line = Line::new("NOTICE").source(&self.server).param(nick).trailing(text).build();
+        self.line(line);
+    }
+
+    /// A whole line without its line end.
+    pub fn line(&mut self, line: String) {
+        match &self.label {
+            Label::Open(_) => self.waiting.push(line),
+            Label::None => self.client.queue.push_line(&line),
+            Label::Given(_) => {
+                self.open_batch();
+                self.line(line);
+            }
+            Label::Batch(reference) => {
+                let line = with_tag(&format!("batch={reference}"), &line);
+                self.client.queue.push_line(&line);
+            }
+        }
+    }
+
+    /// The server's name, as a source.
+    #[must_use]
+    pub fn server(&self) -> &Arc<str> {
+        &self.server
+    }
+
+    /// The tag that a nested batch carries to be part of this answer, where there is one to carry. Opens the answer's own
+    /// batch where the request was labelled.
+    pub fn nested_tag(&mut self) -> Option<String> {
+        self.expect_many();
+        match &self.label {
+            Label::Batch(reference) => Some(format!("batch={reference}")),
+            _ => None,
+        }
+    }
+
+    /// Says that several messages will answer, so that those that the hub sends are in the batch too.
+    pub fn expect_many(&mut self) {
+        if matches!(self.label, Label::Open(_)) {
+            self.open_batch();
+        }
+    }
+
+    /// The client behind a commit of this command. Its own copy, if it gets one, carries the label.
+    pub fn origin(&mut self, echo: bool, copies: bool) -> Origin {
+        let tag = match &self.label {
+            Label::Open(label) if copies && self.waiting.is_empty() => {
+                let label = label.clone();
+                let tag = format!("label={label}");
+                self.label = Label::Given(label);
+                tag
+            }
+            Label::Open(_) | Label::Given(_) if copies => {
+                self.open_batch();
+                return self.origin(echo, copies);
+            }
+            Label::Batch(reference) => format!("batch={reference}"),
+            _ => String::new(),
+        };
+        Origin { client: self.client.clone(), tag, echo }
+    }
+
+    /// Takes the label back from an own copy that was not sent after all.
+    pub fn reclaim(&mut self) {
+        if let Label::Given(label) = &self.label {
+            self.label = Label::Open(label.clone());
+        }
+    }
+
+    /// Sends what waits, and an acknowledgement where nothing else answered.
+    pub fn finish(mut self) {
+        if self.waiting.len() > 1 {
+            self.open_batch();
+        }
+        match std::mem::replace(&mut self.label, Label::None) {
+            Label::Open(label) => {
+                let line = self.waiting.pop().unwrap_or_else(|| format!(":{} ACK", self.server));
+                self.client.queue.push_line(&with_tag(&format!("label={label}"), &line));
+            }
+            Label::Batch(reference) => {
+                self.client.queue.push_line(&format!(":{} BATCH -{reference}", self.server));
+            }
+            Label::None | Label::Given(_) => {}
+        }
+    }
+
+    fn open_batch(&mut self) {
+        let label = match &self.label {
+            Label::Open(label) => format!("@label={label} "),
+            // The label is on an own copy already; what follows belongs to no request any more.
+            Label::Given(_) => {
+                self.label = Label::None;
+                return;
+            }
+            Label::None | Label::Batch(_) => return,
+        };
+        let reference = crate::random::text(8);
+        self.client.queue.push_line(&format!("{label}:{} BATCH +{reference} labeled-response", self.server));
+        self.label = Label::Batch(reference);
+        for line in std::mem::take(&mut self.waiting) {
+            self.line(line);
+        }
+    }
+
+    fn start(&self, numeric: Numeric, params: &[&str]) -> Line {
+        let mut line = Line::numeric(&self.server, numeric, self.nick());
+        for param in params {
+            line = line.param(param);
+        }
+        line
+    }
+
+    fn nick(&self) -> String {
+        self.client.profile().nick.clone()
+    }
+}
+
+/// Puts one more tag in front of a line.
+#[must_use]
+pub fn with_tag(tag: &str, line: &str) -> String {
+    match line.strip_prefix('@') {
+        Some(rest) => format!("@{tag};{rest}"),
+        None => format!("@{tag} {line}"),
+    }
+}

@@ -1,0 +1,174 @@
+//! What waits to be written to one connection: bounded in bytes, shared by everything that sends to it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// Lines on their way to one connection.
+///
+/// A client that does not read hurts only itself: past its bound the queue closes, and the connection is cut off and
+/// told why.
+#[derive(Debug)]
+pub struct SendQueue {
+    inner: Mutex<Inner>,
+    ready: Notify,
+    /// In bytes; 0 means no bound.
+    bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    lines: VecDeque<Bytes>,
+    bytes: usize,
+    closed: Option<Closed>,
+}
+
+/// Why a connection is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// What the client's own `ERROR` line says, and by default its `QUIT` to others.
+    pub reason: String,
+    /// Whether what had queued up before is still written.
+    pub flush: bool,
+}
+
+impl SendQueue {
+    /// An empty queue that takes up to `bound` bytes; 0 lifts the bound.
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        Self { inner: Mutex::default(), ready: Notify::new(), bound }
+    }
+
+    /// Adds one line, its line end included. Past the bound, or once closed, it is dropped.
+    pub fn push(&self, line: Bytes) {
+        let mut inner = self.lock();
+        if inner.closed.is_some() {
+            return;
+        }
+        if self.bound != 0 && inner.bytes + line.len() > self.bound {
+            inner.lines = VecDeque::new();
+            inner.bytes = 0;
+            inner.closed = Some(Closed { reason: "SendQ exceeded".to_owned(), flush: false });
+            self.ready.notify_one();
+            return;
+        }
+        inner.bytes += line.len();
+        let was_empty = inner.lines.is_empty();
+        inner.lines.push_back(line);
+        if was_empty {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Adds the text of one line, without its line end.
+    pub fn push_line(&self, line: &str) {
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+        self.push(bytes.into());
+    }
+
+    /// Asks for the end of the connection. The first reason stands.
+    pub fn close(&self, reason: &str) {
+        self.close_with(Closed { reason: reason.to_owned(), flush: true });
+    }
+
+    /// Asks for the end of the connection without writing what has queued up.
+    pub fn cut(&self, reason: &str) {
+        let mut inner = self.lock();
+        inner.lines = VecDeque::new();
+        inner.bytes = 0;
+        drop(inner);
+        self.close_with(Closed { reason: reason.to_owned(), flush: false });
+    }
+
+    fn close_with(&self, closed: Closed) {
+        self.lock().closed.get_or_insert(closed);
+        self.ready.notify_one();
+    }
+
+    /// Why the connection is to end, once that is decided.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.lock().closed.clone()
+    }
+
+    /// Waits until there is something to write or the queue is closed. Cancel-safe.
+    pub async fn readable(&self) {
+        loop {
+            let notified = self.ready.notified();
+            {
+                let inner = self.lock();
+                if !inner.lines.is_empty() || inner.closed.is_some() {
+                    return;
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// Moves whole lines into `out` until it holds `target` bytes or the queue is empty.
+    pub fn take(&self, out: &mut Vec<u8>, target: usize) {
+        let mut inner = self.lock();
+        while out.len() < target {
+            let Some(line) = inner.lines.pop_front() else { break };
+            inner.bytes -= line.len();
+            out.extend_from_slice(&line);
+        }
+        if inner.lines.is_empty() && inner.lines.capacity() > KEPT_LINES {
+            inner.lines = VecDeque::new();
+        }
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no holder of a send queue panics")
+    }
+}
+
+/// An empty queue keeps room for so many lines; an idle connection gives the rest back.
+const KEPT_LINES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_whole_lines_in_order() {
+        let queue = SendQueue::new(100);
+        queue.push_line("one");
+        queue.push_line("two");
+        let mut out = Vec::new();
+        queue.take(&mut out, 1);
+        assert_eq!(out, b"one\r\n");
+        queue.take(&mut out, 100);
+        assert_eq!(out, b"one\r\ntwo\r\n");
+        assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
+    fn past_its_bound_it_closes_and_says_why() {
+        let queue = SendQueue::new(8);
+        queue.push_line("12345");
+        queue.push_line("6");
+        let closed = queue.closed().expect("it is closed");
+        assert_eq!(closed.reason, "SendQ exceeded");
+        assert!(!closed.flush);
+        assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
+    fn the_first_reason_stands() {
+        let queue = SendQueue::new(0);
+        queue.close("one");
+        queue.close("two");
+        assert_eq!(queue.closed().map(|closed| closed.reason), Some("one".to_owned()));
+    }
+}

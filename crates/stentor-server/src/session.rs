@@ -1,0 +1,184 @@
+//! One client's session: what its connection task owns, from the first byte to the last.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::command::register::Registering;
+use crate::hub::{Decision, Held, Refusal};
+use crate::node::Node;
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
+
+/// A connection's session. Only its own task changes it.
+#[derive(Debug)]
+pub struct Session {
+    /// The node that it is connected to.
+    pub node: Arc<Node>,
+    /// What others know of it.
+    pub client: Arc<Client>,
+    /// Where it comes from. In no entry, and shown to nobody but itself.
+    pub address: IpAddr,
+    /// What is under way before the welcome; `None` after it.
+    pub registering: Option<Box<Registering>>,
+    /// The claim on the nick.
+    pub nick: Option<NickClaim>,
+    /// The claim on the account.
+    pub account: Option<AccountClaim>,
+    /// The partition of its private messages.
+    pub inbox: Option<Held>,
+    /// The nicks it monitors, by folded name.
+    pub monitored: HashMap<String, Held>,
+}
+
+/// A nick that a session holds.
+#[derive(Clone, Debug)]
+pub struct NickClaim {
+    /// `n/<nick>`.
+    pub partition: Partition,
+    /// The claim's epoch.
+    pub epoch: Epoch,
+}
+
+/// An account that a session is logged in to.
+#[derive(Clone, Debug)]
+pub struct AccountClaim {
+    /// The display name.
+    pub name: String,
+    /// The folded name.
+    pub folded: String,
+    /// `u/<account>`.
+    pub partition: Partition,
+    /// The account's epoch.
+    pub epoch: Epoch,
+    /// The value of the field `session` that this claim set.
+    pub value: String,
+}
+
+impl Session {
+    /// A session that has just connected.
+    #[must_use]
+    pub fn new(node: Arc<Node>, client: Arc<Client>, address: IpAddr) -> Self {
+        Self {
+            node,
+            client,
+            address,
+            registering: Some(Box::default()),
+            nick: None,
+            account: None,
+            inbox: None,
+            monitored: HashMap::new(),
+        }
+    }
+
+    /// The user's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.client.id
+    }
+
+    /// The account's folded name.
+    #[must_use]
+    pub fn account_folded(&self) -> Option<&str> {
+        self.account.as_ref().map(|claim| claim.folded.as_str())
+    }
+
+    /// Names the session's claims in the node's index, before they are made: the index may name what is gone, it never
+    /// misses what exists.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn index<R>(&self, key: &str, value: Option<&str>) -> Result<(), Refusal<R>> {
+        let tenure = &self.client.tenure;
+        let change = match value {
+            Some(value) => Change::SetMember(key.to_owned(), value.to_owned()),
+            None => Change::UnsetMember(key.to_owned()),
+        };
+        let decision = Decision { changes: vec![change], ..Decision::default() };
+        let life = Life::Within(tenure.index_epoch());
+        self.node.hub.write_blind(tenure, &Partition::index(tenure.writer()), life, decision).await?;
+        Ok(())
+    }
+
+    /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
+    /// long as the node's lease lasts; after that the sweep does it.
+    pub async fn end(mut self, reason: &str) {
+        self.node.clients.remove(&self.client);
+        self.monitored.clear();
+        if let Some(inbox) = &self.inbox {
+            inbox.remove_local(&self.client.id);
+        }
+        let mut pause = crate::node::retry::FIRST;
+        while !self.client.tenure.is_over() {
+            match self.release(reason).await {
+                Ok(()) | Err(Refusal::Fenced) => break,
+                Err(Refusal::Rule(())) => break,
+                Err(Refusal::Store(error)) => tracing::debug!(%error, "a session's claims wait for the store"),
+            }
+            if self.node.pause(&mut pause).await.is_err() {
+                break;
+            }
+        }
+        for channel in self.client.channel_names() {
+            if let Some(held) = self.client.with_channels(|channels| channels.remove(&channel)) {
+                held.remove_local(&self.client.id);
+            }
+        }
+    }
+
+    async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
+        for channel in self.client.channel_names() {
+            crate::command::quit::leave(self, &channel, reason).await?;
+            self.index(&format!("{}/{channel}", self.client.id), None).await?;
+        }
+        self.release_inbox().await?;
+        if let Some(claim) = self.nick.clone() {
+            self.release_nick(&claim).await?;
+            self.nick = None;
+        }
+        if let Some(claim) = self.account.clone() {
+            self.release_account(&claim).await?;
+            self.account = None;
+        }
+        self.index(&self.client.id, None).await
+    }
+
+    /// Gives up a nick.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn release_nick<R>(&self, claim: &NickClaim) -> Result<(), Refusal<R>> {
+        let decision = Decision {
+            guards: vec![Guard::Field("user".to_owned(), Is::Equal(self.client.id.to_string()))],
+            ..Decision::default()
+        };
+        let life = Life::End(claim.epoch);
+        self.node.hub.write_blind(&self.client.tenure, &claim.partition, life, decision).await?;
+        Ok(())
+    }
+
+    async fn release_account(&self, claim: &AccountClaim) -> Result<(), Refusal<()>> {
+        let decision = Decision {
+            guards: vec![Guard::Field("session".to_owned(), Is::Equal(claim.value.clone()))],
+            changes: vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())],
+            ..Decision::default()
+        };
+        let life = Life::Within(claim.epoch);
+        self.node.hub.write_blind(&self.client.tenure, &claim.partition, life, decision).await?;
+        Ok(())
+    }
+
+    /// A guest's private messages end with the session.
+    async fn release_inbox(&mut self) -> Result<(), Refusal<()>> {
+        let Some(inbox) = &self.inbox else { return Ok(()) };
+        if self.account.is_none()
+            && let Some(epoch) = inbox.with_state(|state| state.epoch)
+        {
+            let partition = inbox.partition().clone();
+            let life = Life::End(epoch);
+            self.node.hub.write_blind(&self.client.tenure, &partition, life, Decision::default()).await?;
+        }
+        self.inbox = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! One incarnation of a node: the lease it holds, and the numbers of its commits.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::store::{Epoch, StoreTime, Writer};
+
+/// A node between taking its lease and losing it. A node that lost its lease starts a new one; sessions of the old one
+/// keep it, so that nothing they had under way can still be stored.
+#[derive(Debug)]
+pub struct Tenure {
+    writer: Writer,
+    index_epoch: Epoch,
+    number: Mutex<u64>,
+    deadline: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Tenure {
+    /// A tenure whose lease ends at `deadline` unless it is renewed.
+    #[must_use]
+    pub fn new(writer: Writer, index_epoch: Epoch, deadline: StoreTime) -> Self {
+        Self {
+            writer,
+            index_epoch,
+            number: Mutex::new(0),
+            deadline: AtomicU64::new(deadline.0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Who writes.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The epoch of this incarnation's index partition.
+    #[must_use]
+    pub fn index_epoch(&self) -> Epoch {
+        self.index_epoch
+    }
+
+    /// Hands the next number to `submit`, which passes a commit to the store: under a lock, so that commits reach the
+    /// store in the order of their numbers.
+    pub fn with_number<T>(&self, submit: impl FnOnce(u64) -> T) -> T {
+        let mut number = self.number.lock().expect("submitting a commit does not panic");
+        *number += 1;
+        submit(*number)
+    }
+
+    /// When the lease ends, in the store's time.
+    #[must_use]
+    pub fn deadline(&self) -> StoreTime {
+        StoreTime(self.deadline.load(Ordering::Acquire))
+    }
+
+    /// Notes a renewal.
+    pub fn renewed(&self, deadline: StoreTime) {
+        self.deadline.fetch_max(deadline.0, Ordering::AcqRel);
+    }
+
+    /// Notes that the lease is lost for good. True the first time.
+    pub fn end(&self) -> bool {
+        !self.over.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the lease is known to be lost.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+}
