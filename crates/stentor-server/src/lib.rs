@@ -1,7 +1,11 @@
 //! The Stentor node: listeners, connections, sessions, commands, the hub and the stores.
 //!
+//! - [`config`]: settings, checked
 //! - [`random`]: random numbers and names
+//! - [`secret`]: text that must not be printed
 //! - [`store`]: partitions, the one way to write to them, and the two stores
 
+pub mod config;
 pub mod random;
+pub mod secret;
 pub mod store;
