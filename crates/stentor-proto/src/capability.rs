@@ -36,6 +36,8 @@ pub enum Capability {
     MessageTags,
     /// `NAMES` and `WHO` give all prefixes of a member.
     MultiPrefix,
+    /// `JOIN` is not answered with the names of the members.
+    NoImplicitNames,
     /// `AUTHENTICATE` logs in.
     Sasl,
     /// The tag `time` tells when a line was made.
@@ -54,7 +56,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -70,6 +72,7 @@ impl Capability {
         Self::LabeledResponse,
         Self::MessageTags,
         Self::MultiPrefix,
+        Self::NoImplicitNames,
         Self::Sasl,
         Self::ServerTime,
         Self::SetName,
@@ -96,6 +99,7 @@ impl Capability {
             Self::LabeledResponse => "labeled-response",
             Self::MessageTags => "message-tags",
             Self::MultiPrefix => "multi-prefix",
+            Self::NoImplicitNames => "draft/no-implicit-names",
             Self::Sasl => "sasl",
             Self::ServerTime => "server-time",
             Self::SetName => "setname",
@@ -110,7 +114,7 @@ impl Capability {
         Self::ALL.into_iter().find(|capability| capability.name() == name)
     }
 
-    fn bit(self) -> u64 {
+    const fn bit(self) -> u64 {
         1 << (self as u8)
     }
 }
@@ -118,6 +122,30 @@ impl Capability {
 impl CapabilitySet {
     /// The set without any.
     pub const EMPTY: Self = Self(0);
+
+    /// The set of these.
+    #[must_use]
+    pub const fn of(capabilities: &[Capability]) -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < capabilities.len() {
+            bits |= capabilities[index].bit();
+            index += 1;
+        }
+        Self(bits)
+    }
+
+    /// The set as a number, to keep it in an atomic cell.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The set that such a number stands for.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 
     /// The set of all that there are.
     #[must_use]

@@ -16,10 +16,10 @@ use crate::tenure::Tenure;
 pub struct Client {
     /// The user's id, and the token of its claims.
     pub id: UserId,
-    /// The incarnation that its claims belong to.
-    pub tenure: Arc<Tenure>,
     /// What waits to be written to it.
     pub queue: SendQueue,
+    /// The incarnation that its claims belong to.
+    tenure: RwLock<Arc<Tenure>>,
     capabilities: AtomicU64,
     profile: RwLock<Arc<Profile>>,
     /// The channels it is in, by folded name.
@@ -69,7 +69,7 @@ impl Client {
         let now = Instant::now();
         Self {
             id,
-            tenure,
+            tenure: RwLock::new(tenure),
             queue,
             capabilities: AtomicU64::new(0),
             profile: RwLock::new(Arc::new(profile)),
@@ -93,6 +93,17 @@ impl Client {
     /// Replaces the negotiated capabilities.
     pub fn set_capabilities(&self, capabilities: CapabilitySet) {
         self.capabilities.store(capabilities.bits(), Ordering::Relaxed);
+    }
+
+    /// The incarnation of its node that its claims belong to.
+    #[must_use]
+    pub fn tenure(&self) -> Arc<Tenure> {
+        self.tenure.read().expect("no writer of a tenure panics").clone()
+    }
+
+    /// Notes that its claims have been taken over by another incarnation of its node.
+    pub fn set_tenure(&self, tenure: Arc<Tenure>) {
+        *self.tenure.write().expect("no writer of a tenure panics") = tenure;
     }
 
     /// Who it is now.

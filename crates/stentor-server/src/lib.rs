@@ -1,7 +1,42 @@
 //! The Stentor node: listeners, connections, sessions, commands, the hub and the stores.
 //!
+//! - [`account`]: who may log in, with which password, and in which roles
+//! - [`client`] and [`clients`]: what the rest of a node knows of its clients
+//! - [`command`]: one file a command, and the table of them
+//! - [`commit_identity`]: who writes, under which number, and until when
+//! - [`config`]: settings, checked
+//! - [`connection`]: one task per socket
+//! - [`error`]: why a command was not done, and whose fault that is
+//! - [`fleet`]: leases, sweeps and the directory
+//! - [`hub`]: replicas of partitions, and the way commands write to them
+//! - [`invite`]: codes that let their holders make an account
+//! - [`node`]: everything together, from start to shutdown
+//! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
+//! - [`reply`]: what a command answers
+//! - [`secret`]: text that must not be printed
+//! - [`send_queue`]: what waits to be written to a connection
+//! - [`session`]: what a connection's task owns
 //! - [`store`]: partitions, the one way to write to them, and the two stores
+//! - [`tenure`]: one incarnation of a node
 
+pub mod account;
+pub mod client;
+pub mod clients;
+pub mod command;
+pub mod commit_identity;
+pub mod config;
+pub mod connection;
+pub mod error;
+pub mod fleet;
+pub mod hub;
+pub mod invite;
+pub mod node;
+pub mod policy;
 pub mod random;
+pub mod reply;
+pub mod secret;
+pub mod send_queue;
+pub mod session;
 pub mod store;
+pub mod tenure;

@@ -3,9 +3,15 @@
 /// A random number.
 #[must_use]
 pub fn number() -> u64 {
-    let mut bytes = [0; 8];
+    u64::from_le_bytes(bytes())
+}
+
+/// Random bytes.
+#[must_use]
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    bytes
 }
 
 /// Random text of `length` characters from an alphabet of 32 without look-alikes: five bits each.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::command::register::Registering;
-use crate::hub::{Decision, Held, Refusal};
+use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
@@ -89,15 +89,21 @@ impl Session {
     /// # Errors
     /// The store's.
     pub async fn index<R>(&self, key: &str, value: Option<&str>) -> Result<(), Refusal<R>> {
-        let tenure = &self.client.tenure;
+        let tenure = self.client.tenure();
         let change = match value {
             Some(value) => Change::SetMember(key.to_owned(), value.to_owned()),
             None => Change::UnsetMember(key.to_owned()),
         };
         let decision = Decision { changes: vec![change], ..Decision::default() };
         let life = Life::Within(tenure.index_epoch());
-        self.node.hub.write_blind(tenure, &Partition::index(tenure.writer()), life, decision).await?;
+        self.node.hub.write_blind(&tenure, &Partition::index(tenure.writer()), life, decision).await?;
         Ok(())
+    }
+
+    /// The client as the origin of a commit whose lines it gets no copy of.
+    #[must_use]
+    pub fn quiet_origin(&self) -> Origin {
+        Origin { client: self.client.clone(), tag: String::new(), echo: false }
     }
 
     /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
@@ -109,7 +115,7 @@ impl Session {
             inbox.remove_local(&self.client.id);
         }
         let mut pause = crate::node::retry::FIRST;
-        while !self.client.tenure.is_over() {
+        loop {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
@@ -153,7 +159,7 @@ impl Session {
             ..Decision::default()
         };
         let life = Life::End(claim.epoch);
-        self.node.hub.write_blind(&self.client.tenure, &claim.partition, life, decision).await?;
+        self.node.hub.write_blind(&self.client.tenure(), &claim.partition, life, decision).await?;
         Ok(())
     }
 
@@ -164,7 +170,7 @@ impl Session {
             ..Decision::default()
         };
         let life = Life::Within(claim.epoch);
-        self.node.hub.write_blind(&self.client.tenure, &claim.partition, life, decision).await?;
+        self.node.hub.write_blind(&self.client.tenure(), &claim.partition, life, decision).await?;
         Ok(())
     }
 
@@ -176,7 +182,7 @@ impl Session {
         {
             let partition = inbox.partition().clone();
             let life = Life::End(epoch);
-            self.node.hub.write_blind(&self.client.tenure, &partition, life, Decision::default()).await?;
+            self.node.hub.write_blind(&self.client.tenure(), &partition, life, Decision::default()).await?;
         }
         self.inbox = None;
         Ok(())

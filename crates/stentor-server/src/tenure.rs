@@ -1,9 +1,12 @@
 //! One incarnation of a node: the lease it holds, and the numbers of its commits.
 
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::store::{Epoch, StoreTime, Writer};
+use async_trait::async_trait;
+
+use crate::commit_identity::{Deadline, Numbers};
+use crate::store::{Epoch, Store, StoreError, StoreTime, Writer};
 
 /// A node between taking its lease and losing it. A node that lost its lease starts a new one; sessions of the old one
 /// keep it, so that nothing they had under way can still be stored.
@@ -11,7 +14,7 @@ use crate::store::{Epoch, StoreTime, Writer};
 pub struct Tenure {
     writer: Writer,
     index_epoch: Epoch,
-    number: Mutex<u64>,
+    numbers: Arc<Numbers>,
     deadline: AtomicU64,
     over: AtomicBool,
 }
@@ -19,11 +22,11 @@ pub struct Tenure {
 impl Tenure {
     /// A tenure whose lease ends at `deadline` unless it is renewed.
     #[must_use]
-    pub fn new(writer: Writer, index_epoch: Epoch, deadline: StoreTime) -> Self {
+    pub fn new(writer: Writer, deadline: StoreTime) -> Self {
         Self {
             writer,
-            index_epoch,
-            number: Mutex::new(0),
+            index_epoch: Epoch::random(),
+            numbers: Arc::default(),
             deadline: AtomicU64::new(deadline.0),
             over: AtomicBool::new(false),
         }
@@ -41,17 +44,15 @@ impl Tenure {
         self.index_epoch
     }
 
-    /// Hands the next number to `submit`, which passes a commit to the store: under a lock, so that commits reach the
-    /// store in the order of their numbers.
-    pub fn with_number<T>(&self, submit: impl FnOnce(u64) -> T) -> T {
-        let mut number = self.number.lock().expect("submitting a commit does not panic");
-        *number += 1;
-        submit(*number)
+    /// The counter of its commits.
+    #[must_use]
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
     }
 
     /// When the lease ends, in the store's time.
     #[must_use]
-    pub fn deadline(&self) -> StoreTime {
+    pub fn ends_at(&self) -> StoreTime {
         StoreTime(self.deadline.load(Ordering::Acquire))
     }
 
@@ -69,5 +70,12 @@ impl Tenure {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+}
+
+#[async_trait]
+impl Deadline for Tenure {
+    async fn deadline(&self, _: &dyn Store) -> Result<StoreTime, StoreError> {
+        Ok(self.ends_at())
     }
 }

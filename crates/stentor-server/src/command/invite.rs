@@ -28,7 +28,7 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
     session
         .node
         .hub
-        .transact(&held, &session.client.tenure, Some(session.quiet_origin()), |state| {
+        .transact(&held, &session.client.tenure(), Some(session.quiet_origin()), |state| {
             let member = policy::own_member(state, channel, &id)?;
             if policy::has_mode(state, 'i') {
                 policy::own_operator(state, channel, &id)?;

@@ -53,7 +53,7 @@ async fn join(session: &mut Session, target: &str, key: Option<&str>, reply: &mu
     let account = session.account_folded().map(str::to_owned);
     let newcomer = Newcomer { name: &name, id: &id, account: account.as_deref(), key, epoch };
     let member = Member {
-        writer: session.client.tenure.writer().to_string(),
+        writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
         away: profile.away.is_some(),
         joined: clock::wall_ms(),
@@ -66,7 +66,7 @@ async fn join(session: &mut Session, target: &str, key: Option<&str>, reply: &mu
     let result = session
         .node
         .hub
-        .transact(&held, &session.client.tenure, Some(origin), |state| {
+        .transact(&held, &session.client.tenure(), Some(origin), |state| {
             newcomer.decide(state, &member, &config.channels.default_modes)
         })
         .await;
@@ -95,7 +95,7 @@ async fn announce(session: &Session, held: &Held, partition: &Partition) -> Resu
     session
         .node
         .hub
-        .write(&session.client.tenure, &Partition::directory_of(key), &[], |peek| {
+        .write(&session.client.tenure(), &Partition::directory_of(key), &[], |peek| {
             Ok::<_, Error>(Decision {
                 life: Some(peek.epoch.map_or_else(|| Life::Begin(Epoch::random()), Life::Within)),
                 changes: vec![Change::Set(key.to_owned(), value.clone())],

@@ -51,7 +51,7 @@ async fn kick(
     let entry = session
         .node
         .hub
-        .transact(replica, &session.client.tenure, Some(origin), |state| {
+        .transact(replica, &session.client.tenure(), Some(origin), |state| {
             if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
                 return Err(policy::no_such_channel(channel));
             }
@@ -80,7 +80,7 @@ async fn kick(
         })
         .await?;
     if entry.ends {
-        super::part::forget(session, replica.partition()).await?;
+        super::part::forget(session, replica.partition(), entry.epoch).await?;
     }
     Ok(())
 }

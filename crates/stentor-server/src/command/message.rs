@@ -8,6 +8,7 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::tag;
+use stentor_proto::text::MAX_CONTENT;
 
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
@@ -98,7 +99,7 @@ impl Said<'_> {
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
-        line.build()
+        line.build_within(MAX_CONTENT)
     }
 }
 
@@ -151,7 +152,7 @@ async fn to_channel(session: &mut Session, target: &str, said: &Said<'_>, reply:
         return Ok(());
     }
     let origin = reply.origin(echo, echo);
-    session.node.hub.transact(&replica, &session.client.tenure, Some(origin), decide).await?;
+    session.node.hub.transact(&replica, &session.client.tenure(), Some(origin), decide).await?;
     Ok(())
 }
 
@@ -200,7 +201,7 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
     let entry = session
         .node
         .hub
-        .transact(inbox, &session.client.tenure, Some(session.quiet_origin()), |state| {
+        .transact(inbox, &session.client.tenure(), Some(session.quiet_origin()), |state| {
             if state.epoch.is_none() {
                 return Err(Error::Fenced);
             }
@@ -222,7 +223,7 @@ async fn deliver(session: &Session, person: &Person, own: &Entry, line: &str) ->
     session
         .node
         .hub
-        .write(&session.client.tenure, &person.inbox, &["removed"], |peek| {
+        .write(&session.client.tenure(), &person.inbox, &["removed"], |peek| {
             if peek.epoch.is_none() || peek.fields.iter().any(Option::is_some) {
                 return Err(super::no_such_nick(&person.nick));
             }

@@ -8,7 +8,7 @@ use crate::hub::{Decision, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is, Life, Partition, Size};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
 
 pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
     let targets = message.param(0).unwrap_or_default();
@@ -52,7 +52,7 @@ async fn part(session: &mut Session, target: &str, reason: Option<&str>, reply: 
     let entry = session
         .node
         .hub
-        .transact(&held, &session.client.tenure, Some(origin), |state| {
+        .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             let name = policy::name(state, &folded);
             let reason = reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
@@ -64,7 +64,7 @@ async fn part(session: &mut Session, target: &str, reason: Option<&str>, reply: 
         .await?;
     session.client.with_channels(|channels| channels.remove(&folded));
     if entry.ends {
-        forget(session, &partition).await?;
+        forget(session, &partition, entry.epoch).await?;
     }
     session.index(&format!("{id}/{folded}"), None).await.map_err(Error::from)
 }
@@ -86,6 +86,6 @@ pub(super) fn leave(state: &State, id: &str, line: String, may_end: bool) -> Dec
 }
 
 /// Takes a channel that has ended out of the directory, unless somebody is about to create it anew.
-pub(super) async fn forget(session: &Session, channel: &Partition) -> Result<(), Error> {
-    crate::fleet::directory::forget(&session.node.hub, &session.client.tenure, channel).await.map_err(Error::from)
+pub(super) async fn forget(session: &Session, channel: &Partition, ended: Epoch) -> Result<(), Error> {
+    crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), channel, Some(ended)).await.map_err(Error::from)
 }

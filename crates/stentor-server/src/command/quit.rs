@@ -35,7 +35,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
     let result = session
         .node
         .hub
-        .transact(&held, &session.client.tenure, None, |state| {
+        .transact(&held, &session.client.tenure(), None, |state| {
             let member = policy::own_member(state, channel, &id)?;
             let line = format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source());
             Ok::<_, Error>(super::part::leave(state, &id, line, state.field("founder").is_none()))
@@ -43,7 +43,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         .await;
     match result {
         Ok(entry) if entry.ends => {
-            crate::fleet::directory::forget(&session.node.hub, &session.client.tenure, &partition).await?;
+            crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), &partition, Some(entry.epoch)).await?;
         }
         Ok(_) | Err(Refusal::Rule(_)) => {}
         Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

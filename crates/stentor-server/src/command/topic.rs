@@ -30,7 +30,7 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
     session
         .node
         .hub
-        .transact(&held, &session.client.tenure, Some(origin), |state| {
+        .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             if policy::has_mode(state, 't') {
                 policy::own_operator(state, target, &id)?;

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,9 +46,14 @@ pub struct Hub {
     /// Partitions that nobody holds any more, to be unwatched.
     retired: Mutex<Vec<Partition>>,
     retire: Notify,
+    /// Where texts go that other nodes publish for this node.
+    bulletins: mpsc::Sender<Bulletin>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
+
+/// A text that a node published on its own, another's or the fleet's partition.
+pub type Bulletin = (Partition, Arc<str>);
 
 #[derive(Debug)]
 struct Slot {
@@ -96,13 +101,19 @@ impl<R> From<StoreError> for Refusal<R> {
 impl Hub {
     /// A hub on `store`, which it becomes the sink of. Its workers run on `tasks` until `stop`.
     #[must_use]
-    pub fn start(store: Arc<dyn Store>, tasks: TaskTracker, stop: CancellationToken) -> Arc<Self> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        bulletins: mpsc::Sender<Bulletin>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         let hub = Arc::new(Self {
             store,
             slots: Mutex::default(),
             told: Told::default(),
             retired: Mutex::default(),
             retire: Notify::new(),
+            bulletins,
             tasks,
             stop,
         });
@@ -235,15 +246,32 @@ impl Hub {
         life: Life,
         decision: Decision,
     ) -> Result<Option<Arc<Entry>>, Refusal<R>> {
-        let (commit, future) = tenure.with_number(|number| {
-            let commit = commit_of(partition, tenure, life, decision, number);
-            (commit.clone(), self.store.commit(commit))
-        });
+        let commit = commit_of(partition, tenure, life, decision);
+        let (commit, future) = tenure.numbers().submit(&*self.store, commit);
         match self.settle(commit, future).await? {
             Outcome::Committed(entry) => Ok(Some(entry)),
             Outcome::Conflict { .. } => Ok(None),
             Outcome::Fenced => Err(Refusal::Fenced),
         }
+    }
+
+    /// Sends a line to everybody whom the partition's lines reach, on all nodes, except its sender. It is stored nowhere
+    /// and may be lost.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn publish(&self, partition: &Partition, from: &str, line: &str) -> Result<(), StoreError> {
+        self.store.publish(partition, &format!("{from} {line}")).await
+    }
+
+    fn take_transient(&self, partition: &Partition, text: &str) {
+        if matches!(partition.kind(), crate::store::Kind::Index | crate::store::Kind::Fleet) {
+            // The node takes these in turn; where it is behind, its peers ask again or do without.
+            let _ = self.bulletins.try_send((partition.clone(), text.into()));
+            return;
+        }
+        let (Some(replica), Some((from, line))) = (self.find(partition), text.split_once(' ')) else { return };
+        replica.transient(line, Some(from), &self.told);
     }
 
     /// Makes the replica read what it may have missed.
@@ -291,12 +319,11 @@ impl Hub {
             };
             let life = decision.life.or(state.within()).unwrap_or(Life::Begin(crate::store::Epoch::random()));
             let (told_applied, applied) = oneshot::channel();
-            tenure.with_number(|number| {
-                let commit = commit_of(replica.partition(), tenure, life, decision, number);
-                let pending = Pending { writer: tenure.writer().clone(), origin, applied: told_applied };
-                let future = self.store.commit(commit.clone());
-                (Submitted::Sent(commit, future, applied), Some((number, pending)))
-            })
+            let commit = commit_of(replica.partition(), tenure, life, decision);
+            let (commit, future) = tenure.numbers().submit(&*self.store, commit);
+            let pending = Pending { writer: tenure.writer().clone(), origin, applied: told_applied };
+            let number = commit.by.number;
+            (Submitted::Sent(commit, future, applied), Some((number, pending)))
         })
     }
 
@@ -402,15 +429,23 @@ impl Drop for Registered<'_> {
     }
 }
 
-fn commit_of(partition: &Partition, tenure: &Tenure, life: Life, decision: Decision, number: u64) -> Commit {
+fn commit_of(partition: &Partition, tenure: &Tenure, life: Life, decision: Decision) -> Commit {
     Commit {
         partition: partition.clone(),
         life,
         guards: decision.guards,
         changes: decision.changes,
         lines: decision.lines,
-        by: By { writer: tenure.writer().clone(), number },
-        deadline: tenure.deadline(),
+        by: By { writer: tenure.writer().clone(), number: 0 },
+        deadline: tenure.ends_at(),
+    }
+}
+
+impl Held {
+    /// The replica, for a use that ends before the hold does.
+    #[must_use]
+    pub fn replica(&self) -> Arc<Replica> {
+        self.replica.clone()
     }
 }
 

@@ -77,10 +77,10 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::AccountTag,
     Capability::AccountNotify,
     Capability::AwayNotify,
-    Capability::Chghost,
+    Capability::ChgHost,
     Capability::ExtendedJoin,
     Capability::InviteNotify,
-    Capability::Setname,
+    Capability::SetName,
 ]);
 
 fn is_for(message: &Message<'_>, capabilities: CapabilitySet) -> bool {
@@ -88,8 +88,8 @@ fn is_for(message: &Message<'_>, capabilities: CapabilitySet) -> bool {
         "TAGMSG" => Capability::MessageTags,
         "ACCOUNT" => Capability::AccountNotify,
         "AWAY" => Capability::AwayNotify,
-        "CHGHOST" => Capability::Chghost,
-        "SETNAME" => Capability::Setname,
+        "CHGHOST" => Capability::ChgHost,
+        "SETNAME" => Capability::SetName,
         _ => return true,
     };
     capabilities.contains(needed)

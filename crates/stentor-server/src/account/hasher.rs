@@ -1,0 +1,195 @@
+//! The bounded pool where bcrypt runs, so that one user's login stalls no other user's chat.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use super::password::{Password, PasswordHash};
+
+/// Hashes and compares passwords on a few threads. Who waits is served in the order of arrival, and only so many may wait.
+#[derive(Debug)]
+pub struct Hasher {
+    /// A hash that no password is known for, of the cost that new hashes get.
+    unknown: Mutex<PasswordHash>,
+    threads: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+/// Permission for one piece of work. Dropping it passes it on.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    hasher: &'a Hasher,
+    held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Hasher {
+    /// A pool that makes hashes of `cost` ([`COST_MIN`](super::COST_MIN) to [`COST_MAX`](super::COST_MAX)) on at most
+    /// `threads` threads, with at most `queue` pieces of work waiting.
+    #[must_use]
+    pub fn new(cost: u32, threads: NonZeroUsize, queue: usize) -> Self {
+        let threads = threads.get().min(Semaphore::MAX_PERMITS / 2);
+        let places = threads.saturating_add(queue).min(Semaphore::MAX_PERMITS);
+        Self {
+            unknown: Mutex::new(PasswordHash::unknown(cost)),
+            threads: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(places)),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Half of the machine's cores: the other half keeps the chat moving during a login storm.
+    #[must_use]
+    pub fn default_threads() -> NonZeroUsize {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Waits for a free thread. Giving up the wait gives up the place.
+    ///
+    /// # Errors
+    /// [`Busy`] where too many wait already, or the pool is closed.
+    pub async fn turn(&self) -> Result<Turn<'_>, Busy> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Busy)?;
+        Ok(Turn { hasher: self, held: (thread, place) })
+    }
+
+    /// The cost of new hashes.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        self.unknown().cost()
+    }
+
+    /// Changes the cost of new hashes, and of comparing with none.
+    pub fn set_cost(&self, cost: u32) {
+        if cost != self.cost() {
+            *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = PasswordHash::unknown(cost);
+        }
+    }
+
+    /// Refuses new work and waits for what is under way.
+    pub async fn close(&self) {
+        self.places.close();
+        self.threads.close();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn unknown(&self) -> PasswordHash {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Turn<'_> {
+    /// Hashes a password with the pool's cost.
+    ///
+    /// # Errors
+    /// [`Busy`] where the runtime is shutting down.
+    pub async fn hash(self, password: &Password) -> Result<PasswordHash, Busy> {
+        let (password, cost) = (password.clone(), self.hasher.cost());
+        self.run(move || PasswordHash::of(&password, cost)).await
+    }
+
+    /// Whether `hash` is of `password`. Without a hash the answer is no, after as much work.
+    ///
+    /// # Errors
+    /// [`Busy`] where the runtime is shutting down.
+    pub async fn matches(self, password: &Password, hash: Option<&PasswordHash>) -> Result<bool, Busy> {
+        let known = hash.is_some();
+        let (password, hash) = (password.clone(), hash.cloned().unwrap_or_else(|| self.hasher.unknown()));
+        Ok(self.run(move || hash.matches(&password)).await? && known)
+    }
+
+    /// The turn ends with the work, not with the wait for it: a caller that goes away frees no thread that is busy.
+    async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let Self { hasher, held } = self;
+        let job = move || {
+            let result = work();
+            drop(held);
+            result
+        };
+        hasher.tasks.spawn_blocking(job).await.map_err(|_| Busy)
+    }
+}
+
+/// More logins are waiting than the pool takes. Worth trying again in a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server is busy with other logins; try again in a moment")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::account::COST_MIN;
+
+    fn hasher(queue: usize) -> Hasher {
+        Hasher::new(COST_MIN, NonZeroUsize::MIN, queue)
+    }
+
+    #[tokio::test]
+    async fn a_hash_matches_its_password_alone() {
+        let hasher = hasher(0);
+        let right = Password::new("right").unwrap();
+        let wrong = Password::new("wrong").unwrap();
+        let hash = hasher.turn().await.unwrap().hash(&right).await.unwrap();
+        assert_eq!(hasher.turn().await.unwrap().matches(&right, Some(&hash)).await, Ok(true));
+        assert_eq!(hasher.turn().await.unwrap().matches(&wrong, Some(&hash)).await, Ok(false));
+        assert_eq!(hasher.turn().await.unwrap().matches(&right, None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn past_its_queue_the_pool_is_busy_and_then_goes_on() {
+        let hasher = hasher(1);
+        let first = hasher.turn().await.unwrap();
+        let second = hasher.turn();
+        tokio::pin!(second);
+        assert!(is_pending(&mut second).await);
+        assert_eq!(hasher.turn().await.err(), Some(Busy));
+        drop(first);
+        assert!(second.await.is_ok());
+        assert!(hasher.turn().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_leaves_the_queue() {
+        let hasher = hasher(1);
+        let first = hasher.turn().await.unwrap();
+        {
+            let waits = hasher.turn();
+            tokio::pin!(waits);
+            assert!(is_pending(&mut waits).await);
+        }
+        let waits = hasher.turn();
+        tokio::pin!(waits);
+        assert!(is_pending(&mut waits).await);
+        drop(first);
+        assert!(waits.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_closed_pool_is_busy() {
+        let hasher = hasher(1);
+        hasher.close().await;
+        assert!(hasher.turn().await.is_err());
+    }
+
+    /// Polls once.
+    async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+        std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
+    }
+}

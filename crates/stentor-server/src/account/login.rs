@@ -1,0 +1,204 @@
+//! A login by name and password.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use stentor_proto::Casemapping;
+use tracing::debug;
+
+use super::record::{HASH, Record};
+use super::throttle::{Pair, Throttle, ThrottleSettings};
+use super::{Account, Accounts, Busy, Password, PasswordHash, set, unchanged};
+use crate::commit_identity::Draft;
+use crate::store::{Life, Partition, StoreError};
+
+impl Accounts {
+    /// The account that a name and a password belong to. A name that nobody has takes as long as a wrong password.
+    ///
+    /// The caller guards what follows on the account's epoch and revision: they may have changed since.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; [`LoginError::Slowed`] does not occur.
+    pub async fn verify(&self, name: &str, password: &str) -> Result<Account, LoginError> {
+        self.verify_if(name, password, || Ok(())).await
+    }
+
+    /// Like [`Accounts::verify`], where `allowed` is asked when the work of comparing is about to begin: attempts that
+    /// wait together do not all get through before the first has failed.
+    async fn verify_if(
+        &self,
+        name: &str,
+        password: &str,
+        allowed: impl FnOnce() -> Result<(), LoginError> + Send,
+    ) -> Result<Account, LoginError> {
+        let record = match self.name(name) {
+            Ok(name) => self.record(&name).await?,
+            Err(_) => Record::Absent,
+        };
+        let turn = self.hasher().turn().await?;
+        allowed()?;
+        // No account has such a password, so this tells nothing about any.
+        let password = Password::new(password).map_err(|_| LoginError::Wrong)?;
+        let (account, hash) = match record {
+            Record::Present(account, hash) => (Some(account), hash),
+            _ => (None, None),
+        };
+        let matches = turn.matches(&password, hash.as_ref()).await?;
+        match account {
+            Some(account) if matches && account.locked.is_some() => Err(LoginError::Locked),
+            Some(account) if matches => {
+                self.strengthen(&account, &password, hash.as_ref()).await;
+                Ok(account)
+            }
+            _ => Err(LoginError::Wrong),
+        }
+    }
+
+    /// Replaces a hash of a lower cost than is configured. It is no change that ends sessions, and its failure no failure
+    /// of the login: the next login tries again.
+    async fn strengthen(&self, account: &Account, password: &Password, hash: Option<&PasswordHash>) {
+        if hash.is_none_or(|hash| hash.cost() >= self.hasher().cost()) {
+            return;
+        }
+        let Ok(turn) = self.hasher().turn().await else { return };
+        let Ok(hash) = turn.hash(password).await else { return };
+        let draft = Draft {
+            guards: vec![unchanged(account)],
+            changes: vec![set(HASH, hash.as_str())],
+            ..Draft::new(Partition::account(&account.folded), Life::Within(account.epoch))
+        };
+        if let Err(error) = self.committer().attempt(draft).await {
+            debug!(account = account.folded, %error, "a password's hash was not renewed");
+        }
+    }
+}
+
+/// Logins of one node, slowed by failures on any.
+#[derive(Debug)]
+pub struct LoginGate {
+    accounts: Arc<Accounts>,
+    throttle: Mutex<Throttle>,
+    since: Instant,
+}
+
+impl LoginGate {
+    /// A gate before `accounts`.
+    #[must_use]
+    pub fn new(accounts: Arc<Accounts>, settings: ThrottleSettings) -> Self {
+        Self { accounts, throttle: Mutex::new(Throttle::new(settings)), since: Instant::now() }
+    }
+
+    /// The accounts behind the gate.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// Logs in from `address`. A failure slows further attempts at that account from there, on every node.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn login(&self, name: &str, password: &str, address: IpAddr) -> Result<Account, LoginError> {
+        let pair = Pair::new(&Casemapping::Ascii.fold(name), address);
+        self.check(pair)?;
+        let result = self.accounts.verify_if(name, password, || self.check(pair)).await;
+        match &result {
+            Ok(_) | Err(LoginError::Locked) => self.with(|throttle, _| throttle.succeeded(pair)),
+            Err(LoginError::Wrong) => {
+                self.with(|throttle, now| throttle.failed(pair, now));
+                self.tell(pair).await;
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Takes in a text that was published on the fleet's partition. True if it was about a failed login.
+    pub fn hear(&self, text: &str) -> bool {
+        let mut words = text.split(' ');
+        let (Some(FAILED), Some(writer), Some(pair), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return false;
+        };
+        // The failures of this node are counted already.
+        if writer != self.accounts.committer().writer().as_str()
+            && let Some(pair) = Pair::from_text(pair)
+        {
+            self.with(|throttle, now| throttle.failed(pair, now));
+        }
+        true
+    }
+
+    /// Forgets what is old, so that the table shrinks at rest. To be called every few minutes.
+    pub fn tidy(&self) {
+        self.with(Throttle::forget_old);
+    }
+
+    /// The other nodes learn of the failure if they can be reached: it slows guessing, and decides nothing.
+    async fn tell(&self, pair: Pair) {
+        let committer = self.accounts.committer();
+        let text = format!("{FAILED} {} {}", committer.writer(), pair.to_text());
+        if let Err(error) = committer.store().publish(&Partition::fleet(), &text).await {
+            debug!(%error, "the other nodes were not told of a failed login");
+        }
+    }
+
+    fn check(&self, pair: Pair) -> Result<(), LoginError> {
+        self.with(|throttle, now| throttle.check(pair, now)).map_err(LoginError::Slowed)
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Throttle, Duration) -> T) -> T {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        action(&mut throttle, self.since.elapsed())
+    }
+}
+
+/// The first word of what nodes publish about a failed login; the writer and the pair follow.
+const FAILED: &str = "login-failed";
+
+/// Why a login failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginError {
+    /// There is no such account, or the password is another. The two are not told apart.
+    Wrong,
+    /// The password is right, and the account is locked.
+    Locked,
+    /// This account and address failed too often; the next attempt is heard after this time.
+    Slowed(Duration),
+    /// Too many logins are waiting.
+    Busy,
+    /// The store could not be asked.
+    Store(StoreError),
+}
+
+impl fmt::Display for LoginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong => f.write_str("the account or the password is wrong"),
+            Self::Locked => f.write_str("the account is locked"),
+            Self::Slowed(wait) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                write!(f, "too many failed logins; try again in {seconds} s")
+            }
+            Self::Busy => Busy.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoginError {}
+
+impl From<Busy> for LoginError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<StoreError> for LoginError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,521 @@
+//! Accounts: who may log in, with which password, and in which roles.
+//!
+//! - [`password`]: passwords and their hashes
+//! - [`hasher`]: the bounded pool where bcrypt runs
+//! - [`record`]: how an account is stored
+//! - [`import`]: accounts from `name:hash` lines
+//! - [`throttle`]: how failures slow an account-and-address pair
+//! - [`login`]: a login, with all of these
+//! - [`bootstrap`]: the first account of a store
+
+pub mod bootstrap;
+pub mod hasher;
+pub mod import;
+pub mod login;
+pub mod password;
+pub mod record;
+pub mod throttle;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use stentor_proto::{Nick, NickError};
+
+use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
+use crate::random;
+use crate::store::partition::DIRECTORY_BUCKETS;
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Store, StoreError};
+
+pub use hasher::{Busy, Hasher};
+pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
+pub use record::Account;
+use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record};
+
+/// The role that has every privilege.
+pub const ADMIN: &str = "admin";
+
+/// All that is done to accounts. Every method may be called on any node at any time.
+#[derive(Debug)]
+pub struct Accounts {
+    committer: Committer,
+    hasher: Arc<Hasher>,
+    rules: RwLock<Arc<Rules>>,
+}
+
+/// What names and roles are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The longest name in bytes.
+    pub name_max: usize,
+    /// The roles that can be granted, besides [`ADMIN`].
+    pub roles: BTreeSet<String>,
+    /// How many accounts there may be, reserved names included; `None` for no limit. Accounts that are made at the same
+    /// time may exceed it by their number.
+    pub accounts_max: Option<usize>,
+}
+
+/// What stands under a name that was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// An account.
+    Present(Account),
+    /// The name of an account that was removed.
+    Removed {
+        /// The name in its folded form.
+        folded: String,
+        /// When, in milliseconds of the store's time.
+        since: u64,
+    },
+}
+
+impl Accounts {
+    /// Accounts in the store that `committer` writes to.
+    #[must_use]
+    pub fn new(committer: Committer, hasher: Arc<Hasher>, rules: Rules) -> Self {
+        Self { committer, hasher, rules: RwLock::new(Arc::new(rules)) }
+    }
+
+    /// Replaces the rules, for accounts that are made from now on.
+    pub fn set_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    /// How it writes.
+    #[must_use]
+    pub fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    /// Where it hashes.
+    #[must_use]
+    pub fn hasher(&self) -> &Arc<Hasher> {
+        &self.hasher
+    }
+
+    /// Makes an account without roles.
+    ///
+    /// # Errors
+    /// [`AccountError::Name`], [`AccountError::Exists`], [`AccountError::Reserved`], or what the pool or the store
+    /// says.
+    pub async fn add(&self, name: &str, password: &Password) -> Result<Account, AccountError> {
+        let name = self.name(name)?;
+        // A name that is taken is refused before the work of hashing, and again when the account is written.
+        vacant_life(&self.record(&name).await?, &name)?;
+        self.room_for(1).await?;
+        let hash = self.hasher.turn().await?.hash(password).await?;
+        self.create(&name, &hash, &[]).await
+    }
+
+    /// Sets a new password and ends the account's sessions.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the pool or the store says.
+    pub async fn passwd(&self, name: &str, password: &Password) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        self.present(&name).await?;
+        let hash = self.hasher.turn().await?.hash(password).await?;
+        self.modify(&name, |_| Some(vec![set(HASH, hash.as_str()), new_revision()])).await
+    }
+
+    /// Removes an account with its log, and ends its sessions. Its name stays reserved.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the store says.
+    pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        for _ in 0..CONFLICTS_MAX {
+            let account = self.present(&name).await?;
+            let epoch = Epoch::random();
+            self.list_in_directory(&name, epoch).await?;
+            let since = self.now().await?;
+            let draft = Draft {
+                guards: vec![unchanged(&account)],
+                changes: vec![set(REMOVED, &since.to_string())],
+                ..Draft::new(partition(&name), Life::Renew(account.epoch, epoch))
+            };
+            if self.committer.attempt(draft).await? {
+                return Ok(());
+            }
+        }
+        Err(WriteError::Contended.into())
+    }
+
+    /// Locks an account and ends its sessions. A locked account stays as it is.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the store says.
+    pub async fn lock(&self, name: &str) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        let since = self.now().await?.to_string();
+        self.modify(&name, |account| {
+            account.locked.is_none().then(|| vec![set(LOCKED, &since), new_revision()])
+        })
+        .await
+    }
+
+    /// Lets a locked account in again.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the store says.
+    pub async fn unlock(&self, name: &str) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        self.modify(&name, |account| account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())]))
+            .await
+    }
+
+    /// Gives an account a role. Its sessions go on, and have it from then on.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], [`AccountError::UnknownRole`], or what the store says.
+    pub async fn grant(&self, name: &str, role: &str) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        let known = self.roles();
+        if !known.contains(role) {
+            let known = known.into_iter().collect();
+            return Err(AccountError::UnknownRole { role: role.to_owned(), known });
+        }
+        self.modify(&name, |account| {
+            (!account.has_role(role)).then(|| {
+                let mut roles = account.roles.clone();
+                roles.push(role.to_owned());
+                vec![set_roles(&roles)]
+            })
+        })
+        .await
+    }
+
+    /// Takes a role from an account, also one that is configured no more.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the store says.
+    pub async fn revoke(&self, name: &str, role: &str) -> Result<(), AccountError> {
+        let name = self.name(name)?;
+        self.modify(&name, |account| {
+            account.has_role(role).then(|| {
+                let mut roles = account.roles.clone();
+                roles.retain(|held| held != role);
+                vec![set_roles(&roles)]
+            })
+        })
+        .await
+    }
+
+    /// The account of that name, or `None`; a name that no account can have is nobody's.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
+        let Ok(name) = self.name(name) else { return Ok(None) };
+        Ok(match self.record(&name).await? {
+            Record::Present(account, _) => Some(account),
+            _ => None,
+        })
+    }
+
+    /// How many accounts and reserved names there are. Reads the whole directory.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn count(&self) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for bucket in 0..DIRECTORY_BUCKETS {
+            count += self.names_in(bucket).await?.len();
+        }
+        Ok(count)
+    }
+
+    /// All accounts and reserved names, sorted.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list(&self) -> Result<Vec<Listed>, StoreError> {
+        let mut all = Vec::new();
+        for bucket in 0..DIRECTORY_BUCKETS {
+            all.extend(self.list_bucket(bucket).await?);
+        }
+        all.sort_unstable_by(|a, b| a.folded().cmp(b.folded()));
+        Ok(all)
+    }
+
+    /// The accounts and reserved names of one directory bucket, below [`DIRECTORY_BUCKETS`]. In no particular order.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list_bucket(&self, bucket: u64) -> Result<Vec<Listed>, StoreError> {
+        let names = self.names_in(bucket).await?;
+        let mut listed = Vec::with_capacity(names.len());
+        for some in names.chunks(PEEK_MAX) {
+            let partitions: Vec<Partition> = some.iter().map(|folded| Partition::account(folded)).collect();
+            let peeks = self.store().peek(&partitions, &FIELDS).await?;
+            // The directory may name what is gone, or not there yet.
+            listed.extend(some.iter().zip(peeks).filter_map(|(folded, peek)| {
+                match Record::read(folded, peek) {
+                    Record::Present(account, _) => Some(Listed::Present(account)),
+                    Record::Removed(_, since) => Some(Listed::Removed { folded: folded.clone(), since }),
+                    Record::Absent | Record::Vacant(_) => None,
+                }
+            }));
+        }
+        Ok(listed)
+    }
+
+    async fn names_in(&self, bucket: u64) -> Result<Vec<String>, StoreError> {
+        let directory = self.store().snapshot(&Partition::directory(bucket)).await?;
+        let fields = directory.map(|directory| directory.fields).unwrap_or_default();
+        Ok(fields.iter().filter_map(|(field, _)| account_of_field(field)).collect())
+    }
+
+    /// Whether so many more accounts may be made.
+    async fn room_for(&self, more: usize) -> Result<(), AccountError> {
+        match self.rules().accounts_max {
+            Some(max) if self.count().await?.saturating_add(more) > max => Err(AccountError::Full(max)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a new account: the directory first, then the account itself, guarded by its absence.
+    async fn create(
+        &self,
+        name: &Nick,
+        hash: &PasswordHash,
+        roles: &[String],
+    ) -> Result<Account, AccountError> {
+        let account = Account {
+            name: name.as_str().to_owned(),
+            folded: name.folded().to_owned(),
+            epoch: Epoch::random(),
+            created: self.now().await?,
+            roles: roles.to_vec(),
+            locked: None,
+            revision: revision(),
+        };
+        for _ in 0..CONFLICTS_MAX {
+            let record = self.record(name).await?;
+            if matches!(&record, Record::Present(there, _) if there.epoch == account.epoch) {
+                // An earlier attempt of ours whose answer was lost.
+                return Ok(account);
+            }
+            let life = match vacant_life(&record, name)? {
+                None => Life::Begin(account.epoch),
+                Some(vacant) => Life::Renew(vacant, account.epoch),
+            };
+            self.list_in_directory(name, account.epoch).await?;
+            let mut changes = vec![
+                set(NAME, &account.name),
+                set(HASH, hash.as_str()),
+                set(CREATED, &account.created.to_string()),
+                set(REVISION, &account.revision),
+            ];
+            if !roles.is_empty() {
+                changes.push(set_roles(roles));
+            }
+            let draft = Draft { changes, ..Draft::new(partition(name), life) };
+            if self.committer.attempt(draft).await? {
+                return Ok(account);
+            }
+        }
+        Err(WriteError::Contended.into())
+    }
+
+    /// Changes an account by what `plan` makes of its present state; `None` leaves it as it is.
+    async fn modify(
+        &self,
+        name: &Nick,
+        plan: impl Fn(&Account) -> Option<Vec<Change>> + Send,
+    ) -> Result<(), AccountError> {
+        for _ in 0..CONFLICTS_MAX {
+            let account = self.present(name).await?;
+            let Some(changes) = plan(&account) else { return Ok(()) };
+            let draft = Draft {
+                guards: vec![unchanged(&account), same_roles(&account), same_lock(&account)],
+                changes,
+                ..Draft::new(partition(name), Life::Within(account.epoch))
+            };
+            if self.committer.attempt(draft).await? {
+                return Ok(());
+            }
+        }
+        Err(WriteError::Contended.into())
+    }
+
+    async fn list_in_directory(&self, name: &Nick, epoch: Epoch) -> Result<(), WriteError> {
+        let key = partition(name);
+        let change = set(key.as_str(), &epoch.to_string());
+        self.committer.upsert(&Partition::directory_of(key.as_str()), vec![change]).await?;
+        Ok(())
+    }
+
+    async fn present(&self, name: &Nick) -> Result<Account, AccountError> {
+        match self.record(name).await? {
+            Record::Present(account, _) => Ok(account),
+            _ => Err(AccountError::Unknown(name.as_str().to_owned())),
+        }
+    }
+
+    async fn record(&self, name: &Nick) -> Result<Record, StoreError> {
+        let peeks = self.store().peek(&[partition(name)], &FIELDS).await?;
+        Ok(peeks.into_iter().next().map_or(Record::Absent, |peek| Record::read(name.folded(), peek)))
+    }
+
+    async fn now(&self) -> Result<u64, StoreError> {
+        Ok(self.store().now().await?.0)
+    }
+
+    fn name(&self, text: &str) -> Result<Nick, AccountError> {
+        let max = self.rules().name_max;
+        Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn roles(&self) -> BTreeSet<String> {
+        let mut roles = self.rules().roles.clone();
+        roles.insert(ADMIN.to_owned());
+        roles
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        self.committer.store()
+    }
+}
+
+impl Listed {
+    /// The name in its folded form.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        match self {
+            Self::Present(account) => &account.folded,
+            Self::Removed { folded, .. } => folded,
+        }
+    }
+}
+
+fn partition(name: &Nick) -> Partition {
+    Partition::account(name.folded())
+}
+
+/// The epoch that a new account of this name takes over from, if any.
+fn vacant_life(record: &Record, name: &Nick) -> Result<Option<Epoch>, AccountError> {
+    match record {
+        Record::Absent | Record::Vacant(_) => Ok(record.epoch()),
+        Record::Removed(..) => Err(AccountError::Reserved(name.as_str().to_owned())),
+        Record::Present(account, _) => Err(AccountError::Exists(account.name.clone())),
+    }
+}
+
+/// The account that a directory field lists, in its folded form; the directory lists channels too.
+fn account_of_field(field: &str) -> Option<String> {
+    field
+        .strip_prefix("u/")
+        .filter(|folded| !folded.is_empty() && !folded.starts_with('~'))
+        .map(str::to_owned)
+}
+
+fn set(field: &str, value: &str) -> Change {
+    Change::Set(field.to_owned(), value.to_owned())
+}
+
+fn set_roles(roles: &[String]) -> Change {
+    if roles.is_empty() { Change::Unset(ROLES.to_owned()) } else { set(ROLES, &roles.join(" ")) }
+}
+
+fn new_revision() -> Change {
+    set(REVISION, &revision())
+}
+
+fn revision() -> String {
+    format!("{:016x}", random::number())
+}
+
+fn unchanged(account: &Account) -> Guard {
+    Guard::Field(REVISION.to_owned(), Is::Equal(account.revision.clone()))
+}
+
+fn same_roles(account: &Account) -> Guard {
+    let roles = account.roles.join(" ");
+    Guard::Field(ROLES.to_owned(), if roles.is_empty() { Is::Absent } else { Is::Equal(roles) })
+}
+
+fn same_lock(account: &Account) -> Guard {
+    Guard::Field(LOCKED.to_owned(), if account.locked.is_some() { Is::Present } else { Is::Absent })
+}
+
+/// How many accounts are asked for at once.
+const PEEK_MAX: usize = 256;
+
+/// Why something was not done to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountError {
+    /// No account can have that name.
+    Name {
+        /// Why not.
+        error: NickError,
+        /// The longest name in bytes.
+        max: usize,
+    },
+    /// There is such an account, by this spelling of its name.
+    Exists(String),
+    /// The name was an account's that is removed.
+    Reserved(String),
+    /// There are as many accounts as there may be.
+    Full(usize),
+    /// There is no such account.
+    Unknown(String),
+    /// There is no such role.
+    UnknownRole {
+        /// What was asked for.
+        role: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Too many logins are waiting.
+    Busy,
+    /// The store did not do it, or did not say.
+    Write(WriteError),
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { error: NickError::TooLong, max } => {
+                write!(f, "the name is too long; at most {max} bytes are allowed")
+            }
+            Self::Name { error, .. } => write!(f, "an account is called like a nickname, and {error}"),
+            Self::Exists(name) => write!(f, "the account {name} exists already"),
+            Self::Reserved(name) => write!(
+                f,
+                "{name} is the name of an account that was removed; such names stay reserved, so that nobody inherits them"
+            ),
+            Self::Full(max) => write!(f, "there may be no more than {max} accounts (accounts.max)"),
+            Self::Unknown(name) => write!(f, "there is no account {name}"),
+            Self::UnknownRole { role, known } => {
+                write!(f, "there is no role {role}; there are: {}", known.join(", "))
+            }
+            Self::Busy => Busy.fmt(f),
+            Self::Write(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AccountError {}
+
+impl From<Busy> for AccountError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<WriteError> for AccountError {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
+    }
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
+    }
+}

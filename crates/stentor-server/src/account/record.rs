@@ -1,0 +1,114 @@
+//! How an account is stored: the fields of its partition.
+//!
+//! | Field | Holds |
+//! |---|---|
+//! | `name` | the name as its owner writes it |
+//! | `~hash` | the password's bcrypt hash |
+//! | `created` | milliseconds of the store's time |
+//! | `roles` | separated by spaces; absent where there are none |
+//! | `locked` | since when it is locked, in milliseconds; absent where it is not |
+//! | `revision` | random, new at every change that must end its sessions |
+//! | `removed` | since when the account is gone, in milliseconds; then it is the only field |
+//!
+//! The partition may hold further fields, which belong to others.
+
+use crate::store::{Epoch, Peek};
+
+use super::PasswordHash;
+
+/// An account as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// As its owner writes it.
+    pub name: String,
+    /// In the form that all spellings of the name share.
+    pub folded: String,
+    /// Which owner of the name this is.
+    pub epoch: Epoch,
+    /// When it was made, in milliseconds of the store's time.
+    pub created: u64,
+    /// Sorted.
+    pub roles: Vec<String>,
+    /// Since when it is locked, in milliseconds of the store's time.
+    pub locked: Option<u64>,
+    /// Changes with everything that must end the account's sessions; a session guards on it.
+    pub revision: String,
+}
+
+impl Account {
+    /// Whether the account holds `role`.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+}
+
+/// What stands under a name.
+#[derive(Clone, Debug)]
+pub(super) enum Record {
+    /// Nothing.
+    Absent,
+    /// A partition without an account; its log is nobody's.
+    Vacant(Epoch),
+    /// An account that was removed at this time; the name stays reserved.
+    Removed(Epoch, u64),
+    /// An account, with its hash where that can be read.
+    Present(Account, Option<PasswordHash>),
+}
+
+impl Record {
+    /// Reads the answer to a peek at [`FIELDS`].
+    pub(super) fn read(folded: &str, peek: Peek) -> Self {
+        let Some(epoch) = peek.epoch else { return Self::Absent };
+        let mut values = peek.fields.into_iter();
+        let mut next = || values.next().flatten();
+        let (name, hash, created) = (next(), next(), next());
+        let (roles, locked, revision, removed) = (next(), next(), next(), next());
+        if let Some(since) = removed {
+            return Self::Removed(epoch, time(&since));
+        }
+        let Some(revision) = revision else { return Self::Vacant(epoch) };
+        let account = Account {
+            name: name.unwrap_or_else(|| folded.to_owned()),
+            folded: folded.to_owned(),
+            epoch,
+            created: created.as_deref().map(time).unwrap_or_default(),
+            roles: roles.as_deref().map(roles_from_text).unwrap_or_default(),
+            locked: locked.as_deref().map(time),
+            revision,
+        };
+        Self::Present(account, hash.and_then(|text| PasswordHash::parse(&text).ok()))
+    }
+
+    /// The partition's present epoch.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::Absent => None,
+            Self::Vacant(epoch) | Self::Removed(epoch, _) => Some(*epoch),
+            Self::Present(account, _) => Some(account.epoch),
+        }
+    }
+}
+
+fn roles_from_text(text: &str) -> Vec<String> {
+    let mut roles: Vec<String> = text.split(' ').filter(|role| !role.is_empty()).map(str::to_owned).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}
+
+/// A damaged time still counts as being there.
+fn time(text: &str) -> u64 {
+    text.parse().unwrap_or_default()
+}
+
+pub(super) const NAME: &str = "name";
+pub(super) const HASH: &str = "~hash";
+pub(super) const CREATED: &str = "created";
+pub(super) const ROLES: &str = "roles";
+pub(super) const LOCKED: &str = "locked";
+pub(super) const REVISION: &str = "revision";
+pub(super) const REMOVED: &str = "removed";
+
+/// The fields that [`Record::read`] expects, in their order.
+pub(super) const FIELDS: [&str; 7] = [NAME, HASH, CREATED, ROLES, LOCKED, REVISION, REMOVED];

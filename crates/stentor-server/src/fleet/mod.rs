@@ -1,0 +1,108 @@
+//! The fleet: who is alive, and what is done about those who are not.
+//!
+//! - [`directory`]: which channels there are
+//! - [`keeper`]: holds this node's lease, and starts over when it is lost
+//! - [`outbox`]: private messages that are under way
+//! - [`sweep`]: cleans up after a dead node
+
+pub mod directory;
+pub mod keeper;
+pub mod outbox;
+pub mod sweep;
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::store::{Lease, Leases, Store, StoreError, StoreTime, Writer};
+
+/// What this node knows of the others' leases.
+#[derive(Debug)]
+pub struct Fleet {
+    store: Arc<dyn Store>,
+    view: RwLock<View>,
+    /// How long a lease must have been over before anybody acts on it, for clocks that differ.
+    margin: Duration,
+    lease: Duration,
+}
+
+#[derive(Debug)]
+struct View {
+    leases: Leases,
+    at: Instant,
+}
+
+impl Fleet {
+    /// The fleet as it stands in `store` now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(store: Arc<dyn Store>, lease: Duration, margin: Duration) -> Result<Self, StoreError> {
+        let leases = store.leases().await?;
+        Ok(Self { store, view: RwLock::new(View { leases, at: Instant::now() }), margin, lease })
+    }
+
+    /// Reads the leases again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn refresh(&self) -> Result<Leases, StoreError> {
+        let leases = self.store.leases().await?;
+        *self.view.write().expect("no writer of the view panics") =
+            View { leases: leases.clone(), at: Instant::now() };
+        Ok(leases)
+    }
+
+    /// The leases as last read.
+    #[must_use]
+    pub fn leases(&self) -> Vec<Lease> {
+        self.view.read().expect("no writer of the view panics").leases.leases.clone()
+    }
+
+    /// Whether a node's incarnation is gone: its lease is over, or has been released or swept.
+    ///
+    /// # Errors
+    /// The store's, where it has to be asked.
+    pub async fn is_dead(&self, writer: &Writer) -> Result<bool, StoreError> {
+        let known = {
+            let view = self.view.read().expect("no writer of the view panics");
+            let now = view.leases.now.plus(view.at.elapsed());
+            find(&view.leases, writer).is_some_and(|lease| lease.expires > now)
+        };
+        if known {
+            return Ok(false);
+        }
+        let leases = self.refresh().await?;
+        Ok(find(&leases, writer).is_none_or(|lease| self.is_over(lease, &leases)))
+    }
+
+    /// Whether a lease is over beyond doubt. None is before the store has been up for one whole lease: until then nodes could
+    /// not renew.
+    #[must_use]
+    pub fn is_over(&self, lease: &Lease, leases: &Leases) -> bool {
+        let settled = leases.up_since.plus(self.lease).plus(self.margin);
+        lease.expires.plus(self.margin) < leases.now && settled < leases.now
+    }
+
+    /// How long a lease lasts.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// How long a lease must have been over before anybody acts on it.
+    #[must_use]
+    pub fn margin(&self) -> Duration {
+        self.margin
+    }
+
+    /// The store's time, estimated.
+    #[must_use]
+    pub fn now(&self) -> StoreTime {
+        let view = self.view.read().expect("no writer of the view panics");
+        view.leases.now.plus(view.at.elapsed())
+    }
+}
+
+fn find<'a>(leases: &'a Leases, writer: &Writer) -> Option<&'a Lease> {
+    leases.leases.iter().find(|lease| lease.writer == *writer)
+}

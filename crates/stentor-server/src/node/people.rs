@@ -1,0 +1,98 @@
+//! Finding people by nick, wherever they are.
+
+use std::sync::Arc;
+
+use super::Node;
+use crate::client::Client;
+use crate::store::{Partition, StoreError, Writer};
+
+/// Somebody whom a nick names: a user who is here, or an account whose owner is not.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The user's id; empty where nobody is here.
+    pub id: Arc<str>,
+    /// The nick as its owner writes it.
+    pub nick: String,
+    /// `nick!user@host`; the nick alone where nobody is here.
+    pub source: String,
+    /// The account's name.
+    pub account: Option<String>,
+    /// Where private messages go.
+    pub inbox: Partition,
+    /// The away message.
+    pub away: Option<String>,
+    /// Whether somebody is here.
+    pub online: bool,
+    /// The node that the user is on.
+    pub writer: Option<Writer>,
+    /// The client, where it is on this node.
+    pub local: Option<Arc<Client>>,
+}
+
+impl Node {
+    /// The user with this nick, or the account of that name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn find_person(&self, nick: &str) -> Result<Option<Person>, StoreError> {
+        let folded = nick.to_ascii_lowercase();
+        if let Some(client) = self.clients.by_nick(&folded) {
+            return Ok(Some(local_person(client)));
+        }
+        let partitions = [Partition::nick(&folded), Partition::account(&folded)];
+        let mut peeks = self.hub.store().peek(&partitions, FIELDS).await?.into_iter();
+        let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
+        let mut claim_fields = claim.fields.into_iter();
+        let mut next = || claim_fields.next().flatten();
+        if let (Some(id), Some(source), account, away, Some(writer)) = (next(), next(), next(), next(), next())
+            && let Ok(writer) = writer.parse::<Writer>()
+            && !self.fleet.is_dead(&writer).await?
+        {
+            let nick = source.split('!').next().unwrap_or(nick).to_owned();
+            let inbox = inbox_of(account.as_deref(), &id);
+            let id = id.into();
+            let writer = Some(writer);
+            return Ok(Some(Person { id, nick, source, account, inbox, away, online: true, writer, local: None }));
+        }
+        let name = account.fields.get(5).cloned().flatten();
+        let removed = account.fields.get(6).cloned().flatten();
+        Ok(name.filter(|_| removed.is_none()).map(|name| Person {
+            id: "".into(),
+            source: name.clone(),
+            account: Some(name.clone()),
+            inbox: Partition::account(&folded),
+            away: None,
+            online: false,
+            writer: None,
+            local: None,
+            nick: name,
+        }))
+    }
+}
+
+/// Where the private messages of a user go.
+#[must_use]
+pub fn inbox_of(account: Option<&str>, id: &str) -> Partition {
+    match account {
+        Some(account) => Partition::account(&account.to_ascii_lowercase()),
+        None => Partition::guest(id),
+    }
+}
+
+fn local_person(client: Arc<Client>) -> Person {
+    let profile = client.profile();
+    Person {
+        id: client.id.clone(),
+        nick: profile.nick.clone(),
+        source: profile.source(),
+        account: profile.account.clone(),
+        inbox: inbox_of(profile.account.as_deref(), &client.id),
+        away: profile.away.clone(),
+        online: true,
+        writer: Some(client.tenure().writer().clone()),
+        local: Some(client),
+    }
+}
+
+/// The first five are a nick's claim's, the others an account's.
+const FIELDS: &[&str] = &["user", "who", "account", "away", "writer", "name", "removed"];
