@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::directory;
 use crate::hub::render::EVENT_TAG;
-use crate::hub::{Decision, Hub, Refusal, State};
+use crate::client::Client;
+use crate::hub::{Decision, Hub, Member, Refusal, State};
 use crate::node::people::inbox_of;
 use crate::store::{Change, Guard, Is, Life, Partition, Size, StoreError, Writer};
 use crate::tenure::Tenure;
@@ -166,6 +167,78 @@ async fn end(hub: &Hub, tenure: &Tenure, partition: &Partition, guards: Vec<Guar
         hub.write_blind(tenure, partition, Life::End(epoch), decision).await?;
     }
     Ok(())
+}
+
+/// Moves what a session holds from a lost incarnation of its node to the next. False where any of it is another's by now.
+///
+/// # Errors
+/// The store's; the move can be repeated from the start.
+pub async fn move_claims(
+    hub: &Arc<Hub>,
+    client: &Arc<Client>,
+    lost: &Tenure,
+    next: &Arc<Tenure>,
+) -> Result<bool, Refusal<()>> {
+    let profile = client.profile();
+    let nick = profile.nick.to_ascii_lowercase();
+    let account = profile.account.as_ref().map(|account| account.to_ascii_lowercase());
+    let index = Partition::index(next.writer());
+    let claims = format!("{nick} {}", account.as_deref().unwrap_or("*"));
+    let mut changes = vec![Change::SetMember(client.id.to_string(), claims)];
+    let channels = client.channel_names();
+    changes.extend(channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())));
+    let life = Life::Within(next.index_epoch());
+    hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
+
+    let set = |name: &str, value: String| vec![Change::Set(name.to_owned(), value)];
+    let held = move_one(hub, next, &Partition::nick(&nick), "user", &client.id, set("writer", next.writer().to_string()));
+    if !held.await? {
+        return Ok(false);
+    }
+    if let Some(account) = &account {
+        let (old, new) = (session_value(&client.id, lost.writer()), session_value(&client.id, next.writer()));
+        let held = move_one(hub, next, &Partition::account(account), "session", &old, set("session", new));
+        if !held.await? {
+            return Ok(false);
+        }
+    }
+    for name in channels {
+        let Some(replica) = client.with_channels(|channels| channels.get(&name).map(|held| held.replica())) else {
+            continue;
+        };
+        let moved = hub
+            .transact(&replica, next, None, |state| {
+                let member = state.members.get(&client.id).ok_or(())?;
+                let there = Member { writer: next.writer().to_string(), ..Member::clone(member) };
+                Ok::<_, ()>(Decision {
+                    guards: vec![Guard::Member(client.id.to_string(), Is::Equal(member.to_value()))],
+                    changes: vec![Change::SetMember(client.id.to_string(), there.to_value())],
+                    ..Decision::default()
+                })
+            })
+            .await;
+        match moved {
+            Ok(_) => {}
+            Err(Refusal::Rule(())) => return Ok(false),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(true)
+}
+
+async fn move_one(
+    hub: &Hub,
+    tenure: &Tenure,
+    partition: &Partition,
+    field: &str,
+    value: &str,
+    changes: Vec<Change>,
+) -> Result<bool, Refusal<()>> {
+    let peeks = hub.store().peek(std::slice::from_ref(partition), &[]).await?;
+    let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) else { return Ok(false) };
+    let guards = vec![Guard::Field(field.to_owned(), Is::Equal(value.to_owned()))];
+    let decision = Decision { guards, changes, ..Decision::default() };
+    Ok(hub.write_blind(tenure, partition, Life::Within(epoch), decision).await?.is_some())
 }
 
 /// What an account's field `session` says of its session.

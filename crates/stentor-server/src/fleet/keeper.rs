@@ -1,0 +1,173 @@
+//! Holds this node's lease, and starts a new incarnation when it was lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::hub::{Decision, Refusal};
+use crate::node::Node;
+use crate::store::{Held, Life, Partition, StoreError, Store, Writer};
+use crate::tenure::Tenure;
+
+/// Takes a lease for a new incarnation of the node `name`. A name that is still live is awaited.
+///
+/// # Errors
+/// The store's.
+pub async fn begin(
+    store: &dyn Store,
+    name: &str,
+    lease: Duration,
+    info: &str,
+) -> Result<Arc<Tenure>, StoreError> {
+    let writer = Writer::new(name, crate::random::number());
+    loop {
+        match store.hold_lease(&writer, lease, info).await? {
+            Held::Yes { deadline, .. } => {
+                let tenure = Arc::new(Tenure::new(writer, deadline));
+                create_index(store, &tenure).await?;
+                return Ok(tenure);
+            }
+            Held::Taken { until, now } => {
+                let wait = Duration::from_millis(until.0.saturating_sub(now.0)).clamp(SHORTEST, lease);
+                tracing::warn!(node = name, ?wait, "another process runs under this node's name: waiting for its lease to end");
+                tokio::time::sleep(wait).await;
+            }
+            Held::Over => return Err(StoreError::Unavailable("the new lease ended at once".to_owned())),
+        }
+    }
+}
+
+async fn create_index(store: &dyn Store, tenure: &Tenure) -> Result<(), StoreError> {
+    let commit = crate::store::Commit {
+        partition: Partition::index(tenure.writer()),
+        life: Life::Begin(tenure.index_epoch()),
+        guards: Vec::new(),
+        changes: Vec::new(),
+        lines: Vec::new(),
+        by: crate::store::By { writer: tenure.writer().clone(), number: 0 },
+        deadline: tenure.ends_at(),
+    };
+    let (_, answer) = tenure.numbers().submit(store, commit);
+    answer.await.map(drop)
+}
+
+/// Renews the lease at a third of its time, until the node stops; sweeps nodes that have died.
+pub async fn keep(node: Arc<Node>) {
+    let period = node.fleet.lease() / 3;
+    let mut pause = period;
+    loop {
+        tokio::select! {
+            () = node.stop.cancelled() => return,
+            () = node.fenced.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = match renew(&node).await {
+            Ok(()) => period,
+            Err(error) => {
+                tracing::debug!(%error, "the lease could not be renewed");
+                RETRY.min(period)
+            }
+        };
+    }
+}
+
+async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
+    let tenure = node.tenure();
+    let info = node.lease_info();
+    match node.hub.store().hold_lease(tenure.writer(), node.fleet.lease(), &info).await? {
+        Held::Yes { deadline, .. } => tenure.renewed(deadline),
+        Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
+    }
+    let leases = node.fleet.refresh().await?;
+    for lease in &leases.leases {
+        if lease.writer != *node.tenure().writer() && node.fleet.is_over(lease, &leases) {
+            sweep_dead(node, &lease.writer).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The lease was lost: this node was paused, or the store was away. Sessions whose claims still stand go on under a new
+/// incarnation; the others are closed.
+async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<(), StoreError> {
+    if lost.end() {
+        tracing::warn!(node = %lost.writer(), "this node's lease ran out: starting a new incarnation");
+    }
+    let next = begin(&**node.hub.store(), lost.writer().node(), node.fleet.lease(), info).await?;
+    node.watch_bulletins(&next).await?;
+    node.set_tenure(next.clone());
+    for client in node.clients.all() {
+        match reassert(node, &client, lost, &next).await {
+            Ok(true) => {}
+            Ok(false) | Err(Refusal::Fenced | Refusal::Rule(())) => {
+                client.queue.cut("This node lost its lease, and your session with it");
+            }
+            Err(Refusal::Store(error)) => return Err(error),
+        }
+    }
+    node.tenure_changed.notify_waiters();
+    // What the old incarnation still names is either re-asserted or gone.
+    if node.hub.store().claim_sweep(lost.writer(), next.writer(), Duration::ZERO, node.fleet.lease()).await? {
+        finish_sweep(node, lost.writer()).await?;
+    }
+    Ok(())
+}
+
+/// Moves a session's claims to the new incarnation. False where any of them is not its own any more.
+async fn reassert(
+    node: &Arc<Node>,
+    client: &Arc<crate::client::Client>,
+    lost: &Arc<Tenure>,
+    next: &Arc<Tenure>,
+) -> Result<bool, Refusal<()>> {
+    if !Arc::ptr_eq(&client.tenure(), lost) || !client.profile().registered {
+        return Ok(Arc::ptr_eq(&client.tenure(), next));
+    }
+    if !super::sweep::move_claims(&node.hub, client, lost, next).await? {
+        return Ok(false);
+    }
+    client.set_tenure(next.clone());
+    Ok(true)
+}
+
+async fn sweep_dead(node: &Arc<Node>, dead: &Writer) -> Result<(), StoreError> {
+    let tenure = node.tenure();
+    let (margin, ttl) = (node.fleet.margin(), node.fleet.lease());
+    if node.hub.store().claim_sweep(dead, tenure.writer(), margin, ttl).await? {
+        finish_sweep(node, dead).await?;
+    }
+    Ok(())
+}
+
+async fn finish_sweep(node: &Arc<Node>, dead: &Writer) -> Result<(), StoreError> {
+    match super::sweep::node(&node.hub, &node.tenure(), dead).await {
+        Ok(sessions) => {
+            tracing::info!(node = %dead, sessions, "cleaned up after a node whose lease was over");
+            node.hub.store().release_lease(dead).await
+        }
+        Err(Refusal::Store(error)) => Err(error),
+        Err(Refusal::Fenced | Refusal::Rule(())) => Ok(()),
+    }
+}
+
+/// Gives the lease up at shutdown, after the index, so that no other node has anything to clean up.
+///
+/// # Errors
+/// The store's.
+pub async fn finish(node: &Node) -> Result<(), Refusal<()>> {
+    let tenure = node.tenure();
+    let life = Life::End(tenure.index_epoch());
+    let decision = Decision {
+        guards: vec![crate::store::Guard::Size(crate::store::Size::Exactly(0))],
+        ..Decision::default()
+    };
+    let ended = node.hub.write_blind(&tenure, &Partition::index(tenure.writer()), life, decision).await?;
+    if ended.is_some() {
+        node.hub.store().release_lease(tenure.writer()).await?;
+    }
+    Ok(())
+}
+
+/// How long to wait before the next attempt at a renewal that failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// The shortest wait for another's lease.
+const SHORTEST: Duration = Duration::from_millis(100);
