@@ -1,12 +1,14 @@
 //! The Stentor node: listeners, connections, sessions, commands, the hub and the stores.
 //!
 //! - [`account`]: who may log in, with which password, and in which roles
+//! - [`admin`]: what an operator can do from the command line
 //! - [`commit_identity`]: who writes, under which number, and until when
 //! - [`invite`]: codes that let their holders make an account
 //! - [`random`]: random numbers and names
 //! - [`store`]: partitions, the one way to write to them, and the two stores
 
 pub mod account;
+pub mod admin;
 pub mod commit_identity;
 pub mod invite;
 pub mod random;
