@@ -1,0 +1,399 @@
+//! From values that are right one by one to a configuration that is right as a whole.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use super::Config;
+use super::address::{Listen, RedisUrl};
+use super::error::{ConfigError, Origin, Problem};
+use super::keys::role_of;
+use super::kind::Value;
+use super::role::Roles;
+use super::rules::{MOTD_BYTES, certificate_name, role_name};
+use super::sections::{
+    Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
+    History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
+};
+use super::units::Limit;
+use crate::secret::Secret;
+
+/// A value that its key accepts, and where it was given. Its `Debug` shows the place alone: the value may be a URL with
+/// a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(f)
+    }
+}
+
+/// Accepted values by key; one for every key of the table, and one for every role.
+pub(super) type Values = BTreeMap<String, Checked>;
+
+/// Puts a configuration together.
+pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
+    let mut builder = Builder { values: &values, problems: Vec::new(), warnings: Vec::new() };
+    let config = Config {
+        network_name: builder.text("network.name").to_owned(),
+        node_name: builder.given("node.name").map(str::to_owned),
+        listen: builder.listeners(),
+        data: builder.data(),
+        redis: builder.redis(),
+        store: StoreSettings {
+            durability: builder.choice("store.durability", [Durability::Normal, Durability::Full]),
+        },
+        tls: builder.tls(),
+        proxy_trusted: builder.parsed("proxy.trusted"),
+        accounts: builder.accounts(),
+        fleet: Fleet { lease: builder.time("fleet.lease"), margin: builder.time("fleet.margin") },
+        history: History {
+            max_age: builder.time_or_none("history.max_age"),
+            max_count: builder.limit("history.max_count"),
+            page: builder.count("history.page"),
+        },
+        channels: builder.channels(),
+        limits: builder.limits(),
+        drain_time: builder.time("drain.time"),
+        motd: builder.motd(),
+        log_level: builder.choice(
+            "log.level",
+            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace],
+        ),
+        roles: builder.roles(),
+        warnings: Vec::new(),
+        values: Values::new(),
+    };
+    let Builder { problems, warnings, .. } = builder;
+    if problems.is_empty() {
+        Ok(Config { warnings, values, ..config })
+    } else {
+        Err(ConfigError { problems })
+    }
+}
+
+struct Builder<'a> {
+    values: &'a Values,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Builder<'a> {
+    fn listeners(&mut self) -> Vec<Listen> {
+        let listeners: Vec<Listen> = self.parsed("listen");
+        if let Some(exposed) = listeners.iter().find(|listener| listener.is_exposed())
+            && !self.flag("listen_insecure")
+        {
+            self.problem(
+                "listen",
+                format!(
+                    "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, `ircs://`, or \
+                     `listen_insecure = true`"
+                ),
+            );
+        }
+        listeners
+    }
+
+    fn data(&mut self) -> Data {
+        let dir = self.given("data.dir").map(PathBuf::from).or_else(platform_data_dir).unwrap_or_default();
+        if dir.as_os_str().is_empty() {
+            self.problem(
+                "data.dir",
+                "`data.dir` is not set, and there is no home directory to put it in".to_owned(),
+            );
+        }
+        Data { dir }
+    }
+
+    fn redis(&mut self) -> Option<Redis> {
+        let others = ["username", "password_file", "ca_file", "cert_file", "key_file"];
+        let Some(text) = self.given("redis.url") else {
+            if let Some(unused) =
+                others.iter().map(|key| format!("redis.{key}")).find(|key| self.given(key).is_some())
+            {
+                self.warnings.push(format!("`{unused}` has no effect without `redis.url`"));
+            }
+            return None;
+        };
+        let url: RedisUrl = text.parse().expect("the URL was checked when it was read");
+        if url.is_exposed() && !self.flag("redis.insecure") {
+            let problem = format!(
+                "`redis.url`: {url} is plaintext that others can reach; allowed: `rediss://`, a loopback address, or \
+                 `redis.insecure = true`"
+            );
+            self.problem("redis.url", problem);
+        }
+        if url.password.is_some() && matches!(self.origin("redis.url"), Origin::Flag(_)) {
+            self.warnings.push(
+                "everybody on this machine can see the password in the URL; use `redis.password_file`"
+                    .to_owned(),
+            );
+        }
+        let client = match self.pair("redis.cert_file", "redis.key_file") {
+            Some((chain, key)) => match (self.read(chain), self.read(key)) {
+                (Some(chain), Some(key)) => Some(ClientCertificate { chain, key: Secret::new(key) }),
+                _ => None,
+            },
+            None => None,
+        };
+        let password = self.read("redis.password_file");
+        let password =
+            password.and_then(|text| text.lines().next().map(Secret::new)).or_else(|| url.password.clone());
+        let username = self.given("redis.username").map(str::to_owned).or_else(|| url.username.clone());
+        if username.is_some() && password.is_none() {
+            self.warnings.push("a user for Redis is set, but no password".to_owned());
+        }
+        Some(Redis { username, password, ca: self.read("redis.ca_file"), client, url })
+    }
+
+    fn tls(&mut self) -> Tls {
+        let files = self.pair("tls.cert_file", "tls.key_file").map(|(chain, key)| CertificateFiles {
+            chain: self.text(chain).into(),
+            key: self.text(key).into(),
+        });
+        let mut names: Vec<String> =
+            self.list("tls.names").iter().map(|name| name.to_ascii_lowercase()).collect();
+        if names.is_empty() {
+            names = local_names();
+        }
+        Tls {
+            files,
+            key: self.choice("tls.key", [KeyType::EcdsaP256, KeyType::Rsa2048]),
+            names,
+            handshake_timeout: self.time("tls.handshake_timeout"),
+        }
+    }
+
+    fn accounts(&self) -> Accounts {
+        Accounts {
+            required: self.flag("accounts.required"),
+            registration: self.choice(
+                "accounts.registration",
+                [Registration::Closed, Registration::Invite, Registration::Open],
+            ),
+            bcrypt_cost: u32::try_from(self.number("accounts.bcrypt_cost")).expect("the cost is at most 31"),
+            duplicate_login: self
+                .choice("accounts.duplicate_login", [DuplicateLogin::Reject, DuplicateLogin::Replace]),
+            probe: self.time("accounts.probe"),
+            max: self.limit("accounts.max"),
+        }
+    }
+
+    fn channels(&self) -> Channels {
+        let mut default_modes: Vec<char> = self.text("channels.default_modes").chars().collect();
+        default_modes.sort_unstable();
+        default_modes.dedup();
+        Channels {
+            max_per_user: self.limit("channels.max_per_user"),
+            default_modes: default_modes.into_iter().collect(),
+            list_max: self.limit("channels.list_max"),
+            max_members: self.limit("channels.max_members"),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Limits {
+            nick_length: self.count("limits.nick_length"),
+            user_length: self.count("limits.user_length"),
+            channel_length: self.count("limits.channel_length"),
+            topic_length: self.count("limits.topic_length"),
+            away_length: self.count("limits.away_length"),
+            realname_length: self.count("limits.realname_length"),
+            kick_length: self.count("limits.kick_length"),
+            targets: self.limit("limits.targets"),
+            monitor: self.limit("limits.monitor"),
+            whox: self.limit("limits.whox"),
+            send_queue: self.limit("limits.send_queue"),
+            lines_per_second: self.limit("limits.lines_per_second"),
+            burst: self.count("limits.burst"),
+            connections_per_address: self.limit("limits.connections_per_address"),
+            unregistered_per_address: self.limit("limits.unregistered_per_address"),
+            registration_timeout: self.time_or_none("limits.registration_timeout"),
+            ping_interval: self.time_or_none("limits.ping_interval"),
+            ping_timeout: self.time("limits.ping_timeout"),
+            bcrypt_threads: match self.count("limits.bcrypt_threads") {
+                0 => (cores / 2).max(1),
+                threads => threads,
+            },
+        }
+    }
+
+    fn motd(&mut self) -> Vec<String> {
+        if self.given("motd").is_some() && self.given("motd_file").is_some() {
+            self.problem("motd_file", "`motd` and `motd_file` are both set; allowed: one of them".to_owned());
+        }
+        let text = self.read("motd_file").unwrap_or_else(|| self.text("motd").to_owned());
+        if text.len() > MOTD_BYTES || text.contains('\0') {
+            self.problem("motd_file", "`motd_file`: allowed: text of up to 16 KiB without NUL".to_owned());
+        }
+        text.lines().map(|line| line.trim_end().replace(['\r', '\t'], " ")).collect()
+    }
+
+    fn roles(&mut self) -> Roles {
+        let mut roles = Vec::new();
+        for (key, checked) in self.values {
+            let Some(name) = role_of(key) else { continue };
+            if let Err(problem) = role_name(name) {
+                self.problem(key, format!("`{key}`: {problem}"));
+            }
+            let Value::List(items) = &checked.value else { unreachable!("a role's privileges are a list") };
+            let privileges =
+                items.iter().map(|item| item.parse().expect("privileges were checked when read"));
+            roles.push((name.to_owned(), privileges.collect()));
+        }
+        Roles::new(roles)
+    }
+
+    /// The keys of a certificate and its private key, where both are given.
+    fn pair(&mut self, chain: &'static str, key: &'static str) -> Option<(&'static str, &'static str)> {
+        let (missing, given) = match (self.given(chain), self.given(key)) {
+            (Some(_), Some(_)) => return Some((chain, key)),
+            (None, None) => return None,
+            (Some(_), None) => (key, chain),
+            (None, Some(_)) => (chain, key),
+        };
+        self.problem(given, format!("`{given}` is set, but not `{missing}`; allowed: both or neither"));
+        None
+    }
+
+    /// The content of the file that `key` names, where it names one.
+    fn read(&mut self, key: &str) -> Option<String> {
+        let path = self.given(key)?;
+        match fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.problem(key, format!("`{key}`: cannot read {path}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, key: &str, text: String) {
+        self.problems.push(Problem { origin: self.origin(key).clone(), text });
+    }
+
+    fn checked(&self, key: &str) -> &'a Checked {
+        self.values.get(key).expect("every key has a value")
+    }
+
+    fn origin(&self, key: &str) -> &'a Origin {
+        &self.checked(key).origin
+    }
+
+    fn text(&self, key: &str) -> &'a str {
+        match &self.checked(key).value {
+            Value::Text(text) => text,
+            other => unreachable!("{key} is a text, not {other:?}"),
+        }
+    }
+
+    /// A text that is not empty.
+    fn given(&self, key: &str) -> Option<&'a str> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        match &self.checked(key).value {
+            Value::Flag(flag) => *flag,
+            other => unreachable!("{key} is a flag, not {other:?}"),
+        }
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        match &self.checked(key).value {
+            Value::Number(number) | Value::Size(number) => *number,
+            other => unreachable!("{key} is a number, not {other:?}"),
+        }
+    }
+
+    fn count(&self, key: &str) -> usize {
+        usize::try_from(self.number(key)).unwrap_or(usize::MAX)
+    }
+
+    fn limit(&self, key: &str) -> Limit {
+        Limit::new(self.number(key))
+    }
+
+    fn time(&self, key: &str) -> Duration {
+        match &self.checked(key).value {
+            Value::Time(time) => *time,
+            other => unreachable!("{key} is a time, not {other:?}"),
+        }
+    }
+
+    fn time_or_none(&self, key: &str) -> Option<Duration> {
+        Some(self.time(key)).filter(|time| !time.is_zero())
+    }
+
+    fn list(&self, key: &str) -> &'a [String] {
+        match &self.checked(key).value {
+            Value::List(items) => items,
+            other => unreachable!("{key} is a list, not {other:?}"),
+        }
+    }
+
+    fn parsed<T: FromStr>(&self, key: &str) -> Vec<T> {
+        self.list(key).iter().filter_map(|item| item.parse().ok()).collect()
+    }
+
+    /// The variant at the place of the word among the words that its key allows.
+    fn choice<T: Copy, const N: usize>(&self, key: &str, variants: [T; N]) -> T {
+        let words = match super::Key::find(key).map(|key| key.kind) {
+            Some(super::Kind::Choice(words)) => words,
+            other => unreachable!("{key} is a choice, not {other:?}"),
+        };
+        let place =
+            words.iter().position(|word| *word == self.text(key)).expect("a choice is one of its words");
+        *variants.get(place).expect("there is a variant for every word")
+    }
+}
+
+/// The names by which this machine reaches itself: what a certificate is for where nobody said otherwise.
+fn local_names() -> Vec<String> {
+    let host =
+        hostname::get().ok().and_then(|name| name.into_string().ok()).map(|name| name.to_ascii_lowercase());
+    let host = host.filter(|name| name != "localhost" && certificate_name(name).is_ok());
+    let fixed = ["127.0.0.1", "::1"].map(str::to_owned);
+    ["localhost".to_owned()].into_iter().chain(host).chain(fixed).collect()
+}
+
+/// Where data goes when nobody said otherwise; `None` for a user without a home.
+fn platform_data_dir() -> Option<PathBuf> {
+    if is_root() {
+        return Some(PathBuf::from("/var/lib/stentor"));
+    }
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = absolute("HOME");
+    let data = if cfg!(target_os = "macos") {
+        home.map(|home| home.join("Library/Application Support"))
+    } else if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else {
+        absolute("XDG_DATA_HOME").or_else(|| home.map(|home| home.join(".local/share")))
+    };
+    data.map(|data| data.join("stentor"))
+}
+
+/// Whether the process runs as root: `/proc/self` belongs to whom it runs as. Where there is no `/proc`, root has its own
+/// home, and that is used.
+#[cfg(unix)]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(Path::new("/proc/self")).is_ok_and(|own| own.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}

@@ -1,0 +1,543 @@
+//! Every key of the configuration, once: its name, what it accepts, its default, and what it means.
+//!
+//! The reader of files, the reader of the environment, the printed defaults and the reload all go by this table.
+
+pub use super::kind::Kind;
+use super::kind::Kind::{Choice, Flag};
+use super::rules::{
+    address_range, certificate_name, channel_modes, file, listener, message_of_the_day, network_name,
+    node_name, privilege, redis_url, user_name,
+};
+use std::time::Duration;
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its full name, such as `accounts.bcrypt_cost`.
+    pub name: &'static str,
+    /// What it accepts.
+    pub kind: Kind,
+    /// Its default, as it stands in a file.
+    pub default: &'static str,
+    /// Whether a running node takes a new value on SIGHUP.
+    pub reload: Reload,
+    /// What it means, in a paragraph.
+    pub doc: &'static str,
+}
+
+/// When a new value takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// On SIGHUP.
+    Live,
+    /// When the node is started again.
+    Restart,
+}
+
+use Reload::{Live, Restart};
+
+impl Key {
+    /// The key of this name; any role's list of privileges is one key.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        let role = || role_of(name).map(|_| &ROLE);
+        KEYS.iter().find(|key| key.name == name).or_else(role)
+    }
+
+    /// The table that it stands in (empty at the top level), and its name there.
+    #[must_use]
+    pub fn split(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+}
+
+/// The role whose privileges `key` lists.
+pub(super) fn role_of(key: &str) -> Option<&str> {
+    let name = key.strip_prefix("roles.")?.strip_suffix(".privileges")?;
+    (!name.is_empty() && !name.contains('.')).then_some(name)
+}
+
+/// Whether `path` names a table of keys.
+pub(super) fn is_section(path: &str) -> bool {
+    let role = path == "roles" || path.strip_prefix("roles.").is_some_and(|name| !name.contains('.'));
+    role || KEYS.iter().any(|key| key.split().0 == path && !path.is_empty())
+}
+
+/// What may stand beside `path` in its table; empty where there is no such table.
+pub(super) fn in_section(path: &str) -> Vec<&'static str> {
+    match path.rsplit_once('.') {
+        Some((section, _)) if section.starts_with("roles") => vec!["privileges"],
+        Some((section, _)) => {
+            KEYS.iter().map(Key::split).filter(|key| key.0 == section).map(|key| key.1).collect()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The key that someone who wrote `path` most likely meant.
+pub(super) fn nearest(path: &str) -> Option<&'static Key> {
+    let (section, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let (close, key) =
+        KEYS.iter().map(|key| (distance(path, key.name), key)).min_by_key(|(close, _)| *close)?;
+    if close <= 1 + path.len() / 6 {
+        return Some(key);
+    }
+    let mut same = KEYS.iter().filter(|key| key.split().1 == last);
+    if let (Some(key), None) = (same.next(), same.next()) {
+        return Some(key);
+    }
+    KEYS.iter().find(|key| {
+        let (table, name) = key.split();
+        table == section && last.len() > 2 && (name.starts_with(last) || last.starts_with(name))
+    })
+}
+
+/// How many letters must be added, removed, replaced or swapped with the next to make `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, &x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &y) in b.iter().enumerate() {
+            let mut least = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
+                least = least.min(before_last[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+const fn number(least: u64, most: u64) -> Kind {
+    Kind::Number { least, most, zero: None }
+}
+
+const fn limit(most: u64) -> Kind {
+    Kind::Number { least: 1, most, zero: Some(NO_LIMIT) }
+}
+
+const fn time(least: Duration, most: Duration) -> Kind {
+    Kind::Time { least, most, zero: None }
+}
+
+const fn time_or(zero: &'static str, least: Duration, most: Duration) -> Kind {
+    Kind::Time { least, most, zero: Some(zero) }
+}
+
+const fn text(allowed: &'static str, check: fn(&str) -> Result<(), String>) -> Kind {
+    Kind::Text { allowed, check, optional: false }
+}
+
+const fn optional(allowed: &'static str, check: fn(&str) -> Result<(), String>) -> Kind {
+    Kind::Text { allowed, check, optional: true }
+}
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    reload: Reload,
+    doc: &'static str,
+) -> Key {
+    Key { name, kind, default, reload, doc }
+}
+
+const NO_LIMIT: &str = "no limit";
+const A_FILE: &str = "the path of a file, or empty";
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const TENTH: Duration = Duration::from_millis(100);
+
+/// The privileges of one role, `roles.NAME.privileges`.
+pub static ROLE: Key = row(
+    "roles.NAME.privileges",
+    Kind::List {
+        allowed: "a list of \"accounts\", \"invite\", \"kill\", \"ban\", \"channels\", \"addresses\", \"announce\", \
+                  \"control\"",
+        check: privilege,
+        optional: true,
+    },
+    "[]",
+    Live,
+    "What the holders of a role may do. A role is granted with `stentor account grant NAME ROLE`. The role `admin` is \
+     built in and has every privilege: `accounts` (add, lock and remove accounts), `invite` (make invitations), `kill` \
+     (end sessions), `ban` (keep addresses out), `channels` (act as an operator in every channel), `addresses` (see \
+     real addresses), `announce` (speak to everybody), `control` (reload and stop nodes).",
+);
+
+/// All keys with fixed names, in the order in which they are printed: those of the top level first, then table by table.
+pub static KEYS: &[Key] = &[
+    row(
+        "listen",
+        Kind::List {
+            allowed: "a list of URLs such as \"ircs://[::]:6697\" (TLS), \"irc://127.0.0.1:6667\" (plaintext) and \
+                      \"http://127.0.0.1:8080\" (/live and /ready), with IP addresses",
+            check: listener,
+            optional: false,
+        },
+        r#"["ircs://[::]:6697"]"#,
+        Restart,
+        "Where to accept connections. Port 0 lets the system choose; the chosen address is printed. Plaintext is accepted \
+         on loopback addresses alone, unless `listen_insecure` is set.",
+    ),
+    row(
+        "listen_insecure",
+        Flag,
+        "false",
+        Restart,
+        "Allow plaintext listeners on addresses that others can reach. Passwords and messages are then readable on the \
+         way; meant for a proxy that ends TLS in front of the node.",
+    ),
+    row(
+        "motd",
+        optional("text of up to 16 KiB, or empty", message_of_the_day),
+        r#""""#,
+        Live,
+        "The message of the day, shown to everybody who connects. One line of text is one line of the message.",
+    ),
+    row(
+        "motd_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Live,
+        "A file to read the message of the day from, instead of `motd`.",
+    ),
+    row(
+        "network.name",
+        text("1 to 32 letters, digits, `.`, `_` or `-`", network_name),
+        r#""Stentor""#,
+        Restart,
+        "What the network is called. All nodes of a fleet have the same.",
+    ),
+    row(
+        "node.name",
+        optional("1 to 63 letters, digits, `.`, `:`, `_`, `-`, `[` or `]`, or empty", node_name),
+        r#""""#,
+        Restart,
+        "What this node is called. No two nodes of a fleet share a name. Empty: host and port of the first listener.",
+    ),
+    row(
+        "data.dir",
+        optional("the path of a directory, or empty", file),
+        r#""""#,
+        Restart,
+        "Where the node keeps its files: the embedded store, certificates, the control socket. Empty: /var/lib/stentor \
+         for root, else the platform's directory for data of the user, such as ~/.local/share/stentor.",
+    ),
+    row(
+        "redis.url",
+        optional(
+            "\"redis://HOST:PORT\", \"rediss://HOST:PORT\" (TLS), with /NUMBER for a database, or empty",
+            redis_url,
+        ),
+        r#""""#,
+        Restart,
+        "The Redis or Valkey that the nodes of a fleet share. Empty: the embedded store in `data.dir`, for a node on its \
+         own.",
+    ),
+    row(
+        "redis.username",
+        optional("a name without spaces, or empty", user_name),
+        r#""""#,
+        Restart,
+        "The ACL user to log in as. Empty: the one in the URL, else the default user.",
+    ),
+    row(
+        "redis.password_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Restart,
+        "A file whose first line is the password for Redis. Better than a password in the URL, which others may see.",
+    ),
+    row(
+        "redis.ca_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Restart,
+        "Certificates (PEM) that may have signed the certificate of Redis. Empty: those that the system trusts.",
+    ),
+    row(
+        "redis.cert_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Restart,
+        "This node's own certificate (PEM) for Redis.",
+    ),
+    row(
+        "redis.key_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Restart,
+        "The private key (PEM) of `redis.cert_file`.",
+    ),
+    row(
+        "redis.insecure",
+        Flag,
+        "false",
+        Restart,
+        "Allow plain `redis://` to other hosts. What passes is then readable on the way.",
+    ),
+    row(
+        "store.durability",
+        Choice(&["normal", "full"]),
+        r#""normal""#,
+        Restart,
+        "What the embedded store promises for what it has acknowledged. `normal`: it survives the end of the process; a \
+         power cut may cost the last moments. `full`: it survives a power cut too, and each commit waits for the disk.",
+    ),
+    row(
+        "tls.cert_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Live,
+        "Your own certificate (PEM), followed by those between it and the authority. Empty: the node makes an authority \
+         and a certificate of its own in DATA/tls at its first start, and renews the certificate itself.",
+    ),
+    row("tls.key_file", optional(A_FILE, file), r#""""#, Live, "The private key (PEM) of `tls.cert_file`."),
+    row(
+        "tls.key",
+        Choice(&["ecdsa-p256", "rsa-2048"]),
+        r#""ecdsa-p256""#,
+        Live,
+        "The kind of key that the node makes for its own certificates.",
+    ),
+    row(
+        "tls.names",
+        Kind::List {
+            allowed: "a list of host names (`*.` may stand in front) and IP addresses",
+            check: certificate_name,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "The names that the node's own certificate is for, and the only ones that its authority can vouch for. Empty: \
+         localhost, the host's name, 127.0.0.1 and ::1. New names make a new authority, which clients must be told.",
+    ),
+    row(
+        "tls.handshake_timeout",
+        time(TENTH, HOUR),
+        r#""10s""#,
+        Live,
+        "How long a client may take for the TLS handshake.",
+    ),
+    row(
+        "proxy.trusted",
+        Kind::List {
+            allowed: "a list of IP addresses and ranges such as \"10.0.0.0/8\"",
+            check: address_range,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "Proxies whose PROXY header (version 1 or 2) is believed. Every connection from them must begin with one.",
+    ),
+    row(
+        "accounts.required",
+        Flag,
+        "true",
+        Live,
+        "Whether nobody enters without an account. If not, guests may, under nicks that no account has.",
+    ),
+    row(
+        "accounts.registration",
+        Choice(&["closed", "invite", "open"]),
+        r#""invite""#,
+        Live,
+        "Who may make an account: nobody but the operator, whoever has an invitation, or everybody.",
+    ),
+    row(
+        "accounts.bcrypt_cost",
+        number(4, 31),
+        "12",
+        Live,
+        "What a password costs to check; each step doubles it. 12 is about a quarter of a second. Older hashes keep \
+         theirs.",
+    ),
+    row(
+        "accounts.duplicate_login",
+        Choice(&["reject", "replace"]),
+        r#""reject""#,
+        Live,
+        "What becomes of a login to an account that is in use. `reject`: it is refused, unless the session that is there \
+         does not answer within `accounts.probe`. `replace`: the session that is there is closed.",
+    ),
+    row(
+        "accounts.probe",
+        time(TENTH, MINUTE),
+        r#""3s""#,
+        Live,
+        "How long a session that is in the way of a new login has to show that it is alive.",
+    ),
+    row("accounts.max", limit(100_000_000), "100000", Live, "How many accounts there may be."),
+    row(
+        "fleet.lease",
+        time(Duration::from_millis(500), HOUR),
+        r#""10s""#,
+        Restart,
+        "How long a node that has fallen silent keeps its users. A node renews its lease every third of this.",
+    ),
+    row(
+        "fleet.margin",
+        time(Duration::ZERO, MINUTE),
+        r#""1s""#,
+        Restart,
+        "How long after the end of a node's lease the others wait before they clean up after it.",
+    ),
+    row(
+        "history.max_age",
+        time_or("kept for ever", SECOND, Duration::from_hours(24 * 36_500)),
+        r#""30d""#,
+        Live,
+        "How long messages are kept.",
+    ),
+    row(
+        "history.max_count",
+        limit(1_000_000_000),
+        "100000",
+        Live,
+        "How many messages of one channel or user are kept.",
+    ),
+    row(
+        "history.page",
+        number(1, 10_000),
+        "500",
+        Restart,
+        "How many messages a client gets for one CHATHISTORY.",
+    ),
+    row("channels.max_per_user", limit(100_000), "100", Restart, "How many channels one user may be in."),
+    row(
+        "channels.default_modes",
+        Kind::Text {
+            allowed: "letters of `i`, `m`, `n`, `s`, `t`, or empty",
+            check: channel_modes,
+            optional: true,
+        },
+        r#""nt""#,
+        Live,
+        "The modes of a new channel.",
+    ),
+    row(
+        "channels.list_max",
+        limit(100_000),
+        "100",
+        Restart,
+        "How many masks each list of a channel (bans, exceptions, invitations) may hold.",
+    ),
+    row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
+    row("limits.nick_length", number(1, 64), "32", Restart, "The longest nick and account name, in bytes."),
+    row(
+        "limits.user_length",
+        number(1, 32),
+        "18",
+        Restart,
+        "The longest user name (before the `@`), in bytes.",
+    ),
+    row(
+        "limits.channel_length",
+        number(2, 200),
+        "64",
+        Restart,
+        "The longest channel name, in bytes with its `#`.",
+    ),
+    row("limits.topic_length", number(1, 390), "390", Restart, "The longest topic, in bytes."),
+    row("limits.away_length", number(1, 390), "200", Restart, "The longest away message, in bytes."),
+    row("limits.realname_length", number(1, 390), "150", Restart, "The longest real name, in bytes."),
+    row("limits.kick_length", number(1, 390), "250", Restart, "The longest reason of a KICK, in bytes."),
+    row(
+        "limits.targets",
+        limit(1000),
+        "4",
+        Restart,
+        "How many targets one PRIVMSG, NOTICE or TAGMSG may have.",
+    ),
+    row("limits.monitor", limit(1_000_000), "100", Restart, "How many nicks one client may MONITOR."),
+    row(
+        "limits.whox",
+        limit(10_000_000),
+        "1000",
+        Live,
+        "How many users one WHO may list that asks for a mask. A channel's members are always listed in full.",
+    ),
+    row(
+        "limits.send_queue",
+        Kind::Size { least: 16 << 10, most: 1 << 40, zero: Some(NO_LIMIT) },
+        r#""1MiB""#,
+        Live,
+        "How much may wait for a client that reads slowly, in bytes. Past it the client is cut off.",
+    ),
+    row(
+        "limits.lines_per_second",
+        limit(1_000_000),
+        "5",
+        Live,
+        "How many lines a second a client may send for long. Costly commands count as several.",
+    ),
+    row(
+        "limits.burst",
+        number(1, 1_000_000),
+        "30",
+        Live,
+        "How many lines a client may send at once after a silence.",
+    ),
+    row(
+        "limits.connections_per_address",
+        limit(1_000_000),
+        "1000",
+        Live,
+        "How many connections one address may have in all (IPv6: one /64). Loopback is exempt.",
+    ),
+    row(
+        "limits.unregistered_per_address",
+        limit(1_000_000),
+        "16",
+        Live,
+        "How many connections one address may have that have not logged in (IPv6: one /64). Loopback is exempt.",
+    ),
+    row(
+        "limits.registration_timeout",
+        time_or(NO_LIMIT, TENTH, DAY),
+        r#""30s""#,
+        Live,
+        "How long a client may take from its connection to the end of its registration.",
+    ),
+    row(
+        "limits.ping_interval",
+        time_or("never", TENTH, DAY),
+        r#""90s""#,
+        Live,
+        "How long a client may be silent before it is sent a PING.",
+    ),
+    row(
+        "limits.ping_timeout",
+        time(TENTH, DAY),
+        r#""60s""#,
+        Live,
+        "How long a client may take to answer that PING.",
+    ),
+    row(
+        "limits.bcrypt_threads",
+        Kind::Number { least: 1, most: 1024, zero: Some("half of the processor's cores, at least one") },
+        "0",
+        Restart,
+        "How many passwords may be checked at the same time. The others wait in line, and nobody else does.",
+    ),
+    row(
+        "drain.time",
+        time_or("at once", TENTH, HOUR),
+        r#""10s""#,
+        Live,
+        "How long a node that is told to stop takes to close its clients. A second signal ends it at once.",
+    ),
+    row(
+        "log.level",
+        Choice(&["error", "warn", "info", "debug", "trace"]),
+        r#""info""#,
+        Live,
+        "What is written to the log, on standard error. Messages and passwords never are.",
+    ),
+];
