@@ -217,12 +217,11 @@ pub const CONFLICTS_MAX: usize = 16;
 const STANDALONE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long to wait before each further attempt at a commit whose outcome is not known.
-const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
     Duration::from_millis(500),
     Duration::from_secs(1),
-    Duration::from_secs(2),
 ];
 
 /// Why a write that was decided on did not happen. None of these is the client's fault.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError, begin_or_within};
@@ -24,7 +25,7 @@ pub struct Invites {
 pub struct Code(String);
 
 /// An invitation, without its code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invite {
     /// The first digits of the code's hash: enough to tell it from the others.
     pub id: String,

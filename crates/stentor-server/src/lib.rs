@@ -1,6 +1,7 @@
 //! The Stentor node: listeners, connections, sessions, commands, the hub and the stores.
 //!
 //! - [`account`]: who may log in, with which password, and in which roles
+//! - [`admin`]: what operators ask of a node or its store
 //! - [`client`] and [`clients`]: what the rest of a node knows of its clients
 //! - [`command`]: one file a command, and the table of them
 //! - [`commit_identity`]: who writes, under which number, and until when
@@ -21,6 +22,7 @@
 //! - [`tenure`]: one incarnation of a node
 
 pub mod account;
+pub mod admin;
 pub mod client;
 pub mod clients;
 pub mod command;

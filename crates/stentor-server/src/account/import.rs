@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use stentor_proto::Nick;
 
 use super::record::Record;
@@ -20,7 +21,7 @@ pub struct Imported {
 }
 
 /// A line that could not be imported, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadLine {
     /// From 1.
     pub number: usize,

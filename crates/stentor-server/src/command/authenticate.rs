@@ -46,16 +46,16 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
         return Err(Error::numeric(Numeric::ERR_SASLTOOLONG, &[], "SASL message too long"));
     }
     if data != "+" {
-        exchange.data = Secret::new(format!("{}{data}", exchange.data.reveal()));
+        exchange.data = Secret::new(format!("{}{data}", exchange.data.expose()));
     }
-    if exchange.data.reveal().len() > LONGEST {
+    if exchange.data.expose().len() > LONGEST {
         return Err(Error::numeric(Numeric::ERR_SASLTOOLONG, &[], "SASL message too long"));
     }
     if data.len() == CHUNK {
         registering.sasl = Some(exchange);
         return Ok(());
     }
-    let (account, password) = plain(exchange.data.reveal()).ok_or_else(|| failed("SASL authentication failed"))?;
+    let (account, password) = plain(exchange.data.expose()).ok_or_else(|| failed("SASL authentication failed"))?;
     super::register::login(session, &account, &password, reply).await
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn reads_plain() {
         let (account, password) = plain(&STANDARD.encode("\0ann\0pass word")).expect("it is well-formed");
-        assert_eq!((account.as_str(), password.reveal()), ("ann", "pass word"));
+        assert_eq!((account.as_str(), password.expose()), ("ann", "pass word"));
         assert!(plain(&STANDARD.encode("ann\0ann\0x")).is_some());
         for wrong in ["", "***", &STANDARD.encode("ann\0x"), &STANDARD.encode("bob\0ann\0x")] {
             assert!(plain(wrong).is_none(), "{wrong:?}");

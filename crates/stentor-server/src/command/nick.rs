@@ -1,0 +1,106 @@
+//! NICK: chooses or changes a name.
+
+use stentor_proto::message::Message;
+use stentor_proto::nick::Nick;
+use stentor_proto::numeric::Numeric;
+
+use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
+use crate::hub::{Decision, Member};
+use crate::node::claim::{self, Refused};
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Guard, Is};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let Some(wanted) = message.nonempty(0) else {
+        return Err(Error::numeric(Numeric::ERR_NONICKNAMEGIVEN, &[], "No nickname given"));
+    };
+    let limit = session.node.config().limits.nick_length;
+    let nick = Nick::parse(wanted, limit).map_err(|_| {
+        let shown = if wanted.contains(' ') { "*" } else { wanted };
+        Error::numeric(Numeric::ERR_ERRONEUSNICKNAME, &[shown], "Erroneous nickname")
+    })?;
+    let Some(registering) = session.registering.as_mut() else {
+        return change(session, &nick, reply).await;
+    };
+    registering.nick = Some(nick);
+    super::register::advance(session, reply).await
+}
+
+/// `ERR_NICKNAMEINUSE`.
+pub(super) fn in_use(nick: &str) -> Error {
+    Error::numeric(Numeric::ERR_NICKNAMEINUSE, &[nick], "Nickname is already in use")
+}
+
+async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
+    let before = session.client.profile();
+    if before.nick == nick.as_str() {
+        return Ok(());
+    }
+    let same = before.nick.eq_ignore_ascii_case(nick.as_str());
+    if session.node.config().accounts.required && !same {
+        let text = "Here your nick is your account's name; only its capitals can change";
+        return Err(Error::numeric(Numeric::ERR_ERRONEUSNICKNAME, &[nick.as_str()], text));
+    }
+    let old = session.nick.clone();
+    if same {
+        claim::respell(session, nick).await?;
+    } else {
+        match claim::nick(session, nick).await {
+            Ok(()) => {}
+            Err(Refused::Taken) => return Err(in_use(nick.as_str())),
+            Err(Refused::Error(error)) => return Err(error),
+        }
+    }
+    let event = crate::random::text(12);
+    let source = before.source();
+    let line = format!("@{EVENT_TAG}={event} :{source} NICK {}", nick.as_str());
+    // The client itself is told first, and not again by its channels.
+    session.node.hub.told().first(&event, &session.client.id);
+    session.client.update(|profile| nick.as_str().clone_into(&mut profile.nick));
+    reply.line(format!(":{source} NICK {}", nick.as_str()));
+    in_channels(session, &line, |member| nick.as_str().clone_into(&mut member.nick)).await?;
+    if let (Some(old), false) = (old, same) {
+        session.release_nick::<Error>(&old).await?;
+        claim::index_names(session, nick.folded()).await?;
+    }
+    Ok(())
+}
+
+/// Commits a change of the user's own member record to each of its channels, with a line that carries an event's id.
+pub(super) async fn in_channels(
+    session: &Session,
+    line: &str,
+    change: impl Fn(&mut Member),
+) -> Result<(), Error> {
+    let id = session.client.id.clone();
+    for channel in session.client.channel_names() {
+        let Some(replica) = session.client.with_channels(|channels| channels.get(&channel).map(|held| held.replica()))
+        else {
+            continue;
+        };
+        let result = session
+            .node
+            .hub
+            .transact(&replica, &session.client.tenure(), None, |state| {
+                let member = policy::own_member(state, &channel, &id)?;
+                let mut changed = Member::clone(&member);
+                change(&mut changed);
+                Ok::<_, Error>(Decision {
+                    guards: vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))],
+                    changes: vec![Change::SetMember(id.to_string(), changed.to_value())],
+                    lines: vec![line.to_owned()],
+                    ..Decision::default()
+                })
+            })
+            .await;
+        match result.map_err(Error::from) {
+            // Kicked in the meantime.
+            Ok(_) | Err(Error::Numeric(..)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

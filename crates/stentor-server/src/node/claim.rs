@@ -1,0 +1,268 @@
+//! Claims: an account, a nick and an inbox for a session, each held by at most one.
+
+use std::time::Duration;
+
+use stentor_proto::nick::Nick;
+
+use super::people::inbox_of;
+use crate::account::Account;
+use crate::config::DuplicateLogin;
+use crate::error::Error;
+use crate::fleet::sweep::{self, session_value};
+use crate::hub::{Decision, Refusal};
+use crate::session::{AccountClaim, NickClaim, Session};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, Writer};
+
+/// Why a claim was not given.
+#[derive(Debug)]
+pub enum Refused {
+    /// Somebody else holds it, and keeps it.
+    Taken,
+    /// Something failed.
+    Error(Error),
+}
+
+impl From<Refusal<Refused>> for Refused {
+    fn from(refusal: Refusal<Refused>) -> Self {
+        match refusal {
+            Refusal::Rule(refused) => refused,
+            Refusal::Store(error) => Self::Error(Error::Store(error)),
+            Refusal::Fenced => Self::Error(Error::Fenced),
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for Refused {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Error(Error::Store(error))
+    }
+}
+
+/// Claims an account after its password was right. Whoever holds it is probed first: a session that answers is never
+/// displaced under the policy `reject`.
+///
+/// # Errors
+/// [`Refused::Taken`] where the holder answers.
+pub async fn account(session: &mut Session, account: &Account) -> Result<(), Refused> {
+    let partition = Partition::account(&account.folded);
+    let tenure = session.client.tenure();
+    let value = session_value(&session.client.id, tenure.writer());
+    let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
+    session.index(&session.client.id, Some(&format!("{nick} {}", account.folded))).await?;
+    for _ in 0..ATTEMPTS {
+        let peeks = session.node.hub.store().peek(std::slice::from_ref(&partition), &["session", "revision"]).await?;
+        let peek = peeks.into_iter().next().unwrap_or_default();
+        let held = field(&peek, 0);
+        if let Some(holder) = &held {
+            may_displace(session, holder).await?;
+        }
+        let equal = |value: Option<String>| value.map_or(Is::Absent, Is::Equal);
+        let decision = Decision {
+            guards: vec![
+                Guard::Field("session".to_owned(), equal(held)),
+                Guard::Field("revision".to_owned(), equal(field(&peek, 1))),
+                Guard::Field("locked".to_owned(), Is::Absent),
+            ],
+            changes: vec![Change::Set("session".to_owned(), value.clone())],
+            ..Decision::default()
+        };
+        let life = Life::Within(account.epoch);
+        if session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await?.is_some() {
+            session.account = Some(AccountClaim {
+                name: account.name.clone(),
+                folded: account.folded.clone(),
+                partition,
+                epoch: account.epoch,
+                value,
+            });
+            return Ok(());
+        }
+        if peek.epoch != Some(account.epoch) {
+            return Err(Refused::Error(Error::Close("The account is gone".to_owned())));
+        }
+    }
+    Err(Refused::Taken)
+}
+
+/// Whether the session that holds an account must give way.
+async fn may_displace(session: &Session, holder: &str) -> Result<(), Refused> {
+    let Some((id, writer)) = holder.split_once(' ') else { return Ok(()) };
+    let Ok(writer) = writer.parse::<Writer>() else { return Ok(()) };
+    if session.node.fleet.is_dead(&writer).await? {
+        return clean_up(session, &writer, id).await;
+    }
+    let config = session.node.config();
+    if config.accounts.duplicate_login == DuplicateLogin::Replace {
+        return Ok(());
+    }
+    if session.node.is_alive(&writer, id, config.accounts.probe).await {
+        return Err(Refused::Taken);
+    }
+    Ok(())
+}
+
+async fn clean_up(session: &Session, dead: &Writer, id: &str) -> Result<(), Refused> {
+    sweep::session(&session.node.hub, &session.client.tenure(), dead, id).await.map_err(|refusal| match refusal {
+        Refusal::Store(error) => Refused::Error(Error::Store(error)),
+        Refusal::Fenced | Refusal::Rule(()) => Refused::Error(Error::Fenced),
+    })
+}
+
+/// Claims a nick. It may be held by an earlier session of the same account that is being closed, which gives way, or by
+/// one of a dead node, which is cleaned up after first.
+///
+/// # Errors
+/// [`Refused::Taken`] where somebody else holds it, or it is the name of somebody else's account.
+pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
+    let partition = Partition::nick(nick.folded());
+    let tenure = session.client.tenure();
+    let before = session.nick.clone();
+    let names = match &before {
+        Some(claim) => format!("{},{}", claim.partition.name(), nick.folded()),
+        None => nick.folded().to_owned(),
+    };
+    index_names(session, &names).await.map_err(Refused::Error)?;
+    for _ in 0..ATTEMPTS {
+        let life = match holder(session, nick, &partition).await? {
+            None => Life::Begin(Epoch::random()),
+            Some(epoch) => Life::Renew(epoch, Epoch::random()),
+        };
+        let decision = Decision { changes: claim_fields(session, nick.as_str()), ..Decision::default() };
+        if let Some(entry) = session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await? {
+            session.nick = Some(NickClaim { partition, epoch: entry.epoch });
+            let folded = before.as_ref().map(|claim| claim.partition.name());
+            session.node.clients.rename(&session.client, folded, nick.folded());
+            return Ok(());
+        }
+    }
+    Err(Refused::Taken)
+}
+
+/// The epoch of a claim on the nick that has to give way; `None` where there is none.
+async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result<Option<Epoch>, Refused> {
+    let own = session.account_folded();
+    let partitions = [partition.clone(), Partition::account(nick.folded())];
+    let fields = ["user", "writer", "account", "name"];
+    let mut peeks = session.node.hub.store().peek(&partitions, &fields).await?.into_iter();
+    let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
+    if own != Some(nick.folded()) && field(&account, 3).is_some() {
+        return Err(Refused::Taken);
+    }
+    let Some(epoch) = claim.epoch else { return Ok(None) };
+    if let (Some(id), Some(writer)) = (field(&claim, 0), field(&claim, 1))
+        && let Ok(writer) = writer.parse::<Writer>()
+        && session.node.fleet.is_dead(&writer).await?
+    {
+        clean_up(session, &writer, &id).await?;
+        return Ok(None);
+    }
+    let of_same_account = field(&claim, 2).is_some_and(|holder| own == Some(&holder.to_ascii_lowercase()));
+    if of_same_account { Ok(Some(epoch)) } else { Err(Refused::Taken) }
+}
+
+/// Writes the nick in other capitals.
+///
+/// # Errors
+/// The store's.
+pub async fn respell(session: &Session, nick: &Nick) -> Result<(), Error> {
+    let Some(claim) = &session.nick else { return Ok(()) };
+    let decision = Decision {
+        guards: vec![Guard::Field("user".to_owned(), Is::Equal(session.client.id.to_string()))],
+        changes: claim_fields(session, nick.as_str()),
+        ..Decision::default()
+    };
+    let life = Life::Within(claim.epoch);
+    session.node.hub.write_blind::<Error>(&session.client.tenure(), &claim.partition, life, decision).await?;
+    Ok(())
+}
+
+/// Writes what the claim on the nick tells others, after a change of the profile.
+///
+/// # Errors
+/// The store's.
+pub async fn refresh(session: &Session) -> Result<(), Error> {
+    let nick = session.client.profile().nick.clone();
+    let Ok(nick) = Nick::parse(&nick, usize::MAX) else { return Ok(()) };
+    respell(session, &nick).await
+}
+
+/// Names in the node's index what the session may hold.
+///
+/// # Errors
+/// The store's.
+pub async fn index_names(session: &Session, nicks: &str) -> Result<(), Error> {
+    let account = session.account_folded().unwrap_or("*");
+    session.index::<Error>(&session.client.id, Some(&format!("{nicks} {account}"))).await?;
+    Ok(())
+}
+
+/// Opens the partition of the session's private messages: the account's, or a new one for a guest.
+///
+/// # Errors
+/// The store's.
+pub async fn inbox(session: &mut Session) -> Result<(), Error> {
+    let profile = session.client.profile();
+    let partition = inbox_of(profile.account.as_deref(), &session.client.id);
+    if session.account.is_none() {
+        let decision = Decision {
+            changes: vec![Change::Set("guest".to_owned(), session.client.id.to_string())],
+            ..Decision::default()
+        };
+        let life = Life::Begin(Epoch::random());
+        session.node.hub.write_blind::<Error>(&session.client.tenure(), &partition, life, decision).await?;
+    }
+    let held = session.node.hub.hold(&partition).await?;
+    held.add_local(session.client.clone());
+    if let Some(claim) = &session.account {
+        // The claim may have been taken away before this session could hear of it.
+        let held_still = held.with_state(|state| state.field("session") == Some(&claim.value));
+        if !held_still {
+            return Err(Error::Close("Logged in from elsewhere".to_owned()));
+        }
+    }
+    session.inbox = Some(held);
+    Ok(())
+}
+
+/// A guest made an account: its private messages go there from now on.
+///
+/// # Errors
+/// The store's.
+pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
+    if let Some(old) = session.inbox.take() {
+        old.remove_local(&session.client.id);
+        if let Some(epoch) = old.with_state(|state| state.epoch) {
+            let tenure = session.client.tenure();
+            let life = Life::End(epoch);
+            session.node.hub.write_blind::<Error>(&tenure, old.partition(), life, Decision::default()).await?;
+        }
+    }
+    refresh(session).await?;
+    inbox(session).await
+}
+
+fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
+    let profile = session.client.profile();
+    let mut changes = Vec::with_capacity(6);
+    let mut set = |name: &str, value: Option<String>| {
+        changes.push(match value {
+            Some(value) => Change::Set(name.to_owned(), value),
+            None => Change::Unset(name.to_owned()),
+        });
+    };
+    set("user", Some(session.client.id.to_string()));
+    set("writer", Some(session.client.tenure().writer().to_string()));
+    set("who", Some(format!("{nick}!{}@{}", profile.user, profile.host)));
+    set("account", profile.account.clone());
+    set("away", profile.away.clone());
+    changes
+}
+
+fn field(peek: &Peek, index: usize) -> Option<String> {
+    peek.fields.get(index).cloned().flatten()
+}
+
+/// How often a claim is attempted while others change the same thing.
+const ATTEMPTS: usize = 16;
+/// How long a node waits at most for another's answer about a session, whatever the probe's setting.
+pub const LONGEST_PROBE: Duration = Duration::from_secs(60);
