@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 use stentor_proto::capability::{Capability, CapabilitySet};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::hub::{Held, UserId};
 use crate::send_queue::SendQueue;
@@ -25,6 +27,7 @@ pub struct Client {
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
     heard: Mutex<Heard>,
+    heard_more: Notify,
 }
 
 /// Who a user is, as others see it. Replaced whole, so a reader never sees half a change.
@@ -75,6 +78,7 @@ impl Client {
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),
             heard: Mutex::new(Heard { any: now, active: now }),
+            heard_more: Notify::new(),
         }
     }
 
@@ -139,6 +143,13 @@ impl Client {
         if active {
             heard.active = now;
         }
+        drop(heard);
+        self.heard_more.notify_waiters();
+    }
+
+    /// Completes when the next line arrives after this call.
+    pub fn heard_more(&self) -> Notified<'_> {
+        self.heard_more.notified()
     }
 
     /// When the last line arrived.

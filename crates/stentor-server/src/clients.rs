@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 use crate::client::Client;
 use crate::hub::UserId;
 
@@ -10,6 +13,7 @@ use crate::hub::UserId;
 #[derive(Debug, Default)]
 pub struct Clients {
     inner: Mutex<Inner>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +56,19 @@ impl Clients {
         if inner.by_nick.get(&folded) == Some(&client.id) {
             inner.by_nick.remove(&folded);
         }
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().by_id.is_empty()
+    }
+
+    /// Completes when a client has gone after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// The client with this id.
@@ -71,6 +88,13 @@ impl Clients {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.lock().by_id.values().cloned().collect()
+    }
+
+    /// How many have connected and not registered yet.
+    #[must_use]
+    pub fn unregistered(&self) -> usize {
+        let inner = self.lock();
+        inner.by_id.len().saturating_sub(inner.by_nick.len())
     }
 
     /// How many have registered.

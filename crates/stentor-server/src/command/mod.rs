@@ -1,16 +1,10 @@
 //! The commands: one file each, and one table that lists them all.
 
-mod admin;
-mod away;
 pub mod cap;
 mod authenticate;
-mod chathistory;
-mod help;
 mod invite;
-mod ison;
 mod join;
 mod kick;
-mod list;
 mod lusers;
 mod message;
 mod mode;
@@ -23,14 +17,9 @@ mod pass;
 mod ping;
 pub mod quit;
 pub mod register;
-mod setname;
-mod time;
 mod topic;
 mod user;
-mod userhost;
-mod version;
-mod who;
-mod whois;
+mod welcome;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -108,25 +97,12 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
-    command("ADMIN", 0, handler!(admin::run), ("ADMIN", "Tells whom to ask.")),
     command("AUTHENTICATE", 1, handler!(authenticate::run), ("AUTHENTICATE <mechanism or data>", "Logs in (SASL)."))
         .always(),
-    command("AWAY", 0, handler!(away::run), ("AWAY [:<message>]", "Says that you are away, or back.")).costs(3),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
-    command(
-        "CHATHISTORY",
-        3,
-        handler!(chathistory::run),
-        ("CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS …", "Reads what was said before."),
-    )
-    .costs(2),
-    command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Explains the commands.")),
-    command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
     command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
-    command("ISON", 1, handler!(ison::run), ("ISON <nick> …", "Tells which of these people are here.")).costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out.")).active(),
-    command("LIST", 0, handler!(list::run), ("LIST [<channels or filters>]", "Lists channels.")).costs(5),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
     command("MODE", 1, handler!(mode::run), ("MODE <target> [<modes> [<parameters>]]", "Shows or changes modes.")),
     command("MONITOR", 1, handler!(monitor::run), ("MONITOR +|-|C|L|S [<nick>,…]", "Watches for people.")).costs(2),
@@ -150,15 +126,9 @@ pub const TABLE: &[Command] = &[
     )
     .always()
     .costs(5),
-    command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name.")).costs(3),
     command("TAGMSG", 0, handler!(message::tagmsg), ("TAGMSG <target>[,…]", "Sends client-only tags.")),
-    command("TIME", 0, handler!(time::run), ("TIME", "Tells the time.")),
     command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic.")).active(),
     command("USER", 4, handler!(user::run), ("USER <name> 0 * :<real name>", "Introduces you.")).always(),
-    command("USERHOST", 1, handler!(userhost::run), ("USERHOST <nick> …", "Shows addresses, cloaked.")),
-    command("VERSION", 0, handler!(version::run), ("VERSION", "Tells the version and what is supported.")),
-    command("WHO", 0, handler!(who::run), ("WHO <channel or mask>", "Lists people.")).costs(3),
-    command("WHOIS", 1, handler!(whois::run), ("WHOIS <nick>", "Tells about a person.")).costs(2),
 ];
 
 /// The command with this name, in any case.

@@ -169,6 +169,12 @@ impl Hub {
         self.slots().get(partition).map(|slot| slot.replica.clone())
     }
 
+    /// How many channels this node follows.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.slots().keys().filter(|partition| partition.kind() == crate::store::Kind::Channel).count()
+    }
+
     /// How many partitions this node follows.
     #[must_use]
     pub fn followed(&self) -> usize {

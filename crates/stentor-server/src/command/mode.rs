@@ -1,0 +1,381 @@
+//! MODE: shows or changes the modes of a channel or of oneself.
+
+use std::sync::Arc;
+
+use stentor_proto::channel::is_channel_like;
+use stentor_proto::line::Line;
+use stentor_proto::mask::Mask;
+use stentor_proto::message::Message;
+use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
+use stentor_proto::numeric::Numeric;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::hub::{Decision, Held, Member, State, clock};
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::{Change, Guard, Is, Partition};
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let target = message.param(0).unwrap_or_default();
+    if !is_channel_like(target) {
+        return own(session, target, message.param(1), reply);
+    }
+    let folded = target.to_ascii_lowercase();
+    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let id = session.client.id.clone();
+    held.with_state(|state| match state.epoch {
+        Some(_) if policy::is_visible_to(state, &id) => Ok(()),
+        _ => Err(policy::no_such_channel(target)),
+    })?;
+    let Some(modes) = message.param(1) else {
+        show(&held, &folded, &id, reply);
+        return Ok(());
+    };
+    let args = message.params().get(2..).unwrap_or_default();
+    let mut changes = Vec::new();
+    let (mut lists, mut wrong) = (Vec::new(), Vec::new());
+    for parsed in parse_changes(modes, args, class) {
+        match parsed {
+            Ok(ModeChange { letter: letter @ ('b' | 'e' | 'I'), arg: None, .. }) => {
+                if !lists.contains(&letter) {
+                    lists.push(letter);
+                }
+            }
+            Ok(change) if changes.len() < MODES => changes.push(change),
+            Ok(_) => {}
+            Err(error) => wrong.push(error),
+        }
+    }
+    if lists.len() + wrong.len() > 1 {
+        reply.expect_many();
+    }
+    for error in wrong {
+        refuse(error, target, reply);
+    }
+    for letter in lists {
+        if letter != 'b' {
+            held.with_state(|state| policy::own_operator(state, target, &id).map(drop))?;
+        }
+        show_list(&held, &folded, letter, reply);
+    }
+    if changes.is_empty() { Ok(()) } else { change(session, &held, target, &changes, reply).await }
+}
+
+fn class(letter: char) -> Option<ModeClass> {
+    Some(match letter {
+        'b' | 'e' | 'I' => ModeClass::List,
+        'k' => ModeClass::Key,
+        'l' => ModeClass::WhenSet,
+        'i' | 'm' | 'n' | 's' | 't' => ModeClass::Flag,
+        'o' | 'v' => ModeClass::Prefix,
+        _ => return None,
+    })
+}
+
+fn refuse(error: ModeError, target: &str, reply: &mut Reply) {
+    match error {
+        ModeError::Unknown(letter) => {
+            let text = "is unknown mode char to me";
+            reply.numeric(Numeric::ERR_UNKNOWNMODE, &[&letter.to_string()], text);
+        }
+        ModeError::MissingParam(letter) => {
+            let text = "You must give a parameter for this mode";
+            reply.numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, &letter.to_string(), "*"], text);
+        }
+        ModeError::BadParam(letter) => {
+            let text = "The parameter of this mode must be one word";
+            reply.numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, &letter.to_string(), "*"], text);
+        }
+    }
+}
+
+fn show(held: &Held, folded: &str, id: &str, reply: &mut Reply) {
+    let (name, letters, params, created) = held.with_state(|state| {
+        let mut letters = format!("+{}", state.field("modes").unwrap_or_default());
+        let mut params = Vec::new();
+        if let Some(key) = state.field("key") {
+            letters.push('k');
+            params.push(if state.members.contains_key(id) { key.to_owned() } else { "*".to_owned() });
+        }
+        if let Some(limit) = state.field("limit") {
+            letters.push('l');
+            params.push(limit.to_owned());
+        }
+        let created = state.field("created").and_then(|ms| ms.parse::<u64>().ok()).unwrap_or_default() / 1000;
+        (policy::name(state, folded).to_owned(), letters, params, created.to_string())
+    });
+    let mut line = vec![name.as_str(), &letters];
+    line.extend(params.iter().map(String::as_str));
+    reply.expect_many();
+    reply.bare(Numeric::RPL_CHANNELMODEIS, &line);
+    reply.bare(Numeric::RPL_CREATIONTIME, &[&name, &created]);
+}
+
+fn show_list(held: &Held, folded: &str, letter: char, reply: &mut Reply) {
+    let (entry, end, text) = match letter {
+        'e' => (Numeric::RPL_EXCEPTLIST, Numeric::RPL_ENDOFEXCEPTLIST, "End of channel exception list"),
+        'I' => (Numeric::RPL_INVEXLIST, Numeric::RPL_ENDOFINVEXLIST, "End of channel invite list"),
+        _ => (Numeric::RPL_BANLIST, Numeric::RPL_ENDOFBANLIST, "End of channel ban list"),
+    };
+    let (name, mut entries) = held.with_state(|state| {
+        let entries: Vec<(String, String)> = policy::list_entries(state, letter)
+            .map(|(mask, set)| (mask.to_owned(), set.to_owned()))
+            .collect();
+        (policy::name(state, folded).to_owned(), entries)
+    });
+    entries.sort();
+    reply.expect_many();
+    for (mask, set) in entries {
+        let (setter, at) = set.split_once(' ').unwrap_or((&set, "0"));
+        reply.bare(entry, &[&name, &mask, setter, at]);
+    }
+    reply.numeric(end, &[&name], text);
+}
+
+async fn change(
+    session: &Session,
+    held: &Held,
+    target: &str,
+    wanted: &[ModeChange],
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let id = session.client.id.clone();
+    let folded = target.to_ascii_lowercase();
+    let config = session.node.config();
+    let mut complaints = Vec::new();
+    let origin = reply.origin(false, true);
+    let result = session
+        .node
+        .hub
+        .transact(held, &session.client.tenure(), Some(origin), |state| {
+            complaints.clear();
+            let member = policy::own_operator(state, target, &id)?;
+            let mut draft = Draft { state, config: &config, setter: member.source(), ..Draft::new(state, &config) };
+            for change in wanted {
+                if let Err(error) = draft.add(target, change) {
+                    complaints.push(error);
+                }
+            }
+            let name = policy::name(state, &folded);
+            let done = draft.finish()?;
+            let lines = render(&done.0, MODE_BYTES).into_iter().map(|modes| {
+                let mut line = Line::new("MODE").source(member.source()).param(name);
+                for word in modes.split(' ') {
+                    line = line.param(word);
+                }
+                line.build()
+            });
+            let mut guards =
+                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), super::join::rules_guard(state)];
+            guards.extend(done.2);
+            Ok(Decision { life: state.within(), guards, changes: done.1, lines: lines.collect() })
+        })
+        .await;
+    if result.is_err() {
+        reply.reclaim();
+    }
+    for complaint in complaints {
+        complaint.send("MODE", reply);
+    }
+    result.map(drop).map_err(Error::from)
+}
+
+/// What a MODE command amounts to, as it is put together.
+struct Draft<'a> {
+    state: &'a State,
+    config: &'a Config,
+    setter: String,
+    flags: String,
+    members: Vec<(Arc<str>, Member, Member)>,
+    changes: Vec<Change>,
+    done: Vec<ModeChange>,
+    /// The list entries set so far, less those unset.
+    added: usize,
+}
+
+impl<'a> Draft<'a> {
+    fn new(state: &'a State, config: &'a Config) -> Self {
+        Self {
+            state,
+            config,
+            setter: String::new(),
+            flags: state.field("modes").unwrap_or_default().to_owned(),
+            members: Vec::new(),
+            changes: Vec::new(),
+            done: Vec::new(),
+            added: 0,
+        }
+    }
+
+    fn add(&mut self, target: &str, change: &ModeChange) -> Result<(), Error> {
+        match (change.letter, change.arg.as_deref()) {
+            (letter @ ('b' | 'e' | 'I'), Some(mask)) => self.list(target, change.add, letter, mask),
+            ('k', Some(key)) => self.key(target, change.add, key),
+            ('l', limit) => self.limit(target, change.add, limit),
+            (letter @ ('o' | 'v'), Some(nick)) => self.prefix(target, change.add, letter, nick),
+            (letter, _) => {
+                if self.flags.contains(letter) != change.add {
+                    self.flags.retain(|flag| flag != letter);
+                    if change.add {
+                        self.flags.push(letter);
+                    }
+                    self.done.push(ModeChange::flag(change.add, letter));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn list(&mut self, target: &str, add: bool, letter: char, mask: &str) -> Result<(), Error> {
+        let shown = letter.to_string();
+        let mask = Mask::parse(mask).map_err(|_| {
+            Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, &shown, mask], "That is not a mask")
+        })?;
+        let same = |there: &str| there.eq_ignore_ascii_case(mask.as_str());
+        let there = policy::list_entries(self.state, letter).find(|(there, _)| same(there));
+        if there.is_some() == add {
+            return Ok(());
+        }
+        if !add {
+            let name = there.map_or_else(|| mask.as_str().to_owned(), |(there, _)| there.to_owned());
+            self.changes.push(Change::Unset(format!("{letter}:{name}")));
+            self.done.push(ModeChange::with(false, letter, name));
+            return Ok(());
+        }
+        let count = ['b', 'e', 'I'].into_iter().map(|letter| policy::list_entries(self.state, letter).count()).sum();
+        if !self.config.channels.list_max.has_room(self.added.saturating_add(count)) {
+            let text = "The channel's list is full";
+            return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
+        }
+        self.added += 1;
+        let value = format!("{} {}", self.setter, clock::wall_ms() / 1000);
+        self.changes.push(Change::Set(format!("{letter}:{}", mask.as_str()), value));
+        self.done.push(ModeChange::with(true, letter, mask.as_str()));
+        Ok(())
+    }
+
+    fn key(&mut self, target: &str, add: bool, key: &str) -> Result<(), Error> {
+        if !add {
+            if let Some(old) = self.state.field("key") {
+                self.done.push(ModeChange::with(false, 'k', old));
+                self.changes.push(Change::Unset("key".to_owned()));
+            }
+            return Ok(());
+        }
+        if key.len() > KEY_LENGTH || key.contains([',', ' ']) || key.chars().any(char::is_control) {
+            let text = "A key is one word of at most 32 bytes, without commas";
+            return Err(Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "k", "*"], text));
+        }
+        self.changes.push(Change::Set("key".to_owned(), key.to_owned()));
+        self.done.push(ModeChange::with(true, 'k', key));
+        Ok(())
+    }
+
+    fn limit(&mut self, target: &str, add: bool, limit: Option<&str>) -> Result<(), Error> {
+        if !add {
+            if self.state.field("limit").is_some() {
+                self.done.push(ModeChange::flag(false, 'l'));
+                self.changes.push(Change::Unset("limit".to_owned()));
+            }
+            return Ok(());
+        }
+        let limit = limit.unwrap_or_default();
+        let Some(number) = limit.parse::<u32>().ok().filter(|number| *number > 0) else {
+            let text = "The limit is a number of people, 1 or more";
+            return Err(Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "l", limit], text));
+        };
+        self.changes.push(Change::Set("limit".to_owned(), number.to_string()));
+        self.done.push(ModeChange::with(true, 'l', number.to_string()));
+        Ok(())
+    }
+
+    fn prefix(&mut self, target: &str, add: bool, letter: char, nick: &str) -> Result<(), Error> {
+        let (id, member) = policy::member_by_nick(self.state, nick).ok_or_else(|| {
+            Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[nick, target], "They aren't on that channel")
+        })?;
+        let known = self.members.iter().position(|(known, ..)| known == id);
+        let index = known.unwrap_or_else(|| {
+            self.members.push((id.clone(), Member::clone(member), Member::clone(member)));
+            self.members.len() - 1
+        });
+        let Some((_, _, changed)) = self.members.get_mut(index) else { return Ok(()) };
+        if changed.prefixes.contains(letter) == add {
+            return Ok(());
+        }
+        changed.prefixes.retain(|prefix| prefix != letter);
+        if add {
+            changed.prefixes.push(letter);
+        }
+        // The highest first.
+        changed.prefixes = ["o", "v"].into_iter().filter(|one| changed.prefixes.contains(one)).collect();
+        self.done.push(ModeChange::with(add, letter, member.nick.clone()));
+        Ok(())
+    }
+
+    /// The changes for clients, those for the store, and what must hold; `Silent` where nothing changes.
+    fn finish(mut self) -> Result<(Vec<ModeChange>, Vec<Change>, Vec<Guard>), Error> {
+        if self.done.is_empty() {
+            return Err(Error::Silent);
+        }
+        let mut guards = Vec::new();
+        for (id, before, after) in self.members {
+            guards.push(Guard::Member(id.to_string(), Is::Equal(before.to_value())));
+            self.changes.push(Change::SetMember(id.to_string(), after.to_value()));
+        }
+        if self.state.field("modes") != Some(&self.flags) {
+            let mut flags: Vec<char> = self.flags.chars().collect();
+            flags.sort_unstable();
+            self.changes.push(Change::Set("modes".to_owned(), flags.into_iter().collect()));
+        }
+        self.changes.push(Change::Set("rules".to_owned(), super::join::fresh_rules()));
+        Ok((self.done, self.changes, guards))
+    }
+}
+
+/// The modes of a user: `+i` alone can be changed.
+fn own(session: &Session, target: &str, modes: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+    let profile = session.client.profile();
+    if !profile.nick.eq_ignore_ascii_case(target) {
+        if session.node.clients.by_nick(&target.to_ascii_lowercase()).is_none() {
+            return Err(super::no_such_nick(target));
+        }
+        return Err(Error::numeric(Numeric::ERR_USERSDONTMATCH, &[], "Cant change mode for other users"));
+    }
+    let Some(modes) = modes else {
+        reply.bare(Numeric::RPL_UMODEIS, &[&format!("+{}", profile.modes)]);
+        return Ok(());
+    };
+    let mut changed = profile.modes.clone();
+    let mut done = Vec::new();
+    let mut unknown = false;
+    for parsed in parse_changes(modes, &[], |letter| (letter == 'i').then_some(ModeClass::Flag)) {
+        match parsed {
+            Ok(change) if changed.contains('i') != change.add => {
+                changed = if change.add { "i".to_owned() } else { String::new() };
+                done.push(change);
+            }
+            Ok(_) => {}
+            Err(_) => unknown = true,
+        }
+    }
+    if unknown && !done.is_empty() {
+        reply.expect_many();
+    }
+    session.client.update(|profile| profile.modes = changed);
+    for modes in render(&done, MODE_BYTES) {
+        reply.line(Line::new("MODE").source(profile.source()).param(&profile.nick).param(modes).build());
+    }
+    if unknown {
+        reply.numeric(Numeric::ERR_UMODEUNKNOWNFLAG, &[], "Unknown MODE flag");
+    }
+    Ok(())
+}
+
+/// How many changes one command may make.
+pub(super) const MODES: usize = 20;
+/// What the modes of one line may take, beside the source and the channel.
+const MODE_BYTES: usize = 300;
+/// The longest key, in bytes.
+const KEY_LENGTH: usize = 32;

@@ -1,0 +1,104 @@
+//! MONITOR: watches for people to come and go.
+
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::nick::Nick;
+use stentor_proto::numeric::Numeric;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::Partition;
+
+pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let targets = message.param(1).unwrap_or_default();
+    let targets = targets.split(',').filter(|target| !target.is_empty());
+    match message.param(0).unwrap_or_default() {
+        "+" => add(session, targets.collect(), reply).await,
+        "-" => {
+            for target in targets {
+                if let Some(held) = session.monitored.remove(&target.to_ascii_lowercase()) {
+                    held.remove_local(&session.client.id);
+                }
+            }
+            Ok(())
+        }
+        "C" | "c" => {
+            for (_, held) in session.monitored.drain() {
+                held.remove_local(&session.client.id);
+            }
+            Ok(())
+        }
+        "L" | "l" => {
+            let names: Vec<&str> = session.monitored.keys().map(String::as_str).collect();
+            reply.expect_many();
+            list(reply, Numeric::RPL_MONLIST, names.into_iter());
+            reply.numeric(Numeric::RPL_ENDOFMONLIST, &[], "End of MONITOR list");
+            Ok(())
+        }
+        "S" | "s" => {
+            let names = session.monitored.keys().cloned().collect::<Vec<_>>();
+            report(session, &names, reply);
+            Ok(())
+        }
+        _ => Err(super::need_more_params("MONITOR")),
+    }
+}
+
+async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Result<(), Error> {
+    let config = session.node.config();
+    let mut added = Vec::new();
+    for (index, target) in targets.iter().enumerate() {
+        let Ok(nick) = Nick::parse(target, config.limits.nick_length) else { continue };
+        if session.monitored.contains_key(nick.folded()) {
+            continue;
+        }
+        if !config.limits.monitor.has_room(session.monitored.len()) {
+            let limit = config.limits.monitor.or_max().to_string();
+            let rest = targets.get(index..).unwrap_or_default().join(",");
+            report(session, &added, reply);
+            return Err(Error::numeric(Numeric::ERR_MONLISTFULL, &[&limit, &rest], "Monitor list is full"));
+        }
+        let held = session.node.hub.hold(&Partition::nick(nick.folded())).await?;
+        held.add_local(session.client.clone());
+        session.monitored.insert(nick.folded().to_owned(), held);
+        added.push(nick.as_str().to_owned());
+    }
+    report(session, &added, reply);
+    Ok(())
+}
+
+/// Tells which of these are here and which are not.
+fn report(session: &Session, names: &[String], reply: &mut Reply) {
+    let (mut online, mut offline) = (Vec::new(), Vec::new());
+    for name in names {
+        let Some(held) = session.monitored.get(&name.to_ascii_lowercase()) else { continue };
+        match held.with_state(|state| state.field("who").map(str::to_owned)) {
+            Some(who) => online.push(who),
+            None => offline.push(name.clone()),
+        }
+    }
+    if !online.is_empty() && !offline.is_empty() {
+        reply.expect_many();
+    }
+    list(reply, Numeric::RPL_MONONLINE, online.iter().map(String::as_str));
+    list(reply, Numeric::RPL_MONOFFLINE, offline.iter().map(String::as_str));
+}
+
+fn list<'a>(reply: &mut Reply, numeric: Numeric, names: impl Iterator<Item = &'a str>) {
+    for text in stentor_proto::text::pack(PREFIX, names, ',') {
+        reply.numeric(numeric, &[], &text);
+    }
+}
+
+/// Tells a client that somebody whom it monitors has come, or has gone.
+pub fn tell(client: &Client, is_there: bool, who: &str) {
+    let numeric = if is_there { Numeric::RPL_MONONLINE } else { Numeric::RPL_MONOFFLINE };
+    let nick = client.profile().nick.clone();
+    let line = Line::numeric("monitor.stentor", numeric, nick).trailing(who).build();
+    client.queue.push_line(&line);
+}
+
+/// Room for the source, the numeric and a nick before a list.
+const PREFIX: usize = 160;

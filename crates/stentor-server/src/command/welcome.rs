@@ -1,0 +1,75 @@
+//! The welcome: 001 to 005, LUSERS and the message of the day.
+
+use stentor_proto::isupport::Isupport;
+use stentor_proto::numeric::Numeric;
+
+use crate::node::Node;
+use crate::reply::Reply;
+use crate::session::Session;
+
+/// Welcomes a client that has registered.
+pub(super) fn send(session: &Session, reply: &mut Reply) {
+    let node = &session.node;
+    let config = node.config();
+    let profile = session.client.profile();
+    let network = &config.network_name;
+    reply.numeric(Numeric::RPL_WELCOME, &[], &format!("Welcome to the {network} Network {}", profile.source()));
+    let host = format!("Your host is {}, running version {VERSION}", node.server_name);
+    reply.numeric(Numeric::RPL_YOURHOST, &[], &host);
+    let started = node.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let started = crate::hub::clock::server_time(u64::try_from(started.as_millis()).unwrap_or_default());
+    reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
+    let params = [&*node.server_name, VERSION, "io", "beIiklmnstov", "beIklov"];
+    reply.bare(Numeric::RPL_MYINFO, &params);
+    send_isupport(node, reply);
+    super::lusers::send(session, reply);
+    super::motd::send(session, reply);
+}
+
+/// Tells what this server supports.
+pub(super) fn send_isupport(node: &Node, reply: &mut Reply) {
+    for line in isupport(node).lines(ISUPPORT_BYTES) {
+        let tokens: Vec<&str> = line.split(' ').collect();
+        reply.numeric(Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
+    }
+}
+
+fn isupport(node: &Node) -> Isupport {
+    let config = node.config();
+    let limits = &config.limits;
+    let mut tokens = Isupport::new()
+        .set("AWAYLEN", limits.away_length)
+        .set("CASEMAPPING", "ascii")
+        .set("CHANLIMIT", format!("#:{}", config.channels.max_per_user.get().map_or(String::new(), |max| max.to_string())))
+        .set("CHANMODES", "beI,k,l,imnst")
+        .set("CHANNELLEN", limits.channel_length)
+        .set("CHANTYPES", "#")
+        .set("CHATHISTORY", config.history.page)
+        .flag("EXCEPTS")
+        .flag("INVEX")
+        .set("KICKLEN", limits.kick_length)
+        .set("MAXLIST", format!("beI:{}", config.channels.list_max.or_max()))
+        .set("MODES", super::mode::MODES)
+        .set("MSGREFTYPES", "msgid,timestamp")
+        .set("NAMELEN", limits.realname_length)
+        .set("NETWORK", &config.network_name)
+        .set("NICKLEN", limits.nick_length)
+        .set("PREFIX", "(ov)@+")
+        .set("TOPICLEN", limits.topic_length)
+        .set("USERLEN", limits.user_length)
+        .flag("UTF8ONLY");
+    tokens = match limits.monitor.get() {
+        Some(limit) => tokens.set("MONITOR", limit),
+        None => tokens.flag("MONITOR"),
+    };
+    if let Some(targets) = limits.targets.get() {
+        let max = format!("JOIN:,KICK:,NAMES:10,NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets}");
+        tokens = tokens.set("TARGMAX", max);
+    }
+    tokens
+}
+
+/// The program's name and version.
+pub(super) const VERSION: &str = concat!("stentor-", env!("CARGO_PKG_VERSION"));
+/// What the tokens of one line may take, beside the line's other parts.
+const ISUPPORT_BYTES: usize = 380;

@@ -1,0 +1,402 @@
+//! One task per socket: framing, rate limit, timeouts, and the session's commands.
+//!
+//! - [`rate`]: how fast a client may send
+
+pub mod rate;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stentor_proto::codec::{LineError, LineReader};
+use stentor_proto::message::{Message, ParseError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::client::{Client, Profile};
+use crate::command;
+use crate::error::Error;
+use crate::node::Node;
+use crate::send_queue::{Closed, SendQueue};
+use crate::session::Session;
+use rate::Rate;
+
+/// Serves one client until its connection ends, and then gives up all that its session held.
+///
+/// `secure` says whether the stream is encrypted up to the client.
+pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let config = node.config();
+    let queue = SendQueue::new(config.limits.send_queue.get().unwrap_or(0));
+    let profile = Profile {
+        nick: "*".to_owned(),
+        user: "*".to_owned(),
+        host: node.cloak(address),
+        secure,
+        ..Profile::default()
+    };
+    let id = crate::random::text(16).into();
+    let client = Arc::new(Client::new(id, node.tenure(), queue, profile));
+    node.clients.add(&client);
+    let session = Session::new(node.clone(), client.clone(), address);
+    let mut connection = Connection {
+        reader: LineReader::for_client_lines(),
+        rate: Rate::new(config.limits.lines_per_second.get(), config.limits.burst, Instant::now()),
+        stream,
+        client: client.clone(),
+        node: node.clone(),
+        out: Vec::new(),
+        input_ended: false,
+    };
+    let (session, reason) = connection.run(session).await;
+    node.clients.remove(&client);
+    client.queue.cut(&reason);
+    // The claims are given up on a task of their own: it may outlast the socket, while the store is away.
+    node.tasks.spawn(async move { session.end(&reason).await });
+    drop(connection);
+}
+
+struct Connection<S> {
+    node: Arc<Node>,
+    client: Arc<Client>,
+    stream: S,
+    reader: LineReader,
+    rate: Rate,
+    out: Vec<u8>,
+    /// The client has closed its side, or sent what cannot be understood.
+    input_ended: bool,
+}
+
+/// A command under way: it owns the session, and gives it back with the outcome.
+type Running = Pin<Box<dyn Future<Output = (Session, Result<(), Error>)> + Send>>;
+
+/// What the connection's task woke for.
+enum Woke {
+    Done(Session, Result<(), Error>),
+    Input(std::io::Result<usize>),
+    Output,
+    Due,
+    Drain,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    /// The command loop. Returns the session and what others read as the reason of its end.
+    async fn run(&mut self, session: Session) -> (Session, String) {
+        let mut idle = Some(session);
+        let mut running: Option<Running> = None;
+        let mut buffer = Vec::new();
+        let mut clock = Clock::new(&self.node);
+        let mut draining = false;
+        loop {
+            if let Some(session) = idle.take() {
+                match self.next_command(session, &mut clock) {
+                    Next::Run(future) => running = Some(future),
+                    Next::Wait(session) if self.input_ended => {
+                        return (session, "Connection closed".to_owned());
+                    }
+                    Next::Wait(session) => idle = Some(session),
+                    Next::End(session, reason) => {
+                        self.say_goodbye(&reason).await;
+                        return (session, reason);
+                    }
+                }
+            }
+            let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
+            if may_read && buffer.len() < READ_SIZE {
+                buffer.resize(READ_SIZE, 0);
+            }
+            let due = clock.next_due(&self.client, &self.rate, idle.is_some() && !self.reader.is_empty());
+            let woke = tokio::select! {
+                // Cancel-safe: the future is kept and polled again.
+                (session, result) = poll_running(&mut running) => Woke::Done(session, result),
+                () = self.client.queue.readable() => Woke::Output,
+                // Cancel-safe: what is not read stays in the socket.
+                read = self.stream.read(&mut buffer), if may_read => Woke::Input(read),
+                () = tokio::time::sleep_until(due.into()) => Woke::Due,
+                () = self.node.drain.cancelled(), if !draining => Woke::Drain,
+            };
+            match woke {
+                Woke::Done(session, result) => {
+                    running = None;
+                    match result {
+                        Ok(()) => idle = Some(session),
+                        Err(error) => match self.after_error(session, error).await {
+                            Ok(session) => idle = Some(session),
+                            Err(ended) => return ended,
+                        },
+                    }
+                }
+                Woke::Input(Ok(0) | Err(_)) => self.input_ended = true,
+                Woke::Input(Ok(count)) => {
+                    self.reader.feed(buffer.get(..count).unwrap_or_default());
+                    self.client.note_heard(false);
+                    clock.pinged = None;
+                    buffer = Vec::new();
+                }
+                Woke::Output => {
+                    let flushed = self.flush().await;
+                    let closed = self.client.queue.closed();
+                    if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost())) {
+                        let session = finish(idle, running).await;
+                        self.say_goodbye(&reason).await;
+                        return (session, reason);
+                    }
+                }
+                Woke::Due => {
+                    if let Some(reason) = clock.act(&self.client, &self.node) {
+                        self.client.queue.close(&reason);
+                    }
+                }
+                Woke::Drain => {
+                    draining = true;
+                    self.client.queue.close("This server is shutting down; please reconnect");
+                }
+            }
+        }
+    }
+
+    /// Takes the next line that the rate allows, and starts its command.
+    fn next_command(&mut self, mut session: Session, clock: &mut Clock) -> Next {
+        loop {
+            if !self.rate.ready(Instant::now()) {
+                return Next::Wait(session);
+            }
+            let Some(line) = self.reader.next_line() else {
+                self.reader.release();
+                return Next::Wait(session);
+            };
+            self.rate.spend(1, Instant::now());
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => {
+                    self.refuse_line(&error);
+                    continue;
+                }
+            };
+            match Message::parse(&line) {
+                Ok(message) => {
+                    let cost = command::find(message.command).map_or(1, |command| command.cost);
+                    self.rate.spend(cost.saturating_sub(1), Instant::now());
+                }
+                Err(ParseError::Empty) => continue,
+                Err(_) => {
+                    if self.looks_like_tls(&line, &session) {
+                        let reason = "This port does not speak TLS: use the TLS port".to_owned();
+                        return Next::End(session, reason);
+                    }
+                    continue;
+                }
+            }
+            clock.commands += 1;
+            return Next::Run(Box::pin(async move {
+                // It was parsed above; the session and the line move into the command together.
+                let result = match Message::parse(&line) {
+                    Ok(message) => command::dispatch(&mut session, &message).await,
+                    Err(_) => Ok(()),
+                };
+                (session, result)
+            }));
+        }
+    }
+
+    fn looks_like_tls(&self, line: &str, session: &Session) -> bool {
+        session.registering.is_some() && line.starts_with('\u{16}')
+    }
+
+    fn refuse_line(&self, error: &LineError) {
+        let server = &self.node.server_name;
+        let nick = self.client.profile().nick.clone();
+        let line = match error {
+            LineError::TooLong | LineError::TagsTooLong => format!(":{server} 417 {nick} :Input line was too long"),
+            LineError::InvalidUtf8 => {
+                format!(":{server} FAIL * INVALID_UTF8 :Your message is not valid UTF-8, and was not sent")
+            }
+            LineError::Nul | LineError::BareCr => {
+                format!(":{server} FAIL * INVALID_MESSAGE :Your message holds a NUL or a lone CR, and was not sent")
+            }
+        };
+        self.client.queue.push_line(&line);
+    }
+
+    /// What a command's failure means for the connection.
+    async fn after_error(&mut self, session: Session, error: Error) -> Result<Session, (Session, String)> {
+        match error {
+            Error::Fenced => {
+                let lost = session.client.tenure();
+                if self.wait_for_tenure(&session, &lost).await {
+                    let server = &self.node.server_name;
+                    let line = format!(
+                        ":{server} FAIL * TEMPORARILY_UNAVAILABLE :The store was away; your last command was not done."
+                    );
+                    self.client.queue.push_line(&line);
+                    return Ok(session);
+                }
+                let reason = "This node lost its lease, and your session with it".to_owned();
+                self.say_goodbye(&reason).await;
+                Err((session, reason))
+            }
+            Error::Close(reason) => {
+                self.say_goodbye(&reason).await;
+                Err((session, reason))
+            }
+            _ => Ok(session),
+        }
+    }
+
+    /// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
+    async fn wait_for_tenure(&self, session: &Session, lost: &Arc<crate::tenure::Tenure>) -> bool {
+        let moved = async {
+            loop {
+                let changed = self.node.tenure_changed.notified();
+                if session.client.queue.closed().is_some() {
+                    return false;
+                }
+                if !Arc::ptr_eq(&session.client.tenure(), lost) {
+                    return true;
+                }
+                self.node.fenced.notify_one();
+                changed.await;
+            }
+        };
+        if session.registering.is_some() {
+            return false;
+        }
+        tokio::time::timeout(self.node.fleet.lease(), moved).await.unwrap_or(false)
+    }
+
+    /// Writes all that has queued up.
+    async fn flush(&mut self) -> std::io::Result<()> {
+        loop {
+            self.out.clear();
+            self.client.queue.take(&mut self.out, WRITE_SIZE);
+            if self.out.is_empty() {
+                break;
+            }
+            let write = async {
+                self.stream.write_all(&self.out).await?;
+                self.stream.flush().await
+            };
+            // A client that does not read is cut off when its queue is full, or after this time.
+            tokio::time::timeout(WRITE_TIMEOUT, write)
+                .await
+                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+        }
+        if self.out.capacity() > KEPT_OUT {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and the reason, and closes the stream.
+    async fn say_goodbye(&mut self, reason: &str) {
+        let flush = self.client.queue.closed().is_none_or(|Closed { flush, .. }| flush);
+        let mut last = Vec::new();
+        if flush {
+            self.client.queue.take(&mut last, usize::MAX);
+        }
+        last.extend_from_slice(format!("ERROR :{reason}\r\n").as_bytes());
+        let write = async {
+            self.stream.write_all(&last).await?;
+            self.stream.shutdown().await
+        };
+        // The client may be gone, or not reading: it has had its chance.
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, write).await;
+    }
+}
+
+enum Next {
+    Run(Running),
+    Wait(Session),
+    End(Session, String),
+}
+
+/// The session, once a command that is under way has ended.
+async fn finish(idle: Option<Session>, running: Option<Running>) -> Session {
+    match (idle, running) {
+        (Some(session), _) => session,
+        (None, Some(running)) => running.await.0,
+        (None, None) => unreachable!("a session is idle or in a command"),
+    }
+}
+
+async fn poll_running(running: &mut Option<Running>) -> (Session, Result<(), Error>) {
+    match running {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn lost() -> String {
+    "Connection lost".to_owned()
+}
+
+/// The connection's deadlines.
+struct Clock {
+    register_by: Option<Instant>,
+    ping_interval: Option<Duration>,
+    ping_timeout: Duration,
+    pinged: Option<Instant>,
+    commands: u64,
+}
+
+impl Clock {
+    fn new(node: &Node) -> Self {
+        let limits = &node.config().limits;
+        Self {
+            register_by: limits.registration_timeout.map(|timeout| Instant::now() + timeout),
+            ping_interval: limits.ping_interval,
+            ping_timeout: limits.ping_timeout,
+            pinged: None,
+            commands: 0,
+        }
+    }
+
+    fn next_due(&self, client: &Client, rate: &Rate, lines_wait: bool) -> Instant {
+        let far = Instant::now() + FAR;
+        let registration = self.register_by.filter(|_| !client.profile().registered);
+        let ping = match self.pinged {
+            Some(pinged) => Some(pinged + self.ping_timeout),
+            None => self.ping_interval.map(|interval| client.last_heard() + interval),
+        };
+        let line = lines_wait.then(|| rate.next());
+        [registration, ping, line].into_iter().flatten().fold(far, Instant::min)
+    }
+
+    /// Does what is due. A reason, where the connection is to end.
+    fn act(&mut self, client: &Client, node: &Node) -> Option<String> {
+        let now = Instant::now();
+        let registered = client.profile().registered;
+        if !registered && self.register_by.is_some_and(|by| by <= now) {
+            return Some("Registration timed out".to_owned());
+        }
+        match self.pinged {
+            Some(pinged) if pinged + self.ping_timeout <= now => {
+                return Some(format!("Ping timeout: {} seconds", client.last_heard().elapsed().as_secs()));
+            }
+            None if self.ping_interval.is_some_and(|interval| client.last_heard() + interval <= now) => {
+                client.queue.push_line(&format!(":{} PING :{}", node.server_name, node.server_name));
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// How much is read at once; the buffer is given back between reads.
+const READ_SIZE: usize = 1024;
+/// Input beyond this stays in the socket until a command has made room.
+const READ_AHEAD: usize = 4096;
+/// As much as fits a TLS record.
+const WRITE_SIZE: usize = 16 * 1024;
+/// An idle connection keeps an output buffer of at most this size.
+const KEPT_OUT: usize = 0;
+/// How long one write may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last words may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Nothing is due for so long.
+const FAR: Duration = Duration::from_hours(24);

@@ -1,0 +1,224 @@
+//! A node: everything together, from start to shutdown.
+//!
+//! - [`bulletin`]: what nodes ask and tell each other
+//! - [`claim`]: accounts, nicks and inboxes, each held by one session
+//! - [`people`]: finding people by nick
+//! - [`retry`]: pauses between attempts
+
+pub mod bulletin;
+pub mod claim;
+mod cloak;
+pub mod people;
+pub mod retry;
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::account::login::LoginGate;
+use crate::account::{Accounts, Hasher, Rules};
+use crate::admin::status::NodeInfo;
+use crate::clients::Clients;
+use crate::commit_identity::Committer;
+use crate::config::Config;
+use crate::fleet::{Fleet, keeper};
+use crate::hub::Hub;
+use crate::invite::Invites;
+use crate::store::{Partition, Store, StoreError};
+use crate::tenure::Tenure;
+use bulletin::Questions;
+use cloak::Cloak;
+
+/// One process of the fleet, or a server on its own: the two differ in their store alone.
+#[derive(Debug)]
+pub struct Node {
+    config: RwLock<Arc<Config>>,
+    /// What this node calls itself towards clients.
+    pub server_name: Arc<str>,
+    /// Since when it runs.
+    pub started: SystemTime,
+    /// The partitions that its clients need.
+    pub hub: Arc<Hub>,
+    /// Its clients.
+    pub clients: Clients,
+    /// The fleet's leases.
+    pub fleet: Fleet,
+    /// The accounts.
+    pub accounts: Arc<Accounts>,
+    /// Logins by password.
+    pub login: LoginGate,
+    /// The invitations.
+    pub invites: Arc<Invites>,
+    /// Woken when a commit was refused because the lease is over.
+    pub fenced: Notify,
+    /// Woken when a new incarnation has begun and the sessions' claims were moved to it.
+    pub tenure_changed: Notify,
+    /// Every task of the node. Its connections are among them.
+    pub tasks: TaskTracker,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// Ends connections, before everything else ends.
+    pub drain: CancellationToken,
+    tenure: RwLock<Arc<Tenure>>,
+    questions: Questions,
+    cloak: Cloak,
+}
+
+impl Node {
+    /// Takes a lease under `name` and starts the node's own tasks. It has no listeners yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn start(config: Config, name: &str, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let (bulletins, heard) = mpsc::channel(BULLETINS);
+        let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
+        let info = info_of(&config, 0).to_text();
+        let tenure = keeper::begin(&*store, name, config.fleet.lease, &info).await?;
+        let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
+        let committer = Committer::standalone(store.clone());
+        let threads = NonZeroUsize::new(config.limits.bcrypt_threads).unwrap_or_else(Hasher::default_threads);
+        let hasher = Arc::new(Hasher::new(config.accounts.bcrypt_cost, threads, LOGINS));
+        let accounts = Arc::new(Accounts::new(committer.clone(), hasher, rules_of(&config)));
+        let node = Arc::new(Self {
+            server_name: server_name(name).into(),
+            started: SystemTime::now(),
+            hub,
+            clients: Clients::default(),
+            fleet,
+            login: LoginGate::new(accounts.clone(), crate::account::throttle::ThrottleSettings::default()),
+            accounts,
+            invites: Arc::new(Invites::new(committer.clone())),
+            fenced: Notify::new(),
+            tenure_changed: Notify::new(),
+            tasks,
+            stop,
+            drain: CancellationToken::new(),
+            tenure: RwLock::new(tenure.clone()),
+            questions: Questions::default(),
+            cloak: Cloak::of_fleet(&committer).await?,
+            config: RwLock::new(Arc::new(config)),
+        });
+        node.watch_bulletins(&tenure).await?;
+        node.tasks.spawn(bulletin::hear(node.clone(), heard));
+        node.tasks.spawn(keeper::keep(node.clone()));
+        Ok(node)
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().expect("no writer of the settings panics").clone()
+    }
+
+    /// Puts other settings in force, for what is done from now on.
+    pub fn set_config(&self, config: Config) {
+        self.accounts.set_rules(rules_of(&config));
+        *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
+    }
+
+    /// The present incarnation.
+    #[must_use]
+    pub fn tenure(&self) -> Arc<Tenure> {
+        self.tenure.read().expect("no writer of a tenure panics").clone()
+    }
+
+    /// Puts a new incarnation in the place of one that lost its lease.
+    pub fn set_tenure(&self, tenure: Arc<Tenure>) {
+        *self.tenure.write().expect("no writer of a tenure panics") = tenure;
+    }
+
+    /// Makes what other nodes publish for this one, and for all, reach it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn watch_bulletins(&self, tenure: &Tenure) -> Result<(), StoreError> {
+        self.hub.store().watch(&Partition::index(tenure.writer())).await?;
+        self.hub.store().watch(&Partition::fleet()).await
+    }
+
+    /// What others see in the place of an address: the same for the same address, and for nearby ones alike at the end.
+    #[must_use]
+    pub fn cloak(&self, address: IpAddr) -> String {
+        self.cloak.of(address)
+    }
+
+    /// What this node tells the others with its lease.
+    #[must_use]
+    pub fn lease_info(&self) -> String {
+        info_of(&self.config(), self.clients.count().now).to_text()
+    }
+
+    /// Waits before the next attempt, a little longer each time. `Err` where the node stops meanwhile.
+    ///
+    /// # Errors
+    /// `Err(())` once the node stops.
+    pub async fn pause(&self, pause: &mut Duration) -> Result<(), ()> {
+        tokio::select! {
+            () = self.stop.cancelled() => return Err(()),
+            () = tokio::time::sleep(*pause) => {}
+        }
+        *pause = retry::next(*pause);
+        Ok(())
+    }
+
+    /// Stops taking commands, tells the clients, waits until they have gone or `drain.time` is over, and gives up the lease.
+    pub async fn shutdown(&self) {
+        self.drain.cancel();
+        let drain_time = self.config().drain_time;
+        let gone = async {
+            while !self.clients.is_empty() {
+                self.clients.changed().await;
+            }
+        };
+        if tokio::time::timeout(drain_time, gone).await.is_err() {
+            tracing::warn!(clients = self.clients.all().len(), "the drain time is over: the rest is cut off");
+        }
+        if let Err(error) = keeper::finish(self).await {
+            tracing::warn!(?error, "the lease could not be given up; it runs out by itself");
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(LAST_TASKS, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "some tasks did not end in time");
+        }
+        self.accounts.hasher().close().await;
+        self.hub.store().close().await;
+    }
+}
+
+/// A node's name as a server's name: one word with a dot, which no nick can be.
+fn server_name(name: &str) -> String {
+    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    let word = word.trim_matches('-');
+    if word.contains('.') { word.to_owned() } else { format!("{word}.stentor") }
+}
+
+fn rules_of(config: &Config) -> Rules {
+    Rules {
+        name_max: config.limits.nick_length,
+        roles: config.roles.names().map(str::to_owned).collect(),
+        accounts_max: config.accounts.max.get(),
+    }
+}
+
+fn info_of(config: &Config, users: usize) -> NodeInfo {
+    NodeInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        users: u64::try_from(users).unwrap_or(u64::MAX),
+        settings: config.shared().map(|(key, value)| (key.to_owned(), value)).collect(),
+    }
+}
+
+/// How many texts of other nodes may wait.
+const BULLETINS: usize = 4096;
+/// How many logins may wait for the password pool.
+const LOGINS: usize = 1024;
+/// How long the node's own tasks may take to end.
+const LAST_TASKS: Duration = Duration::from_secs(5);
