@@ -163,13 +163,15 @@ impl<'a> Builder<'a> {
         });
         let mut names: Vec<String> =
             self.list("tls.names").iter().map(|name| name.to_ascii_lowercase()).collect();
-        if names.is_empty() {
+        let names_given = !names.is_empty();
+        if !names_given {
             names = local_names();
         }
         Tls {
             files,
             key: self.choice("tls.key", [KeyType::EcdsaP256, KeyType::Rsa2048]),
             names,
+            names_given,
             handshake_timeout: self.time("tls.handshake_timeout"),
         }
     }
