@@ -54,14 +54,18 @@ Examples:
   stentor serve --listen ircs://[::]:6697 --listen http://127.0.0.1:8080
   stentor serve --redis rediss://redis.example --name node-1
 
-SIGHUP reads the configuration and the certificates again. SIGTERM and Ctrl-C close all clients and stop;
-a second one stops at once.")]
+SIGHUP reads the configuration and the certificates again.
+SIGTERM and Ctrl-C close all clients, then stop; a second one stops at once.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Where to accept connections: ircs:// (TLS), irc:// (plaintext), http:// (/live and /ready); may be repeated
-    /// [default: ircs://[::]:6697]
-    #[arg(long, value_name = "URL")]
+    // Not a doc comment: rustdoc takes the brackets of the address for a link.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), http:// (/live and /ready); may be \
+                repeated [default: ircs://[::]:6697]"
+    )]
     pub(crate) listen: Vec<String>,
     /// What the node is called in its fleet [default: host and port of the first listener]
     #[arg(long, value_name = "NODE")]

@@ -19,7 +19,7 @@ use crate::config::Tls;
 
 /// The current certificate, for all listeners of a node.
 ///
-/// [`Certificates::refresh`] is to be called now and then (once an hour does), and [`Certificates::reload`] on SIGHUP. Both
+/// [`Certificates::refresh`] is to be called now and then (once a minute does: it mostly looks at the files' times), and [`Certificates::reload`] on SIGHUP. Both
 /// read and write files, so they belong on a blocking thread. Where they fail, the certificate stays what it was.
 #[derive(Debug)]
 pub struct Certificates {
