@@ -20,6 +20,7 @@
 //! - [`session`]: what a connection's task owns
 //! - [`store`]: partitions, the one way to write to them, and the two stores
 //! - [`tenure`]: one incarnation of a node
+//! - [`tls`]: certificates, and the TLS that listeners speak
 
 pub mod account;
 pub mod admin;
@@ -42,3 +43,4 @@ pub mod send_queue;
 pub mod session;
 pub mod store;
 pub mod tenure;
+pub mod tls;

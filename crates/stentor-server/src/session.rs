@@ -119,7 +119,9 @@ impl Session {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
-                Err(Refusal::Store(error)) => tracing::debug!(%error, "a session's claims wait for the store"),
+                Err(Refusal::Store(error)) => {
+                    tracing::debug!(%error, "a session's claims wait for the store")
+                }
             }
             if self.node.pause(&mut pause).await.is_err() {
                 break;

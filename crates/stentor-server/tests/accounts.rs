@@ -94,7 +94,12 @@ async fn of_racing_additions_one_makes_the_account() {
     let winners: Vec<i32> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
     let [winner] = winners[..] else { panic!("{results:?}") };
     assert!(results.iter().flat_map(Result::as_ref).count() == 1);
-    assert!(results.into_iter().filter_map(Result::err).all(|error| error == AccountError::Exists("alice".into())));
+    assert!(
+        results
+            .into_iter()
+            .filter_map(Result::err)
+            .all(|error| error == AccountError::Exists("alice".into()))
+    );
     assert!(accounts(&store).verify("alice", &format!("pw{winner}")).await.is_ok());
     assert_eq!(names(&accounts(&store).list().await.unwrap()), ["alice"]);
 }
@@ -240,8 +245,7 @@ async fn one_bad_line_stops_an_import_before_it_begins() {
     );
     let report = accounts.import(&text).await.unwrap();
     assert_eq!(report.added, Vec::<String>::new());
-    let bad: Vec<(usize, &str)> =
-        report.failed.iter().map(|line| (line.number, line.why.as_str())).collect();
+    let bad: Vec<(usize, &str)> = report.failed.iter().map(|line| (line.number, line.why.as_str())).collect();
     let expected = [
         (2, "name:hash"),
         (3, "begin"),

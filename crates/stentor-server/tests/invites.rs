@@ -52,7 +52,9 @@ async fn however_many_try_an_invitation_has_no_more_uses_than_it_was_made_with()
     }
     let results = guests.join_all().await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
-    assert!(results.iter().filter_map(|result| result.as_ref().err()).all(|error| *error == InviteError::Unknown));
+    assert!(
+        results.iter().filter_map(|result| result.as_ref().err()).all(|error| *error == InviteError::Unknown)
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,11 @@ pub struct Exchange {
     data: Secret,
 }
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     if !session.client.has(Capability::Sasl) {
         return Err(failed("Request the capability sasl first"));
     }
@@ -55,7 +59,8 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
         registering.sasl = Some(exchange);
         return Ok(());
     }
-    let (account, password) = plain(exchange.data.expose()).ok_or_else(|| failed("SASL authentication failed"))?;
+    let (account, password) =
+        plain(exchange.data.expose()).ok_or_else(|| failed("SASL authentication failed"))?;
     super::register::login(session, &account, &password, reply).await
 }
 
@@ -65,7 +70,8 @@ fn plain(data: &str) -> Option<(String, Secret)> {
     let text = String::from_utf8(bytes).ok()?;
     let mut parts = text.split('\0');
     let (authorization, account, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let whole = parts.next().is_none() && (authorization.is_empty() || authorization.eq_ignore_ascii_case(account));
+    let whole =
+        parts.next().is_none() && (authorization.is_empty() || authorization.eq_ignore_ascii_case(account));
     whole.then(|| (account.to_owned(), Secret::new(password)))
 }
 

@@ -10,7 +10,11 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let subcommand = message.param(0).unwrap_or_default().to_ascii_uppercase();
     match subcommand.as_str() {
         "LS" => {
@@ -28,7 +32,8 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
             list(session, reply, "LS", &all, version >= 302);
         }
         "LIST" => {
-            let names: Vec<String> = session.client.capabilities().iter().map(|one| one.name().to_owned()).collect();
+            let names: Vec<String> =
+                session.client.capabilities().iter().map(|one| one.name().to_owned()).collect();
             list(session, reply, "LIST", &names, true);
         }
         "REQ" => {

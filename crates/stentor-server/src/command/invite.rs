@@ -11,7 +11,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, Partition};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let (Some(target), Some(channel)) = (message.nonempty(0), message.nonempty(1)) else {
         if message.params().is_empty() {
             reply.numeric(Numeric::RPL_ENDOFINVEXLIST, &[], "End of /INVITE list");
@@ -37,11 +41,14 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
                 let text = "is already on channel";
                 return Err(Error::numeric(Numeric::ERR_USERONCHANNEL, &[&person.nick, channel], text));
             }
-            let guards =
-                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), super::join::rules_guard(state)];
+            let guards = vec![
+                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
+                super::join::rules_guard(state),
+            ];
             let name = policy::name(state, &folded);
             let line = Line::new("INVITE").source(member.source()).param(&person.nick).param(name).build();
-            let mut changes = vec![Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string())];
+            let mut changes =
+                vec![Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string())];
             changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line] })
         })
@@ -59,7 +66,8 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
 
 /// The invitations that make room for one more: the oldest of a full list.
 fn oldest_beyond<'a>(fields: impl Iterator<Item = (&'a String, &'a String)>) -> impl Iterator<Item = String> {
-    let mut invited: Vec<(&String, &String)> = fields.filter(|(name, _)| name.starts_with("invited:")).collect();
+    let mut invited: Vec<(&String, &String)> =
+        fields.filter(|(name, _)| name.starts_with("invited:")).collect();
     invited.sort_by_key(|(_, at)| at.parse::<u64>().unwrap_or_default());
     let surplus = (invited.len() + 1).saturating_sub(INVITATIONS);
     invited.into_iter().take(surplus).map(|(name, _)| name.clone()).collect::<Vec<_>>().into_iter()

@@ -14,7 +14,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let targets = message.param(0).unwrap_or_default();
     if targets == "0" {
         return super::part::all(session, reply).await;
@@ -32,7 +36,12 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
     Ok(())
 }
 
-async fn join(session: &mut Session, target: &str, key: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+async fn join(
+    session: &mut Session,
+    target: &str,
+    key: Option<&str>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let config = session.node.config();
     let name = ChannelName::parse(target, config.limits.channel_length)
         .map_err(|_| policy::no_such_channel(target))?;
@@ -40,7 +49,11 @@ async fn join(session: &mut Session, target: &str, key: Option<&str>, reply: &mu
         if channels.contains_key(name.folded()) { Err(Error::Silent) } else { Ok(channels.len()) }
     })?;
     if !config.channels.max_per_user.has_room(count) {
-        return Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[target], "You have joined too many channels"));
+        return Err(Error::numeric(
+            Numeric::ERR_TOOMANYCHANNELS,
+            &[target],
+            "You have joined too many channels",
+        ));
     }
     let partition = Partition::channel(name.folded());
     let held = session.node.hub.hold(&partition).await?;

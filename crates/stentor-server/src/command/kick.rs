@@ -14,7 +14,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, Life, Partition, Size};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let channel = message.param(0).unwrap_or_default();
     let targets = message.param(1).unwrap_or_default();
     let nick = session.client.profile().nick.clone();
@@ -61,7 +65,8 @@ async fn kick(
                 Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[target, channel], text)
             })?;
             let name = policy::name(state, &folded);
-            let line = Line::new("KICK").source(member.source()).param(name).param(&victim.nick).trailing(reason);
+            let line =
+                Line::new("KICK").source(member.source()).param(name).param(&victim.nick).trailing(reason);
             let mut guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 Guard::Member(kicked.to_string(), Is::Present),

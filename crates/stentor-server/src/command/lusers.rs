@@ -28,7 +28,11 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     let text = format!("There are {all} users and 0 invisible on {nodes} servers");
     reply.numeric(Numeric::RPL_LUSERCLIENT, &[], &text);
     reply.numeric(Numeric::RPL_LUSEROP, &["0"], "operator(s) online");
-    reply.numeric(Numeric::RPL_LUSERUNKNOWN, &[&node.clients.unregistered().to_string()], "unknown connection(s)");
+    reply.numeric(
+        Numeric::RPL_LUSERUNKNOWN,
+        &[&node.clients.unregistered().to_string()],
+        "unknown connection(s)",
+    );
     reply.numeric(Numeric::RPL_LUSERCHANNELS, &[&node.hub.channels().to_string()], "channels formed");
     reply.numeric(Numeric::RPL_LUSERME, &[], &format!("I have {local} clients and {} servers", nodes - 1));
     let text = format!("Current local users {local}, max {most}");

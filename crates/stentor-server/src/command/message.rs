@@ -20,15 +20,27 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Entry, Guard, Is, Partition};
 
-pub(super) async fn privmsg(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn privmsg(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     say(session, message, reply, Kind::Privmsg).await
 }
 
-pub(super) async fn notice(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn notice(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     say(session, message, reply, Kind::Notice).await
 }
 
-pub(super) async fn tagmsg(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn tagmsg(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     say(session, message, reply, Kind::Tagmsg).await
 }
 
@@ -49,7 +61,12 @@ impl Kind {
     }
 }
 
-async fn say(session: &mut Session, message: &Message<'_>, reply: &mut Reply, kind: Kind) -> Result<(), Error> {
+async fn say(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+    kind: Kind,
+) -> Result<(), Error> {
     let Some(targets) = message.nonempty(0) else {
         let text = format!("No recipient given ({})", kind.name());
         return Err(Error::numeric(Numeric::ERR_NORECIPIENT, &[], &text));
@@ -119,7 +136,12 @@ fn client_tags(session: &Session, message: &Message<'_>) -> String {
     tags.join(";")
 }
 
-async fn to_channel(session: &mut Session, target: &str, said: &Said<'_>, reply: &mut Reply) -> Result<(), Error> {
+async fn to_channel(
+    session: &mut Session,
+    target: &str,
+    said: &Said<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let folded = target.to_ascii_lowercase();
     let joined = session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()));
     let (replica, _held) = match joined {
@@ -156,7 +178,12 @@ async fn to_channel(session: &mut Session, target: &str, said: &Said<'_>, reply:
     Ok(())
 }
 
-async fn to_person(session: &mut Session, target: &str, said: &Said<'_>, reply: &mut Reply) -> Result<(), Error> {
+async fn to_person(
+    session: &mut Session,
+    target: &str,
+    said: &Said<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
     let source = session.client.profile().source();
     let line = said.line(&source, &person.nick);
@@ -179,7 +206,8 @@ async fn to_person(session: &mut Session, target: &str, said: &Said<'_>, reply: 
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
         let time = clock::server_time(own.id.ms);
         if let Ok(message) = Message::parse(&line)
-            && let Some(bytes) = Rendering::new(message, &time, &msgid).own(session.client.capabilities(), &origin.tag)
+            && let Some(bytes) =
+                Rendering::new(message, &time, &msgid).own(session.client.capabilities(), &origin.tag)
         {
             session.client.queue.push(bytes);
         }
@@ -188,7 +216,11 @@ async fn to_person(session: &mut Session, target: &str, said: &Said<'_>, reply: 
         if let Some(away) = &person.away {
             reply.numeric(Numeric::RPL_AWAY, &[&person.nick], away);
         } else if !person.online {
-            reply.numeric(Numeric::RPL_AWAY, &[&person.nick], "Not connected now; your message waits for them");
+            reply.numeric(
+                Numeric::RPL_AWAY,
+                &[&person.nick],
+                "Not connected now; your message waits for them",
+            );
         }
     }
     Ok(())
@@ -197,7 +229,10 @@ async fn to_person(session: &mut Session, target: &str, said: &Said<'_>, reply: 
 /// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
 async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
-    let guard = session.account.as_ref().map(|claim| Guard::Field("session".to_owned(), Is::Equal(claim.value.clone())));
+    let guard = session
+        .account
+        .as_ref()
+        .map(|claim| Guard::Field("session".to_owned(), Is::Equal(claim.value.clone())));
     let entry = session
         .node
         .hub
@@ -237,7 +272,8 @@ fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
     let origin = reply.origin(true, true);
     let time = clock::server_time(clock::wall_ms());
     if let Ok(message) = Message::parse(line)
-        && let Some(bytes) = Rendering::new(message, &time, "").own(session.client.capabilities(), &origin.tag)
+        && let Some(bytes) =
+            Rendering::new(message, &time, "").own(session.client.capabilities(), &origin.tag)
     {
         session.client.queue.push(bytes);
     }

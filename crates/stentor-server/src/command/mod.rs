@@ -1,15 +1,15 @@
 //! The commands: one file each, and one table that lists them all.
 
-pub mod cap;
 mod authenticate;
+pub mod cap;
 mod invite;
 mod join;
 mod kick;
 mod lusers;
 mod message;
 mod mode;
-mod motd;
 pub mod monitor;
+mod motd;
 mod names;
 mod nick;
 mod part;
@@ -69,7 +69,12 @@ macro_rules! handler {
     };
 }
 
-const fn command(name: &'static str, params: usize, run: Handler, help: (&'static str, &'static str)) -> Command {
+const fn command(
+    name: &'static str,
+    params: usize,
+    run: Handler,
+    help: (&'static str, &'static str),
+) -> Command {
     Command { name, params, when: When::Registered, cost: 1, active: false, run, help }
 }
 
@@ -97,26 +102,51 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
-    command("AUTHENTICATE", 1, handler!(authenticate::run), ("AUTHENTICATE <mechanism or data>", "Logs in (SASL)."))
-        .always(),
+    command(
+        "AUTHENTICATE",
+        1,
+        handler!(authenticate::run),
+        ("AUTHENTICATE <mechanism or data>", "Logs in (SASL)."),
+    )
+    .always(),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
-    command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out.")).active(),
+    command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out."))
+        .active(),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
-    command("MODE", 1, handler!(mode::run), ("MODE <target> [<modes> [<parameters>]]", "Shows or changes modes.")),
-    command("MONITOR", 1, handler!(monitor::run), ("MONITOR +|-|C|L|S [<nick>,…]", "Watches for people.")).costs(2),
+    command(
+        "MODE",
+        1,
+        handler!(mode::run),
+        ("MODE <target> [<modes> [<parameters>]]", "Shows or changes modes."),
+    ),
+    command("MONITOR", 1, handler!(monitor::run), ("MONITOR +|-|C|L|S [<nick>,…]", "Watches for people."))
+        .costs(2),
     command("MOTD", 0, handler!(motd::run), ("MOTD", "Shows the message of the day.")),
     command("NAMES", 0, handler!(names::run), ("NAMES <channel>[,…]", "Lists who is in a channel.")),
-    command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name.")).always().costs(2),
-    command("NOTICE", 0, handler!(message::notice), ("NOTICE <target>[,…] :<text>", "Says something, for programs."))
-        .active(),
+    command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name."))
+        .always()
+        .costs(2),
+    command(
+        "NOTICE",
+        0,
+        handler!(message::notice),
+        ("NOTICE <target>[,…] :<text>", "Says something, for programs."),
+    )
+    .active(),
     command("PART", 1, handler!(part::run), ("PART <channel>[,…] [:<reason>]", "Leaves channels.")).active(),
-    command("PASS", 1, handler!(pass::run), ("PASS <account>:<password>", "Logs in, for clients without SASL."))
-        .registering(),
+    command(
+        "PASS",
+        1,
+        handler!(pass::run),
+        ("PASS <account>:<password>", "Logs in, for clients without SASL."),
+    )
+    .registering(),
     command("PING", 1, handler!(ping::run), ("PING <token>", "Asks for a PONG.")).always(),
     command("PONG", 0, handler!(ping::pong), ("PONG <token>", "Answers a PING.")).always(),
-    command("PRIVMSG", 0, handler!(message::privmsg), ("PRIVMSG <target>[,…] :<text>", "Says something.")).active(),
+    command("PRIVMSG", 0, handler!(message::privmsg), ("PRIVMSG <target>[,…] :<text>", "Says something."))
+        .active(),
     command("QUIT", 0, handler!(quit::run), ("QUIT [:<reason>]", "Ends the connection.")).always(),
     command(
         "REGISTER",
@@ -127,7 +157,8 @@ pub const TABLE: &[Command] = &[
     .always()
     .costs(5),
     command("TAGMSG", 0, handler!(message::tagmsg), ("TAGMSG <target>[,…]", "Sends client-only tags.")),
-    command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic.")).active(),
+    command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic."))
+        .active(),
     command("USER", 4, handler!(user::run), ("USER <name> 0 * :<real name>", "Introduces you.")).always(),
 ];
 

@@ -17,7 +17,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, Partition};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     if !is_channel_like(target) {
         return own(session, target, message.param(1), reply);
@@ -152,7 +156,8 @@ async fn change(
         .transact(held, &session.client.tenure(), Some(origin), |state| {
             complaints.clear();
             let member = policy::own_operator(state, target, &id)?;
-            let mut draft = Draft { state, config: &config, setter: member.source(), ..Draft::new(state, &config) };
+            let mut draft =
+                Draft { state, config: &config, setter: member.source(), ..Draft::new(state, &config) };
             for change in wanted {
                 if let Err(error) = draft.add(target, change) {
                     complaints.push(error);
@@ -167,8 +172,10 @@ async fn change(
                 }
                 line.build()
             });
-            let mut guards =
-                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), super::join::rules_guard(state)];
+            let mut guards = vec![
+                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
+                super::join::rules_guard(state),
+            ];
             guards.extend(done.2);
             Ok(Decision { life: state.within(), guards, changes: done.1, lines: lines.collect() })
         })
@@ -244,7 +251,8 @@ impl<'a> Draft<'a> {
             self.done.push(ModeChange::with(false, letter, name));
             return Ok(());
         }
-        let count = ['b', 'e', 'I'].into_iter().map(|letter| policy::list_entries(self.state, letter).count()).sum();
+        let count =
+            ['b', 'e', 'I'].into_iter().map(|letter| policy::list_entries(self.state, letter).count()).sum();
         if !self.config.channels.list_max.has_room(self.added.saturating_add(count)) {
             let text = "The channel's list is full";
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));

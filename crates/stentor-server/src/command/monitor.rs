@@ -11,7 +11,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::Partition;
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let targets = message.param(1).unwrap_or_default();
     let targets = targets.split(',').filter(|target| !target.is_empty());
     match message.param(0).unwrap_or_default() {

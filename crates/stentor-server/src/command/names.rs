@@ -11,7 +11,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::Partition;
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let Some(targets) = message.nonempty(0) else {
         reply.numeric(Numeric::RPL_ENDOFNAMES, &["*"], "End of /NAMES list");
         return Ok(());

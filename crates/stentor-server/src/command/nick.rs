@@ -13,7 +13,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let Some(wanted) = message.nonempty(0) else {
         return Err(Error::numeric(Numeric::ERR_NONICKNAMEGIVEN, &[], "No nickname given"));
     };
@@ -77,7 +81,8 @@ pub(super) async fn in_channels(
 ) -> Result<(), Error> {
     let id = session.client.id.clone();
     for channel in session.client.channel_names() {
-        let Some(replica) = session.client.with_channels(|channels| channels.get(&channel).map(|held| held.replica()))
+        let Some(replica) =
+            session.client.with_channels(|channels| channels.get(&channel).map(|held| held.replica()))
         else {
             continue;
         };

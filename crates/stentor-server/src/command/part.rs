@@ -10,7 +10,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let targets = message.param(0).unwrap_or_default();
     let reason = message.param(1).filter(|reason| !reason.is_empty());
     if targets.contains(',') {
@@ -37,7 +41,12 @@ pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), 
     Ok(())
 }
 
-async fn part(session: &mut Session, target: &str, reason: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+async fn part(
+    session: &mut Session,
+    target: &str,
+    reason: Option<&str>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let folded = target.to_ascii_lowercase();
     let partition = Partition::channel(&folded);
     let held = session.node.hub.hold(&partition).await?;
@@ -55,10 +64,12 @@ async fn part(session: &mut Session, target: &str, reason: Option<&str>, reply: 
         .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             let name = policy::name(state, &folded);
-            let reason = reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
+            let reason =
+                reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
             let line = format!(":{} PART {name}{reason}", member.source());
             // Who founded a room and leaves it as the last one gives it up; others leave it to its founder.
-            let owner_leaves = state.field("founder").is_none() || policy::is_founder(state, account.as_deref());
+            let owner_leaves =
+                state.field("founder").is_none() || policy::is_founder(state, account.as_deref());
             Ok::<_, Error>(leave(state, &id, line, owner_leaves))
         })
         .await?;
@@ -87,5 +98,7 @@ pub(super) fn leave(state: &State, id: &str, line: String, may_end: bool) -> Dec
 
 /// Takes a channel that has ended out of the directory, unless somebody is about to create it anew.
 pub(super) async fn forget(session: &Session, channel: &Partition, ended: Epoch) -> Result<(), Error> {
-    crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), channel, Some(ended)).await.map_err(Error::from)
+    crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), channel, Some(ended))
+        .await
+        .map_err(Error::from)
 }

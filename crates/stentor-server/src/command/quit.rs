@@ -27,7 +27,9 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Re
 /// The store's.
 pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(), Refusal<()>> {
     let id = session.client.id.clone();
-    let Some(held) = session.client.with_channels(|channels| channels.get(channel).map(|held| held.replica())) else {
+    let Some(held) =
+        session.client.with_channels(|channels| channels.get(channel).map(|held| held.replica()))
+    else {
         return Ok(());
     };
     held.remove_local(&id);
@@ -43,7 +45,13 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         .await;
     match result {
         Ok(entry) if entry.ends => {
-            crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), &partition, Some(entry.epoch)).await?;
+            crate::fleet::directory::forget(
+                &session.node.hub,
+                &session.client.tenure(),
+                &partition,
+                Some(entry.epoch),
+            )
+            .await?;
         }
         Ok(_) | Err(Refusal::Rule(_)) => {}
         Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

@@ -38,7 +38,12 @@ pub struct Registering {
 ///
 /// # Errors
 /// The numerics of SASL; [`Error::Close`] where somebody is logged in already.
-pub async fn login(session: &mut Session, name: &str, password: &Secret, reply: &mut Reply) -> Result<(), Error> {
+pub async fn login(
+    session: &mut Session,
+    name: &str,
+    password: &Secret,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let result = session.node.login.login(name, password.expose(), session.address).await;
     let account = result.map_err(|error| login_failed(&error))?;
     match claim::account(session, &account).await {
@@ -79,7 +84,9 @@ fn logged_in(session: &Session, account: &Account, reply: &mut Reply) {
 /// [`Error::Close`] where the client cannot be let in.
 pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     let Some(registering) = session.registering.as_mut() else { return Ok(()) };
-    let (Some(nick), Some(user)) = (registering.nick.clone(), registering.user.clone()) else { return Ok(()) };
+    let (Some(nick), Some(user)) = (registering.nick.clone(), registering.user.clone()) else {
+        return Ok(());
+    };
     if registering.negotiating {
         return Ok(());
     }
@@ -126,7 +133,12 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
 }
 
 /// What PASS asks for: a login, or an account by invitation.
-async fn by_pass(session: &mut Session, nick: &Nick, pass: Option<Pass>, reply: &mut Reply) -> Result<(), Error> {
+async fn by_pass(
+    session: &mut Session,
+    nick: &Nick,
+    pass: Option<Pass>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     match pass {
         Some(Pass::Login(account, password)) => {
             let account = if account.is_empty() { nick.as_str().to_owned() } else { account };
@@ -159,11 +171,18 @@ async fn by_pass(session: &mut Session, nick: &Nick, pass: Option<Pass>, reply: 
     }
 }
 
-async fn login_quietly(session: &mut Session, name: &str, password: &Secret, reply: &mut Reply) -> Result<(), Error> {
+async fn login_quietly(
+    session: &mut Session,
+    name: &str,
+    password: &Secret,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let result = session.node.login.login(name, password.expose(), session.address).await;
     let account = result.map_err(|error| match error {
         LoginError::Store(error) => Error::Store(error),
-        LoginError::Wrong => Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], "The account or the password is wrong"),
+        LoginError::Wrong => {
+            Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], "The account or the password is wrong")
+        }
         other => Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], &other.to_string()),
     })?;
     claim_made(session, &account, reply).await
@@ -184,7 +203,11 @@ async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply)
 }
 
 /// `REGISTER <account> <email> <password>`, by the specification of `draft/account-registration`.
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let name = match message.param(0).unwrap_or_default() {
         "*" => wanted_nick(session).ok_or_else(|| {
             fail("INVALID_USERNAME", &["*"], "Choose a nick first, or name the account that you want")
@@ -229,16 +252,22 @@ fn wanted_nick(session: &Session) -> Option<String> {
 }
 
 /// Makes an account where the configuration lets this client do so.
-async fn make_account(session: &Session, name: &str, password: &str, code: Option<&Secret>) -> Result<Account, Error> {
+async fn make_account(
+    session: &Session,
+    name: &str,
+    password: &str,
+    code: Option<&Secret>,
+) -> Result<Account, Error> {
     let node = session.node.clone();
+    let password = Password::new(password)
+        .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
     let spent = match (node.config().accounts.registration, code) {
         (Registration::Open, _) => None,
-        (Registration::Invite, Some(code)) => Some(
-            node.invites
-                .spend(code.expose())
-                .await
-                .map_err(|error| fail("INVALID_INVITATION", &[name], &format!("That did not work: {error}")))?,
-        ),
+        (Registration::Invite, Some(code)) => {
+            Some(node.invites.spend(code.expose()).await.map_err(|error| {
+                fail("INVALID_INVITATION", &[name], &format!("That did not work: {error}"))
+            })?)
+        }
         (Registration::Invite, None) => {
             let text = "You need an invitation to make an account: send PASS invite:CODE first";
             return Err(fail("INVITATION_REQUIRED", &[name], text));
@@ -247,10 +276,7 @@ async fn make_account(session: &Session, name: &str, password: &str, code: Optio
             return Err(fail("DISALLOWED", &[name], "Accounts are made by this server's operators alone"));
         }
     };
-    let result = match Password::new(password) {
-        Ok(password) => node.accounts.add(name, &password).await,
-        Err(error) => Err(error.into()),
-    };
+    let result = node.accounts.add(name, &password).await;
     if let (Err(_), Some(spent)) = (&result, spent)
         && let Err(error) = node.invites.unspend(spent).await
     {
@@ -264,8 +290,7 @@ fn account_failed(name: &str, error: &AccountError) -> Error {
     match error {
         AccountError::Exists(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is taken"),
         AccountError::Reserved(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is reserved"),
-        AccountError::Name(..) => fail("BAD_ACCOUNT_NAME", &[name], &text),
-        AccountError::Password(..) => fail("UNACCEPTABLE_PASSWORD", &[name], &text),
+        AccountError::Name { .. } => fail("BAD_ACCOUNT_NAME", &[name], &text),
         _ => fail("TEMPORARILY_UNAVAILABLE", &[name], &text),
     }
 }

@@ -12,7 +12,11 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, Partition};
 
-pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     let folded = target.to_ascii_lowercase();
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
@@ -40,9 +44,14 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, reply: &mu
                 Change::Set("topic.by".to_owned(), member.source()),
                 Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
             ];
-            let line = Line::new("TOPIC").source(member.source()).param(policy::name(state, &folded)).trailing(topic);
-            let guards =
-                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), super::join::rules_guard(state)];
+            let line = Line::new("TOPIC")
+                .source(member.source())
+                .param(policy::name(state, &folded))
+                .trailing(topic);
+            let guards = vec![
+                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
+                super::join::rules_guard(state),
+            ];
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line.build()] })
         })
         .await?;

@@ -13,7 +13,11 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     let config = node.config();
     let profile = session.client.profile();
     let network = &config.network_name;
-    reply.numeric(Numeric::RPL_WELCOME, &[], &format!("Welcome to the {network} Network {}", profile.source()));
+    reply.numeric(
+        Numeric::RPL_WELCOME,
+        &[],
+        &format!("Welcome to the {network} Network {}", profile.source()),
+    );
     let host = format!("Your host is {}, running version {VERSION}", node.server_name);
     reply.numeric(Numeric::RPL_YOURHOST, &[], &host);
     let started = node.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -40,7 +44,10 @@ fn isupport(node: &Node) -> Isupport {
     let mut tokens = Isupport::new()
         .set("AWAYLEN", limits.away_length)
         .set("CASEMAPPING", "ascii")
-        .set("CHANLIMIT", format!("#:{}", config.channels.max_per_user.get().map_or(String::new(), |max| max.to_string())))
+        .set(
+            "CHANLIMIT",
+            format!("#:{}", config.channels.max_per_user.get().map_or(String::new(), |max| max.to_string())),
+        )
         .set("CHANMODES", "beI,k,l,imnst")
         .set("CHANNELLEN", limits.channel_length)
         .set("CHANTYPES", "#")

@@ -139,7 +139,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Woke::Output => {
                     let flushed = self.flush().await;
                     let closed = self.client.queue.closed();
-                    if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost())) {
+                    if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
+                    {
                         let session = finish(idle, running).await;
                         self.say_goodbye(&reason).await;
                         return (session, reason);
@@ -210,12 +211,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let server = &self.node.server_name;
         let nick = self.client.profile().nick.clone();
         let line = match error {
-            LineError::TooLong | LineError::TagsTooLong => format!(":{server} 417 {nick} :Input line was too long"),
+            LineError::TooLong | LineError::TagsTooLong => {
+                format!(":{server} 417 {nick} :Input line was too long")
+            }
             LineError::InvalidUtf8 => {
                 format!(":{server} FAIL * INVALID_UTF8 :Your message is not valid UTF-8, and was not sent")
             }
             LineError::Nul | LineError::BareCr => {
-                format!(":{server} FAIL * INVALID_MESSAGE :Your message holds a NUL or a lone CR, and was not sent")
+                format!(
+                    ":{server} FAIL * INVALID_MESSAGE :Your message holds a NUL or a lone CR, and was not sent"
+                )
             }
         };
         self.client.queue.push_line(&line);

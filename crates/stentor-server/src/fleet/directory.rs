@@ -30,8 +30,11 @@ pub async fn forget<R>(
     let bucket = Partition::directory_of(key);
     let listed = hub.store().peek(std::slice::from_ref(&bucket), &[key]).await?;
     let gone = hub.store().peek(std::slice::from_ref(channel), &[]).await?;
-    let (Some(listed), Some(gone)) = (listed.into_iter().next(), gone.into_iter().next()) else { return Ok(()) };
-    let (Some(epoch), Some(Some(value)), None) = (listed.epoch, listed.fields.into_iter().next(), gone.epoch) else {
+    let (Some(listed), Some(gone)) = (listed.into_iter().next(), gone.into_iter().next()) else {
+        return Ok(());
+    };
+    let (Some(epoch), Some(Some(value)), None) = (listed.epoch, listed.fields.into_iter().next(), gone.epoch)
+    else {
         return Ok(());
     };
     let (of, at) = value.split_once(' ').unwrap_or((&value, "0"));

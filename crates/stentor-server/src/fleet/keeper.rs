@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::hub::{Decision, Refusal};
 use crate::node::Node;
-use crate::store::{Held, Life, Partition, StoreError, Store, Writer};
+use crate::store::{Held, Life, Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 
 /// Takes a lease for a new incarnation of the node `name`. A name that is still live is awaited.
@@ -28,7 +28,11 @@ pub async fn begin(
             }
             Held::Taken { until, now } => {
                 let wait = Duration::from_millis(until.0.saturating_sub(now.0)).clamp(SHORTEST, lease);
-                tracing::warn!(node = name, ?wait, "another process runs under this node's name: waiting for its lease to end");
+                tracing::warn!(
+                    node = name,
+                    ?wait,
+                    "another process runs under this node's name: waiting for its lease to end"
+                );
                 tokio::time::sleep(wait).await;
             }
             Held::Over => return Err(StoreError::Unavailable("the new lease ended at once".to_owned())),

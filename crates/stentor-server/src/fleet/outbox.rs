@@ -50,11 +50,14 @@ async fn pass_on(
     own: &Entry,
 ) -> Result<(), Refusal<()>> {
     let peeks = hub.store().peek(std::slice::from_ref(recipient), &["removed"]).await?;
-    let Some(epoch) = peeks.first().filter(|peek| peek.fields.iter().all(Option::is_none)).and_then(|peek| peek.epoch)
+    let Some(epoch) =
+        peeks.first().filter(|peek| peek.fields.iter().all(Option::is_none)).and_then(|peek| peek.epoch)
     else {
         return Ok(());
     };
-    let msgid = |line: &str| Message::parse(line).ok().and_then(|message| message.tags.get("msgid").map(String::from));
+    let msgid = |line: &str| {
+        Message::parse(line).ok().and_then(|message| message.tags.get("msgid").map(String::from))
+    };
     let wanted = msgid(line);
     let mut from = Range::From(crate::store::EntryId { ms: own.id.ms.saturating_sub(CLOCKS_MS), seq: 0 });
     loop {

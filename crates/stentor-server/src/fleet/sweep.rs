@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::directory;
-use crate::hub::render::EVENT_TAG;
 use crate::client::Client;
+use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Hub, Member, Refusal, State};
 use crate::node::people::inbox_of;
 use crate::store::{Change, Guard, Is, Life, Partition, Size, StoreError, Writer};
@@ -42,7 +42,12 @@ pub async fn node(hub: &Arc<Hub>, tenure: &Arc<Tenure>, dead: &Writer) -> Result
 ///
 /// # Errors
 /// The store's.
-pub async fn session(hub: &Arc<Hub>, tenure: &Arc<Tenure>, dead: &Writer, id: &str) -> Result<(), Refusal<()>> {
+pub async fn session(
+    hub: &Arc<Hub>,
+    tenure: &Arc<Tenure>,
+    dead: &Writer,
+    id: &str,
+) -> Result<(), Refusal<()>> {
     let Some(mut index) = read_index(hub, dead).await? else { return Ok(()) };
     index.sessions.retain(|session, _| session == id);
     index.channels.retain(|_, ids| {
@@ -66,7 +71,12 @@ async fn read_index(hub: &Hub, dead: &Writer) -> Result<Option<Index>, StoreErro
     Ok(Some(index))
 }
 
-async fn sweep(hub: &Arc<Hub>, tenure: &Arc<Tenure>, dead: &Writer, index: &Index) -> Result<(), Refusal<()>> {
+async fn sweep(
+    hub: &Arc<Hub>,
+    tenure: &Arc<Tenure>,
+    dead: &Writer,
+    index: &Index,
+) -> Result<(), Refusal<()>> {
     for (channel, ids) in &index.channels {
         sweep_channel(hub, tenure, dead, channel, ids).await?;
     }
@@ -98,7 +108,8 @@ fn departure(state: &State, dead: &Writer, ids: &[String]) -> Option<Decision> {
     let epoch = state.epoch?;
     let mut decision = Decision::default();
     for id in ids {
-        let Some(member) = state.members.get(id.as_str()).filter(|member| member.writer == dead.as_str()) else {
+        let Some(member) = state.members.get(id.as_str()).filter(|member| member.writer == dead.as_str())
+        else {
             continue;
         };
         decision.guards.push(Guard::Member(id.clone(), Is::Equal(member.to_value())));
@@ -160,7 +171,12 @@ async fn end_if(
     end(hub, tenure, partition, vec![Guard::Field(field.to_owned(), Is::Equal(value.to_owned()))]).await
 }
 
-async fn end(hub: &Hub, tenure: &Tenure, partition: &Partition, guards: Vec<Guard>) -> Result<(), Refusal<()>> {
+async fn end(
+    hub: &Hub,
+    tenure: &Tenure,
+    partition: &Partition,
+    guards: Vec<Guard>,
+) -> Result<(), Refusal<()>> {
     let peeks = hub.store().peek(std::slice::from_ref(partition), &[]).await?;
     if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
         let decision = Decision { guards, ..Decision::default() };
@@ -186,24 +202,26 @@ pub async fn move_claims(
     let claims = format!("{nick} {}", account.as_deref().unwrap_or("*"));
     let mut changes = vec![Change::SetMember(client.id.to_string(), claims)];
     let channels = client.channel_names();
-    changes.extend(channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())));
+    changes.extend(
+        channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())),
+    );
     let life = Life::Within(next.index_epoch());
     hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
 
     let set = |name: &str, value: String| vec![Change::Set(name.to_owned(), value)];
-    let held = move_one(hub, next, &Partition::nick(&nick), "user", &client.id, set("writer", next.writer().to_string()));
-    if !held.await? {
+    let writer = set("writer", next.writer().to_string());
+    if !move_one(hub, next, &Partition::nick(&nick), "user", &client.id, writer).await? {
         return Ok(false);
     }
     if let Some(account) = &account {
         let (old, new) = (session_value(&client.id, lost.writer()), session_value(&client.id, next.writer()));
-        let held = move_one(hub, next, &Partition::account(account), "session", &old, set("session", new));
-        if !held.await? {
+        if !move_one(hub, next, &Partition::account(account), "session", &old, set("session", new)).await? {
             return Ok(false);
         }
     }
     for name in channels {
-        let Some(replica) = client.with_channels(|channels| channels.get(&name).map(|held| held.replica())) else {
+        let Some(replica) = client.with_channels(|channels| channels.get(&name).map(|held| held.replica()))
+        else {
             continue;
         };
         let moved = hub

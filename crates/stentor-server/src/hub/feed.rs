@@ -48,7 +48,9 @@ impl Sink for Feed {
                     worker.lost.lock().expect("no holder of the set panics").insert(partition);
                 }
             }
-            Event::Away => tracing::warn!("the store is away: clients stay, and what needs the store is refused"),
+            Event::Away => {
+                tracing::warn!("the store is away: clients stay, and what needs the store is refused")
+            }
             Event::Back => tracing::info!("the store is back"),
         }
     }

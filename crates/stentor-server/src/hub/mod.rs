@@ -31,7 +31,7 @@ pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
 use crate::store::{
-    Body, By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
+    By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
 use crate::tenure::Tenure;
 use replica::{Offered, Pending};
@@ -142,10 +142,9 @@ impl Hub {
     pub async fn hold(self: &Arc<Self>, partition: &Partition) -> Result<Held, StoreError> {
         let held = {
             let mut slots = self.slots();
-            let slot = slots.entry(partition.clone()).or_insert_with(|| Slot {
-                replica: Arc::new(Replica::new(partition.clone())),
-                holders: 0,
-            });
+            let slot = slots
+                .entry(partition.clone())
+                .or_insert_with(|| Slot { replica: Arc::new(Replica::new(partition.clone())), holders: 0 });
             slot.holders += 1;
             Held { hub: self.clone(), replica: slot.replica.clone() }
         };
@@ -276,7 +275,9 @@ impl Hub {
             let _ = self.bulletins.try_send((partition.clone(), text.into()));
             return;
         }
-        let (Some(replica), Some((from, line))) = (self.find(partition), text.split_once(' ')) else { return };
+        let (Some(replica), Some((from, line))) = (self.find(partition), text.split_once(' ')) else {
+            return;
+        };
         replica.transient(line, Some(from), &self.told);
     }
 
@@ -290,10 +291,15 @@ impl Hub {
             return Ok(());
         }
         loop {
-            let Some((epoch, last)) = replica.with_state(|state| Some((state.epoch?, state.last.clone()?))) else {
+            let Some((epoch, last)) = replica.with_state(|state| Some((state.epoch?, state.last.clone()?)))
+            else {
                 break;
             };
-            let page = match self.store.read(&replica.partition().clone(), epoch, Range::From(last.id), PAGE).await {
+            let page = match self
+                .store
+                .read(&replica.partition().clone(), epoch, Range::From(last.id), PAGE)
+                .await
+            {
                 Ok(page) => page,
                 Err(StoreError::Gone) => break,
                 Err(error) => return Err(error),
@@ -377,7 +383,9 @@ impl Hub {
                 }
                 match hub.repair(&replica).await {
                     Ok(()) => return,
-                    Err(error) => tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet"),
+                    Err(error) => {
+                        tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet")
+                    }
                 }
                 pause = (pause * 2).clamp(PUSH_WAIT, Duration::from_secs(2));
             }

@@ -75,7 +75,12 @@ pub enum Offered {
 
 impl Replica {
     pub(super) fn new(partition: Partition) -> Self {
-        Self { partition, inner: Mutex::default(), moved: Notify::new(), repair: tokio::sync::Mutex::default() }
+        Self {
+            partition,
+            inner: Mutex::default(),
+            moved: Notify::new(),
+            repair: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Which partition it copies.
@@ -174,8 +179,11 @@ impl Replica {
             // Entries overtook the snapshot while it was on its way.
             return;
         }
-        let lines =
-            if inner.ready { super::difference::lines(&self.partition, &inner.state, &next) } else { Vec::new() };
+        let lines = if inner.ready {
+            super::difference::lines(&self.partition, &inner.state, &next)
+        } else {
+            Vec::new()
+        };
         inner.ready = true;
         inner.recent.clear();
         inner.recent.extend(next.last.clone());

@@ -71,7 +71,8 @@ impl Node {
         let mut words = question.split(' ');
         match words.next() {
             Some("PROBE") => {
-                let (id, probe) = (words.next().unwrap_or_default(), words.next().and_then(|ms| ms.parse().ok()));
+                let (id, probe) =
+                    (words.next().unwrap_or_default(), words.next().and_then(|ms| ms.parse().ok()));
                 let probe = Duration::from_millis(probe.unwrap_or_default()).min(LONGEST_PROBE);
                 if self.probe(id, probe).await { "alive".to_owned() } else { "gone".to_owned() }
             }
@@ -105,7 +106,9 @@ pub async fn hear(node: Arc<Node>, mut bulletins: mpsc::Receiver<Bulletin>) {
 
 fn ask_heard(node: &Arc<Node>, rest: &str) {
     let mut parts = rest.splitn(3, ' ');
-    let (Some(number), Some(asker), Some(question)) = (parts.next(), parts.next(), parts.next()) else { return };
+    let (Some(number), Some(asker), Some(question)) = (parts.next(), parts.next(), parts.next()) else {
+        return;
+    };
     let Ok(asker) = asker.parse::<Writer>() else { return };
     let (node, number, question) = (node.clone(), number.to_owned(), question.to_owned());
     // A probe waits for a client, so each question has a task; the questions are bounded by their askers' logins.

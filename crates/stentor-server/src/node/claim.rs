@@ -50,7 +50,8 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
     session.index(&session.client.id, Some(&format!("{nick} {}", account.folded))).await?;
     for _ in 0..ATTEMPTS {
-        let peeks = session.node.hub.store().peek(std::slice::from_ref(&partition), &["session", "revision"]).await?;
+        let peeks =
+            session.node.hub.store().peek(std::slice::from_ref(&partition), &["session", "revision"]).await?;
         let peek = peeks.into_iter().next().unwrap_or_default();
         let held = field(&peek, 0);
         if let Some(holder) = &held {
@@ -102,9 +103,11 @@ async fn may_displace(session: &Session, holder: &str) -> Result<(), Refused> {
 }
 
 async fn clean_up(session: &Session, dead: &Writer, id: &str) -> Result<(), Refused> {
-    sweep::session(&session.node.hub, &session.client.tenure(), dead, id).await.map_err(|refusal| match refusal {
-        Refusal::Store(error) => Refused::Error(Error::Store(error)),
-        Refusal::Fenced | Refusal::Rule(()) => Refused::Error(Error::Fenced),
+    sweep::session(&session.node.hub, &session.client.tenure(), dead, id).await.map_err(|refusal| {
+        match refusal {
+            Refusal::Store(error) => Refused::Error(Error::Store(error)),
+            Refusal::Fenced | Refusal::Rule(()) => Refused::Error(Error::Fenced),
+        }
     })
 }
 
@@ -128,7 +131,9 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
             Some(epoch) => Life::Renew(epoch, Epoch::random()),
         };
         let decision = Decision { changes: claim_fields(session, nick.as_str()), ..Decision::default() };
-        if let Some(entry) = session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await? {
+        if let Some(entry) =
+            session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await?
+        {
             session.nick = Some(NickClaim { partition, epoch: entry.epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
             session.node.clients.rename(&session.client, folded, nick.folded());
@@ -234,7 +239,11 @@ pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
         if let Some(epoch) = old.with_state(|state| state.epoch) {
             let tenure = session.client.tenure();
             let life = Life::End(epoch);
-            session.node.hub.write_blind::<Error>(&tenure, old.partition(), life, Decision::default()).await?;
+            session
+                .node
+                .hub
+                .write_blind::<Error>(&tenure, old.partition(), life, Decision::default())
+                .await?;
         }
     }
     refresh(session).await?;

@@ -9,7 +9,7 @@ use crate::store::{Change, Guard, Is, Partition, StoreError};
 
 /// Hides addresses with a secret of the fleet, so that every node gives an address the same cloak and nobody outside can
 /// find the address by trying all.
-pub struct Cloak {
+pub(super) struct Cloak {
     key: String,
 }
 

@@ -195,7 +195,8 @@ impl Node {
 
 /// A node's name as a server's name: one word with a dot, which no nick can be.
 fn server_name(name: &str) -> String {
-    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    let word: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let word = word.trim_matches('-');
     if word.contains('.') { word.to_owned() } else { format!("{word}.stentor") }
 }

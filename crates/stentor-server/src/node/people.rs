@@ -44,7 +44,8 @@ impl Node {
         let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
         let mut claim_fields = claim.fields.into_iter();
         let mut next = || claim_fields.next().flatten();
-        if let (Some(id), Some(source), account, away, Some(writer)) = (next(), next(), next(), next(), next())
+        if let (Some(id), Some(source), account, away, Some(writer)) =
+            (next(), next(), next(), next(), next())
             && let Ok(writer) = writer.parse::<Writer>()
             && !self.fleet.is_dead(&writer).await?
         {
@@ -52,7 +53,17 @@ impl Node {
             let inbox = inbox_of(account.as_deref(), &id);
             let id = id.into();
             let writer = Some(writer);
-            return Ok(Some(Person { id, nick, source, account, inbox, away, online: true, writer, local: None }));
+            return Ok(Some(Person {
+                id,
+                nick,
+                source,
+                account,
+                inbox,
+                away,
+                online: true,
+                writer,
+                local: None,
+            }));
         }
         let name = account.fields.get(5).cloned().flatten();
         let removed = account.fields.get(6).cloned().flatten();
