@@ -335,3 +335,175 @@ impl Frozen {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Durability;
+    use super::super::open::{Files, OpenMode};
+    use super::*;
+    use crate::store::Writer;
+
+    const EPOCH: Epoch = Epoch(7);
+
+    fn ledger(directory: &tempfile::TempDir) -> Ledger {
+        let connection = Files::of(directory.path()).database(OpenMode::Existing, Durability::Normal);
+        Ledger::new(connection.expect("it opens"), Arc::new(Clock::new()), 100).expect("it reads")
+    }
+
+    fn new_ledger() -> (tempfile::TempDir, Ledger) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = Files::of(directory.path());
+        files.prepare(OpenMode::Create).expect("it is writable");
+        drop(files.database(OpenMode::Create, Durability::Normal).expect("it is made"));
+        let ledger = ledger(&directory);
+        (directory, ledger)
+    }
+
+    /// Commits of `a@1` with rising numbers.
+    struct Author(u64);
+
+    impl Author {
+        fn commit(&mut self, ledger: &mut Ledger, partition: &Partition, life: Life, changes: &[Change]) {
+            self.0 += 1;
+            let commit = Commit {
+                partition: partition.clone(),
+                life,
+                guards: Vec::new(),
+                changes: changes.to_vec(),
+                lines: vec![":a!u@h PRIVMSG #x :hi".into()],
+                by: By { writer: Writer::new("a", 1), number: self.0 },
+                deadline: StoreTime(u64::MAX),
+            };
+            let outcome = ledger.commit(commit);
+            assert!(matches!(outcome, Ok(Outcome::Committed(_))), "{outcome:?}");
+        }
+    }
+
+    fn set(name: &str, value: &str) -> Change {
+        Change::Set(name.into(), value.into())
+    }
+
+    fn member(id: &str) -> Change {
+        Change::SetMember(id.into(), "m".into())
+    }
+
+    #[test]
+    fn whatever_a_failed_transaction_did_is_taken_back() {
+        let (directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, ending, renewed) =
+            (Partition::channel("#x"), Partition::channel("#end"), Partition::channel("#renew"));
+        let (index, nick, new) =
+            (Partition::index(&Writer::new("a", 1)), Partition::nick("a"), Partition::fleet());
+        for partition in [&room, &ending, &renewed, &index] {
+            let changes = [set("topic", "old"), set("~key", "k"), member("1")];
+            author.commit(&mut ledger, partition, Life::Begin(EPOCH), &changes);
+        }
+        for _ in 1..1000 {
+            author.commit(&mut ledger, &index, Life::Within(EPOCH), &[]);
+        }
+        ledger.settle().expect("it holds");
+        let all = [&room, &ending, &renewed, &index, &nick, &new];
+        for partition in all {
+            ledger.load(partition).expect("it is read");
+        }
+        let state = |ledger: &Ledger| all.map(|partition| format!("{:?}", ledger.cache.get(partition)));
+        let before = state(&ledger);
+
+        let changes =
+            [set("topic", "new"), set("topic", "newer"), Change::Unset("~key".into()), set("a", "b")];
+        author.commit(&mut ledger, &room, Life::Within(EPOCH), &changes);
+        author.commit(
+            &mut ledger,
+            &room,
+            Life::Within(EPOCH),
+            &[member("2"), Change::UnsetMember("1".into())],
+        );
+        author.commit(&mut ledger, &ending, Life::End(EPOCH), &[]);
+        author.commit(&mut ledger, &ending, Life::Begin(Epoch(8)), &[member("3")]);
+        author.commit(&mut ledger, &renewed, Life::Renew(EPOCH, Epoch(9)), &[set("topic", "other")]);
+        author.commit(&mut ledger, &renewed, Life::End(Epoch(9)), &[]);
+        author.commit(&mut ledger, &index, Life::Within(EPOCH), &[set("topic", "new")]);
+        author.commit(&mut ledger, &nick, Life::Begin(EPOCH), &[]);
+        author.commit(&mut ledger, &new, Life::Begin(EPOCH), &[set("a", "b")]);
+        assert_ne!(state(&ledger), before);
+        let _refused = ledger.abandon(rusqlite::Error::InvalidQuery);
+        assert_eq!(state(&ledger), before);
+        assert!(!ledger.has_leftovers(), "what did not end is not buried");
+        assert_eq!(ledger.settle().expect("nothing to do"), []);
+
+        // What the file holds is what memory holds, but for the members.
+        let mut read_again = super::tests::ledger(&directory);
+        for partition in [&room, &ending, &renewed] {
+            read_again.load(partition).expect("it is read");
+            let facts = |ledger: &Ledger| {
+                let alive =
+                    ledger.cache.get(partition).and_then(|slot| slot.alive.as_ref()).expect("it lives");
+                (alive.row, alive.epoch, alive.last.clone(), alive.fields.clone())
+            };
+            assert_eq!(facts(&read_again), facts(&ledger));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_and_writing_goes_on_when_there_is_space() {
+        let (_directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let room = Partition::channel("#x");
+        author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[]);
+        ledger.settle().expect("it holds");
+        let pages = |ledger: &Ledger, limit: i64| {
+            let limited = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            ledger
+                .connection
+                .pragma_update_and_check(None, "max_page_count", limit, limited)
+                .expect("a limit")
+        };
+        pages(&ledger, 1);
+        let large = Commit {
+            partition: room.clone(),
+            life: Life::Within(EPOCH),
+            guards: Vec::new(),
+            changes: vec![set("topic", &"x".repeat(100_000))],
+            lines: Vec::new(),
+            by: By { writer: Writer::new("a", 1), number: 2 },
+            deadline: StoreTime(u64::MAX),
+        };
+        let refused = match ledger.commit(large.clone()) {
+            Err(Trouble::Transaction(error)) => ledger.abandon(error),
+            Ok(_) => ledger.settle().expect_err("there is no space"),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        pages(&ledger, 1_000_000);
+        assert!(matches!(ledger.commit(large), Ok(Outcome::Committed(_))));
+        assert_eq!(ledger.settle().expect("it holds").len(), 1);
+    }
+
+    #[test]
+    fn what_ended_lives_leave_is_removed_also_by_the_next_process() {
+        let (directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, kept) = (Partition::channel("#x"), Partition::channel("#kept"));
+        author.commit(&mut ledger, &kept, Life::Begin(EPOCH), &[set("topic", "t")]);
+        author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[set("topic", "t")]);
+        for _ in 0..1200 {
+            author.commit(&mut ledger, &room, Life::Within(EPOCH), &[]);
+        }
+        author.commit(&mut ledger, &room, Life::End(EPOCH), &[]);
+        ledger.settle().expect("it holds");
+        ledger.remove_leftovers().expect("a slice is removed");
+        assert!(ledger.has_leftovers(), "a long log takes several slices");
+        drop(ledger);
+
+        let mut ledger = super::tests::ledger(&directory);
+        while ledger.has_leftovers() {
+            ledger.remove_leftovers().expect("a slice is removed");
+        }
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            ledger.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        assert_eq!(["partitions", "entries", "fields", "ended"].map(count), [1, 1, 1, 0]);
+    }
+}
