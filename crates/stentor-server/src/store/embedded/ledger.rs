@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::clock::Clock;
 use super::rows;
@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     ended: VecDeque<i64>,
     /// Lives that end with the transaction under way.
     ending: Vec<i64>,
+    /// A transaction has been begun, and neither held nor been taken back.
+    writing: bool,
     /// The last transaction failed.
     failing: bool,
 }
@@ -64,7 +66,9 @@ impl Ledger {
         let ended = rows::ended(&connection)?.into();
         let opened = clock.now();
         let (fresh, ending) = Default::default();
-        Ok(Self { connection, cache: Cache::new(limit), clock, opened, fresh, ended, ending, failing: false })
+        let cache = Cache::new(limit);
+        let (writing, failing) = (false, false);
+        Ok(Self { connection, cache, clock, opened, fresh, ended, ending, writing, failing })
     }
 
     /// Judges one commit and writes it into the transaction under way. The outcome holds once [`Ledger::settle`] has
@@ -166,20 +170,15 @@ impl Ledger {
     /// # Errors
     /// Nothing of it holds, or that is not known.
     pub(super) fn settle(&mut self) -> Result<Vec<(Partition, Arc<Entry>)>, StoreError> {
-        if !self.connection.is_autocommit()
-            && let Err(error) =
-                self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]))
-        {
-            // Where the disk is full, the mark that makes a transaction hold was not written. After other errors
-            // it may have been, and be found again after a crash.
-            let certain = matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            );
-            return Err(match self.abandon(error) {
-                StoreError::Unavailable(why) if !certain => StoreError::Unknown(why),
-                other => other,
-            });
+        if self.writing {
+            if let Err(error) = self.still_open() {
+                return Err(self.abandon(error));
+            }
+            let commit = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+            if let Err(error) = commit {
+                return Err(self.uncommitted(error));
+            }
+            self.writing = false;
         }
         if self.failing {
             self.failing = false;
@@ -188,6 +187,19 @@ impl Ledger {
         self.ended.extend(self.ending.drain(..));
         self.cache.settle();
         Ok(std::mem::take(&mut self.fresh))
+    }
+
+    /// Where the disk is full, the mark that makes a transaction hold was not written. After other errors it may have
+    /// been, and be found again after a crash.
+    fn uncommitted(&mut self, error: rusqlite::Error) -> StoreError {
+        let certain = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        );
+        match self.abandon(error) {
+            StoreError::Unavailable(why) if !certain => StoreError::Unknown(why),
+            other => other,
+        }
     }
 
     /// Takes the transaction back, in the file and in memory, and says what that means for its jobs.
@@ -201,6 +213,7 @@ impl Ledger {
         self.cache.take_back();
         self.fresh.clear();
         self.ending.clear();
+        self.writing = false;
         rows::failed(error)
     }
 
@@ -222,6 +235,7 @@ impl Ledger {
         self.begin_transaction()?;
         let more = rows::bury_slice(&self.connection, life)?;
         self.connection.execute_batch("COMMIT")?;
+        self.writing = false;
         if !more {
             self.ended.pop_front();
         }
@@ -298,9 +312,21 @@ impl Ledger {
         Ok(())
     }
 
-    fn begin_transaction(&self) -> rusqlite::Result<()> {
+    fn begin_transaction(&mut self) -> rusqlite::Result<()> {
+        if self.writing {
+            return self.still_open();
+        }
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.writing = true;
+        Ok(())
+    }
+
+    /// SQLite takes some transactions back by itself, after an error of the disk that another statement met. What was
+    /// written before must not be held for stored then.
+    fn still_open(&self) -> rusqlite::Result<()> {
         if self.connection.is_autocommit() {
-            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            let why = "the transaction was taken back after an error".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ABORT), Some(why)));
         }
         Ok(())
     }
@@ -443,6 +469,25 @@ mod tests {
             };
             assert_eq!(facts(&read_again), facts(&ledger));
         }
+    }
+
+    #[test]
+    fn a_transaction_that_the_database_took_back_is_noticed() {
+        let (_directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, other) = (Partition::channel("#x"), Partition::channel("#y"));
+        for goes_on in [false, true] {
+            author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[]);
+            ledger.connection.execute_batch("ROLLBACK").expect("one is open");
+            if goes_on {
+                let begun = ledger.begin_transaction();
+                assert!(begun.is_err(), "no second transaction passes for the rest of the first");
+            }
+            assert!(matches!(ledger.settle(), Err(StoreError::Unavailable(_))));
+            assert!(matches!(ledger.look(&room), Look::Hot(None)));
+        }
+        author.commit(&mut ledger, &other, Life::Begin(EPOCH), &[]);
+        assert_eq!(ledger.settle().expect("it holds").len(), 1);
     }
 
     #[test]
