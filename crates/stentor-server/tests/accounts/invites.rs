@@ -1,14 +1,12 @@
 //! Invitations in a real embedded store.
 
-mod kit;
-
 use std::time::Duration;
 
 use stentor_server::invite::{InviteError, Spent};
 use stentor_server::store::Partition;
 use tokio::task::JoinSet;
 
-use kit::{invites, store};
+use crate::kit::{invites, store};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -52,7 +50,9 @@ async fn however_many_try_an_invitation_has_no_more_uses_than_it_was_made_with()
     }
     let results = guests.join_all().await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 3);
-    assert!(results.iter().filter_map(|result| result.as_ref().err()).all(|error| *error == InviteError::Unknown));
+    assert!(
+        results.iter().filter_map(|result| result.as_ref().err()).all(|error| *error == InviteError::Unknown)
+    );
 }
 
 #[tokio::test]

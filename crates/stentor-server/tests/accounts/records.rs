@@ -1,7 +1,5 @@
 //! Accounts in a real embedded store.
 
-mod kit;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,14 +11,14 @@ use stentor_server::account::{
 use stentor_server::store::{Partition, Peek, Range, Store, StoreError};
 use tokio::task::JoinSet;
 
-use kit::{accounts, accounts_of_cost, rules, store};
+use crate::kit::{accounts, accounts_of_cost, rules, store};
 
 fn password(text: &str) -> Password {
-    Password::new(text).unwrap()
+    Password::new(text).expect("it is a password")
 }
 
 async fn peek(store: &Arc<dyn Store>, folded: &str, fields: &[&str]) -> Peek {
-    store.peek(&[Partition::account(folded)], fields).await.unwrap().remove(0)
+    store.peek(&[Partition::account(folded)], fields).await.expect("the store answers").remove(0)
 }
 
 fn names(listed: &[Listed]) -> Vec<String> {
@@ -94,7 +92,12 @@ async fn of_racing_additions_one_makes_the_account() {
     let winners: Vec<i32> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
     let [winner] = winners[..] else { panic!("{results:?}") };
     assert!(results.iter().flat_map(Result::as_ref).count() == 1);
-    assert!(results.into_iter().filter_map(Result::err).all(|error| error == AccountError::Exists("alice".into())));
+    assert!(
+        results
+            .into_iter()
+            .filter_map(Result::err)
+            .all(|error| error == AccountError::Exists("alice".into()))
+    );
     assert!(accounts(&store).verify("alice", &format!("pw{winner}")).await.is_ok());
     assert_eq!(names(&accounts(&store).list().await.unwrap()), ["alice"]);
 }
@@ -203,7 +206,7 @@ async fn all_accounts_are_listed_and_limited() {
 }
 
 fn hash(text: &str) -> String {
-    bcrypt::hash(text, COST_MIN).unwrap()
+    bcrypt::hash(text, COST_MIN).expect("the cost is legal")
 }
 
 #[tokio::test]
@@ -240,8 +243,7 @@ async fn one_bad_line_stops_an_import_before_it_begins() {
     );
     let report = accounts.import(&text).await.unwrap();
     assert_eq!(report.added, Vec::<String>::new());
-    let bad: Vec<(usize, &str)> =
-        report.failed.iter().map(|line| (line.number, line.why.as_str())).collect();
+    let bad: Vec<(usize, &str)> = report.failed.iter().map(|line| (line.number, line.why.as_str())).collect();
     let expected = [
         (2, "name:hash"),
         (3, "begin"),
