@@ -17,10 +17,15 @@
 //! entry and publication are one step that nothing else of the partition comes between.
 //!
 //! **Once.** A partition remembers the highest number that each [`Writer`] has used there. A commit with a higher
-//! number runs; one with the same or a lower number returns what was logged under it, or [`Failure::Superseded`]
-//! when nothing was. A number is used up also by a commit that ends in a conflict or is fenced out. So a
+//! number runs; one with the same or a lower number returns what is logged under it, or [`Failure::Superseded`]
+//! when nothing is. A number is used up also by a commit that ends in a conflict or is fenced out, and it stays used
+//! when the partition ends. The entry that ended a partition counts as logged until the partition begins anew. So a
 //! retry, or a first attempt that arrives late, is stored at most once. A writer numbers its commits from one counter
 //! and hands them to the store in the order of their numbers.
+//!
+//! **Judgement.** What is judged first decides: the number, the deadline, the life, then the guards in their order.
+//!
+//! **Ids.** Within an epoch they rise. Their milliseconds are the store's time, or the last entry's where that is later.
 //!
 //! **Durability.** [`Outcome::Committed`] means stored as the store's setting declares; an event is delivered only
 //! for what is stored.
@@ -209,7 +214,8 @@ pub enum Range {
 pub struct Page {
     /// Ascending.
     pub entries: Vec<Arc<Entry>>,
-    /// The log once held entries older than its oldest one now, and this page reaches to that edge or past it.
+    /// The log has lost its beginning to [`Store::trim`], and no entry that is left stands before this page: it begins
+    /// with the oldest one, or it is empty and nothing older is left.
     pub trimmed: bool,
 }
 

@@ -1,0 +1,36 @@
+//! Moves the write-ahead log into the database, from a connection and a thread of its own.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// Checkpoints when asked, and now and then without, until nobody can ask any more.
+pub(super) fn run(connection: &Connection, asked: &Receiver<()>) {
+    loop {
+        match asked.recv_timeout(IDLE) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if let Err(error) = checkpoint(connection) {
+            tracing::warn!(%error, "the write-ahead log could not be moved into the database; it grows meanwhile");
+        }
+    }
+}
+
+/// A passive checkpoint stops nobody, but under steady load it never catches up, and the log grows. Past a limit the
+/// rest is done while the writer waits: little, since most has just been moved.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    let pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
+    let logged = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
+    if logged > LOG_LIMIT {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], pages)?;
+    }
+    Ok(())
+}
+
+/// How long the log waits when little is written.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Pages in the log past which the writer is made to wait: 64 MiB.
+const LOG_LIMIT: i64 = 16_384;

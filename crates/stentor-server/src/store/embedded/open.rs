@@ -1,0 +1,220 @@
+//! The directory, its lock, and the file in it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fmt, io};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::Durability;
+use super::schema::{self, Found};
+
+/// Whether a store may be made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Make the directory and the store where they are missing.
+    Create,
+    /// There must be a store.
+    Existing,
+}
+
+/// Why a store could not be opened. Each says which path it is about.
+#[derive(Debug)]
+pub enum OpenError {
+    /// There is no store at this path.
+    NotFound(PathBuf),
+    /// Another process has the directory open.
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// That process, where it is known.
+        pid: Option<u32>,
+    },
+    /// The directory or a file in it cannot be made, read or written.
+    NotWritable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The store was written by a newer Stentor.
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format that this program knows.
+        known: usize,
+    },
+    /// The file is no store, or a broken one.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The paths of a store.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    pub(super) directory: PathBuf,
+    pub(super) database: PathBuf,
+    lock: PathBuf,
+}
+
+impl Files {
+    pub(super) fn of(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            database: directory.join("stentor.db"),
+            lock: directory.join("stentor.lock"),
+        }
+    }
+
+    /// Makes sure that the directory is there, and the database file too: made here and not by SQLite, so that
+    /// nobody else can read it from its first moment on.
+    pub(super) fn prepare(&self, mode: OpenMode) -> Result<File, OpenError> {
+        if mode == OpenMode::Existing && !self.database.exists() {
+            return Err(OpenError::NotFound(self.database.clone()));
+        }
+        if !self.directory.is_dir() {
+            private_directory(&self.directory).map_err(|error| not_writable(&self.directory, &error))?;
+        }
+        let lock = self.lock()?;
+        let database = private_file(&self.database).map_err(|error| not_writable(&self.database, &error))?;
+        drop(database);
+        Ok(lock)
+    }
+
+    /// Takes the lock, which the system gives back when this process ends, however it ends.
+    fn lock(&self) -> Result<File, OpenError> {
+        let failed = |error: io::Error| not_writable(&self.lock, &error);
+        let mut lock = private_file(&self.lock).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let read = (&mut lock).take(32).read_to_string(&mut text);
+                let pid = read.ok().and_then(|_| text.trim().parse().ok());
+                return Err(OpenError::Locked { path: self.directory.clone(), pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Opens the database, refuses what is not ours, and brings it to this program's format.
+    pub(super) fn database(&self, durability: Durability) -> Result<Connection, OpenError> {
+        let failed = |error: rusqlite::Error| self.explain(&error);
+        let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        if connection.is_readonly("main").map_err(failed)? {
+            let why = "it can only be read".to_owned();
+            return Err(OpenError::NotWritable { path: self.database.clone(), why });
+        }
+        let format = match schema::inspect(&connection).map_err(failed)? {
+            Found::Empty => 0,
+            Found::Store(format) => format,
+            Found::Newer(found) => {
+                return Err(OpenError::NewerFormat {
+                    path: self.database.clone(),
+                    found,
+                    known: schema::FORMAT,
+                });
+            }
+            Found::Foreign => {
+                let why = "it is a database, but not one of Stentor's".to_owned();
+                return Err(OpenError::Damaged { path: self.database.clone(), why });
+            }
+        };
+        let journal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+        let mode =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", journal).map_err(failed)?;
+        if mode != "wal" {
+            let why = format!("its file system keeps no write-ahead log (journal mode {mode})");
+            return Err(OpenError::NotWritable { path: self.database.clone(), why });
+        }
+        connection.pragma_update(None, "synchronous", durability.pragma()).map_err(failed)?;
+        schema::migrate(&mut connection, format).map_err(failed)?;
+        Ok(connection)
+    }
+
+    /// A connection with the settings that all connections share. Checkpoints are made by their own thread alone.
+    pub(super) fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        let connection =
+            Connection::open_with_flags(&self.database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+
+    pub(super) fn no_thread(&self, error: &io::Error) -> OpenError {
+        let why = format!("no thread can be started: {error}");
+        OpenError::NotWritable { path: self.directory.clone(), why }
+    }
+
+    pub(super) fn explain(&self, error: &rusqlite::Error) -> OpenError {
+        let (path, why) = (self.database.clone(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, why },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                OpenError::Locked { path, pid: None }
+            }
+            _ => OpenError::NotWritable { path, why },
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(path) => write!(f, "there is no store at {}", path.display()),
+            Self::Locked { path, pid: Some(pid) } => {
+                write!(f, "{} is in use by another process (pid {pid})", path.display())
+            }
+            Self::Locked { path, pid: None } => write!(f, "{} is in use by another process", path.display()),
+            Self::NotWritable { path, why } => write!(f, "{} cannot be used: {why}", path.display()),
+            Self::NewerFormat { path, found, known } => write!(
+                f,
+                "{} was written by a newer version of Stentor (format {found}; this one knows up to {known})",
+                path.display()
+            ),
+            Self::Damaged { path, why } => write!(f, "{} is no usable store: {why}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+fn not_writable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::NotWritable { path: path.to_owned(), why: error.to_string() }
+}
+
+fn private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    options.open(path)
+}
+
+/// How long a connection waits for another one's lock. Only checkpoints and people with `sqlite3` hold any.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How many prepared statements a connection keeps: more than there are.
+const STATEMENTS: usize = 64;
