@@ -110,29 +110,20 @@ pub(super) fn page(epoch: Epoch, range: Range, reply: Value) -> Result<Page, Sto
     if reply == Value::Nil {
         return Err(StoreError::Gone);
     }
-    let [entries, oldest, last] = exactly(reply)?;
+    let [entries, oldest] = exactly(reply)?;
     let mut entries = stream(epoch, entries)?;
     if matches!(range, Range::Before(_) | Range::Latest) {
         entries.reverse();
     }
-    let last: Link = parse(&last.text().ok_or_else(strange)?)?;
-    // The oldest entry that is left names the newest one that is gone.
     let oldest = stream(epoch, oldest)?.into_iter().next();
-    let edge = match &oldest {
-        Some(oldest) => oldest.previous.as_ref().map(|link| link.id),
-        None => Some(last.id),
+    // The oldest entry that is left names the newest one that is gone.
+    let lost = oldest.as_ref().is_none_or(|oldest| oldest.previous.is_some());
+    let nothing_before = match (entries.first(), &oldest) {
+        (Some(first), Some(oldest)) => first.id == oldest.id,
+        (_, None) => true,
+        (None, Some(_)) => matches!(range, Range::Before(_)),
     };
-    let first = entries.first().map(|entry| entry.id);
-    let at_edge = first.is_some() && first == oldest.as_ref().map(|entry| entry.id);
-    let trimmed = edge.is_some_and(|edge| {
-        at_edge
-            || match range {
-                Range::From(id) => id <= edge,
-                Range::After(id) => id < edge,
-                Range::Before(id) => oldest.as_ref().is_none_or(|oldest| id <= oldest.id),
-                Range::Latest => oldest.is_none(),
-            }
-    });
+    let trimmed = lost && nothing_before;
     Ok(Page { entries, trimmed })
 }
 

@@ -89,10 +89,13 @@ impl Subscriber {
         result
     }
 
-    /// Ends delivery of what is published to `channel`.
+    /// Ends delivery of what is published to `channel`; nothing comes once this has returned.
     pub(super) async fn unwatch(&self, channel: String) {
+        let (tell, told) = oneshot::channel();
         // Where the reader has ended, so have all deliveries.
-        let _ = self.orders.send(Order::Unwatch(channel)).await;
+        if self.orders.send(Order::Unwatch(channel, tell)).await.is_ok() {
+            let _ = told.await;
+        }
     }
 
     /// Has everything that is watched compared with the log, and returns when the receiver has been told.
@@ -114,7 +117,7 @@ type Confirm = oneshot::Sender<Result<(), StoreError>>;
 #[derive(Debug)]
 enum Order {
     Watch(Partition, String, Confirm),
-    Unwatch(String),
+    Unwatch(String, oneshot::Sender<()>),
     AllLost(oneshot::Sender<()>),
     Reopen,
 }
@@ -261,12 +264,13 @@ impl Reader {
                     self.watched.insert(channel, watched);
                 }
             },
-            Order::Unwatch(channel) => {
+            Order::Unwatch(channel, told) => {
                 if self.watched.remove(&channel).is_some()
                     && let Some(wire) = wire
                 {
                     wire.unsubscribe(&channel);
                 }
+                let _ = told.send(());
             }
             Order::AllLost(told) => {
                 for watched in self.watched.values_mut() {
