@@ -8,6 +8,7 @@
 //! - [`random`]: random numbers and names
 //! - [`secret`]: text that must not be printed
 //! - [`store`]: partitions, the one way to write to them, and the two stores
+//! - [`tls`]: certificates, made or given, and how TLS is spoken
 
 pub mod account;
 pub mod admin;
@@ -17,3 +18,4 @@ pub mod invite;
 pub mod random;
 pub mod secret;
 pub mod store;
+pub mod tls;

@@ -1,2 +1,44 @@
-//! b
-fn main() {}
+//! The one binary, `stentor`: the node, its administration, and what they need.
+//!
+//! - [`cli`]: the command line, as it is read
+//! - [`settings`]: from the command line to a checked configuration
+//! - [`serve`], [`account`], [`invite`], [`status`], [`cert`], [`config`]: one file a command
+//! - [`output`]: how results look
+//! - [`logging`]: where the log goes
+//! - [`failure`]: how a command fails, and with which exit code
+
+mod account;
+mod cert;
+mod cli;
+mod config;
+mod failure;
+mod invite;
+mod logging;
+mod output;
+mod serve;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Account(args) => account::run(&args),
+        Command::Invite(args) => invite::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Cert(args) => cert::run(&args),
+        Command::Config(args) => config::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}

@@ -146,9 +146,12 @@ impl<'a> Builder<'a> {
             },
             None => None,
         };
-        let password = self.read("redis.password_file");
-        let password =
-            password.and_then(|text| text.lines().next().map(Secret::new)).or_else(|| url.password.clone());
+        let first_line =
+            self.read("redis.password_file").map(|text| text.lines().next().unwrap_or("").to_owned());
+        if first_line.as_ref().is_some_and(String::is_empty) {
+            self.problem("redis.password_file", "`redis.password_file`: the first line is empty".to_owned());
+        }
+        let password = first_line.map(Secret::new).or_else(|| url.password.clone());
         let username = self.given("redis.username").map(str::to_owned).or_else(|| url.username.clone());
         if username.is_some() && password.is_none() {
             self.warnings.push("a user for Redis is set, but no password".to_owned());
@@ -163,13 +166,15 @@ impl<'a> Builder<'a> {
         });
         let mut names: Vec<String> =
             self.list("tls.names").iter().map(|name| name.to_ascii_lowercase()).collect();
-        if names.is_empty() {
+        let names_given = !names.is_empty();
+        if !names_given {
             names = local_names();
         }
         Tls {
             files,
             key: self.choice("tls.key", [KeyType::EcdsaP256, KeyType::Rsa2048]),
             names,
+            names_given,
             handshake_timeout: self.time("tls.handshake_timeout"),
         }
     }

@@ -241,6 +241,12 @@ impl Config {
     }
 }
 
+/// Whether a certificate can be for `name`: a host's name, with `*.` in front or not, or an IP address.
+#[must_use]
+pub fn is_certificate_name(name: &str) -> bool {
+    rules::certificate_name(name).is_ok()
+}
+
 /// Checks each value by its key, then all of them together.
 fn check(settings: Settings) -> Result<Config, ConfigError> {
     let Settings { values: mut given, mut problems } = settings;

@@ -166,7 +166,7 @@ pub const SYSTEM_FILE: &str = "/etc/stentor/stentor.toml";
 pub(super) fn file_to_read(named: Option<&Path>) -> Option<PathBuf> {
     match named {
         Some(path) => Some(path.to_owned()),
-        None => Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists()),
+        None => Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.try_exists().unwrap_or(true)),
     }
 }
 

@@ -62,8 +62,11 @@ pub struct Tls {
     pub files: Option<CertificateFiles>,
     /// The kind of key that the node makes.
     pub key: KeyType,
-    /// The names of the certificate that the node makes; never empty.
+    /// The names of the certificate that the node makes, in small letters; never empty.
     pub names: Vec<String>,
+    /// Whether the operator gave them. Those of the machine may change with it (a container's host name does), and that is
+    /// no reason for a new authority.
+    pub names_given: bool,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
 }

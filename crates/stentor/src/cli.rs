@@ -1,0 +1,332 @@
+//! The command line, as it is read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stentor_server::config::units::parse_time;
+
+/// A secure chat server that runs as one process or as a fleet.
+#[derive(Debug, Parser)]
+#[command(name = "stentor", version, after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node
+    Serve(Serve),
+    /// Manage accounts
+    Account(AccountArgs),
+    /// Invite somebody to make an account
+    Invite(InviteArgs),
+    /// Show nodes, versions, leases, users and warnings
+    Status(StatusArgs),
+    /// Make certificates
+    Cert(CertArgs),
+    /// Print or check the configuration
+    Config(ConfigArgs),
+}
+
+/// What all commands that use a store have in common.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// The configuration [default: /etc/stentor/stentor.toml, where present]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Store")]
+    pub(crate) config: Option<PathBuf>,
+    /// The node's directory [default: /var/lib/stentor for root, else ~/.local/share/stentor]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Store")]
+    pub(crate) data: Option<PathBuf>,
+    /// The Redis that a fleet shares, redis:// or rediss:// [default: the embedded store]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Store")]
+    pub(crate) redis: Option<String>,
+}
+
+/// Run a node.
+///
+/// Without --redis it keeps everything in its own directory. With it, it is one of a fleet; start as many as you like.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor serve
+  stentor serve --listen ircs://[::]:6697 --listen http://127.0.0.1:8080
+  stentor serve --redis rediss://redis.example --name node-1
+
+SIGHUP reads the configuration and the certificates again.
+SIGTERM and Ctrl-C close all clients, then stop; a second one stops at once.")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    // Not a doc comment: rustdoc takes the brackets of the address for a link.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), http:// (/live and /ready); may be \
+                repeated [default: ircs://[::]:6697]"
+    )]
+    pub(crate) listen: Vec<String>,
+    /// What the node is called in its fleet [default: host and port of the first listener]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) name: Option<String>,
+    /// Your own certificate, PEM [default: one that the node makes]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Manage accounts.
+///
+/// A node may run meanwhile; what you change takes effect at once.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor account add alice
+  stentor account add bot --password-stdin < password-file
+  stentor account passwd admin
+  stentor account import < htpasswd-file
+  stentor account grant alice admin")]
+pub(crate) struct AccountArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account; asks for the password
+    Add {
+        /// The account's name, which is also its nick
+        name: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// List accounts, with their roles, and whether they are locked
+    List,
+    /// Change a password, and end the account's sessions; recovers `admin`, too
+    Passwd {
+        /// The account's name
+        name: String,
+        #[command(flatten)]
+        password: PasswordFrom,
+    },
+    /// Remove an account, and end its sessions; its name stays reserved
+    Remove {
+        /// The account's name
+        name: String,
+    },
+    /// Keep an account out, and end its sessions
+    Lock {
+        /// The account's name
+        name: String,
+    },
+    /// Let a locked account in again
+    Unlock {
+        /// The account's name
+        name: String,
+    },
+    /// Make accounts from lines of `name:hash`, as `htpasswd -B` writes them
+    Import {
+        /// The file with the lines [default: standard input]
+        file: Option<PathBuf>,
+    },
+    /// Grant a role, such as `admin`
+    Grant {
+        /// The account's name
+        name: String,
+        /// A role of the configuration, or `admin`
+        role: String,
+        /// Take the role back instead
+        #[arg(long)]
+        remove: bool,
+    },
+}
+
+/// Where a password comes from. Never from the command line, which others can see.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PasswordFrom {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+/// Invite somebody to make an account.
+///
+/// Without a subcommand, prints a new code. Whoever has it connects with the server password `invite:CODE` and registers,
+/// or with `invite:CODE:PASSWORD` to get an account for the nick at once.
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  stentor invite
+  stentor invite --uses 20 --expires 24h
+  stentor invite list
+  stentor invite revoke CODE"
+)]
+pub(crate) struct InviteArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many accounts may be made with the code
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) uses: u32,
+    /// How long the code is good for, such as 12h or 7d; 0: for ever
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
+    pub(crate) expires: Duration,
+    #[command(subcommand)]
+    pub(crate) command: Option<InviteCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InviteCommand {
+    /// List the codes that can still be used
+    List,
+    /// Make a code useless
+    Revoke {
+        /// The code, or as much of its beginning as `stentor invite list` shows
+        code: String,
+    },
+}
+
+/// Show nodes, versions, leases, users and warnings.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Make certificates.
+#[derive(Args, Debug)]
+pub(crate) struct CertArgs {
+    #[command(subcommand)]
+    pub(crate) command: CertCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// Make an authority, and a certificate by it, for a few names
+    ///
+    /// The authority can vouch for these names alone. Nothing is overwritten.
+    #[command(after_help = "\
+Example:
+  stentor cert make --out tls --name irc.example.org --name 192.0.2.7")]
+    Make {
+        /// The directory for the files; it is made where it is not there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// A host name or IP address; several may follow
+        #[arg(long = "name", value_name = "HOST", required = true, num_args = 1..)]
+        names: Vec<String>,
+        /// The kind of key
+        #[arg(long, value_enum, default_value_t = CertKey::EcdsaP256)]
+        key: CertKey,
+    },
+}
+
+/// A kind of key, as `tls.key` spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CertKey {
+    #[value(name = "ecdsa-p256")]
+    EcdsaP256,
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+}
+
+/// Print or check the configuration.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor config default > stentor.toml
+  stentor config check stentor.toml
+
+Every key can also be set by a variable: accounts.bcrypt_cost is STENTOR_ACCOUNTS__BCRYPT_COST.")]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every key with its meaning and its default
+    Default,
+    /// Check a file, and name everything that is wrong with it
+    Check {
+        /// The file [default: /etc/stentor/stentor.toml and the environment, as `serve` reads them]
+        file: Option<PathBuf>,
+    },
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_time(text).ok_or_else(|| "allowed: a time such as 12h, 7d or 1h30m, or 0".to_owned())
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it could not be done
+  2  the command line is wrong
+  3  the configuration is wrong, or a file that it names
+  4  the store cannot be used: it is not there, is locked, or refuses the password
+  5  a listener cannot be opened: the port is in use, or not allowed";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_words_of_the_command_line_are_understood() {
+        for line in [
+            "serve --config f --data d --listen irc://127.0.0.1:0 --listen ircs://[::]:0 --redis redis://h --name n",
+            "serve --tls-cert c --tls-key k",
+            "account add alice --password-stdin --data d",
+            "account --data d list",
+            "account passwd alice --password-stdin",
+            "account remove alice",
+            "account lock alice",
+            "account unlock alice",
+            "account import --redis redis://h",
+            "account import file",
+            "account grant alice admin",
+            "invite --uses 3 --expires 7d",
+            "invite --data d",
+            "invite list --data d",
+            "invite revoke CODE",
+            "status --redis redis://h",
+            "cert make --out d --name a b --name c --key rsa-2048",
+            "config default",
+            "config check f",
+        ] {
+            let words = ["stentor"].into_iter().chain(line.split(' '));
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "",
+            "run",
+            "serve --tls-cert c",
+            "serve now",
+            "invite --uses 0",
+            "invite --expires soon",
+            "cert make --out d",
+            "account add",
+            "config",
+        ] {
+            let words = ["stentor"].into_iter().chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

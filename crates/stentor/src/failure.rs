@@ -1,0 +1,77 @@
+//! How a command fails, and with which exit code.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use stentor_server::config::{ConfigError, Origin};
+use stentor_server::tls::TlsError;
+
+/// Why a command failed. The kind decides the exit code, which `stentor --help` documents.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It could not be done: 1.
+    Failed(String),
+    /// It was asked for in a wrong way: 2, as clap has it.
+    Usage(String),
+    /// The configuration is not right: 3.
+    Configuration(String),
+    /// The store cannot be used: 4.
+    #[expect(dead_code, reason = "the commands that open a store come with the node")]
+    Store(String),
+    /// A listener cannot be opened: 5.
+    #[expect(dead_code, reason = "listeners come with the node")]
+    Listener(String),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Configuration(_) => 3,
+            Self::Store(_) => 4,
+            Self::Listener(_) => 5,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(text)
+            | Self::Usage(text)
+            | Self::Configuration(text)
+            | Self::Store(text)
+            | Self::Listener(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let by_flags = error.problems.iter().all(|problem| matches!(problem.origin, Origin::Flag(_)));
+        if by_flags { Self::Usage(error.to_string()) } else { Self::Configuration(error.to_string()) }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Name(_) => Self::Usage(error.to_string()),
+            TlsError::Write(..) | TlsError::Exists(_) | TlsError::Unavailable(_) => {
+                Self::Failed(error.to_string())
+            }
+            TlsError::Read(..)
+            | TlsError::Content(..)
+            | TlsError::Mismatch { .. }
+            | TlsError::HalfAuthority { .. } => Self::Configuration(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
