@@ -5,6 +5,7 @@
 //! - [`entry`]: what a log holds, and its readable text form
 //! - [`embedded`]: the store in one SQLite file, for a node on its own
 //! - [`redis`]: the store in Redis or Valkey, for a fleet
+//! - [`configured`]: the one of them that the configuration names
 //! - [`conformance`]: the suite that both must pass
 //!
 //! # The contract
@@ -39,6 +40,7 @@
 //! [`Store::peek`] reads it.
 
 pub mod commit;
+pub mod configured;
 pub mod conformance;
 pub mod embedded;
 pub mod entry;

@@ -48,12 +48,12 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 impl Connector {
-    /// Reads the certificates that `settings` names.
+    /// Reads the certificates that `settings` holds.
     pub(super) async fn new(settings: &RedisSettings) -> Result<Self, ConnectError> {
         let address = Address::parse(settings)?;
         let tls = if address.tls {
             let settings = settings.clone();
-            // Files, and the system's whole store of authorities, are read here.
+            // The system's whole store of authorities is read here.
             let config = tokio::task::spawn_blocking(move || tls_config(&settings))
                 .await
                 .map_err(|error| ConnectError::Unreachable(error.to_string()))??;
@@ -182,10 +182,10 @@ impl std::error::Error for ConnectError {}
 
 fn tls_config(settings: &RedisSettings) -> Result<ClientConfig, ConnectError> {
     let mut roots = RootCertStore::empty();
-    match &settings.ca_file {
-        Some(file) => {
-            for certificate in pem(file, CertificateDer::pem_file_iter(file))? {
-                let wrong = |error| ConnectError::Refused(format!("{}: {error}", file.display()));
+    match &settings.ca {
+        Some(text) => {
+            for certificate in certificates("the authorities to trust", text)? {
+                let wrong = |error| ConnectError::Refused(format!("the authorities to trust: {error}"));
                 roots.add(certificate).map_err(wrong)?;
             }
         }
@@ -202,25 +202,24 @@ fn tls_config(settings: &RedisSettings) -> Result<ClientConfig, ConnectError> {
         .map_err(|error| ConnectError::Refused(error.to_string()))?
         .with_root_certificates(roots);
     let Some((chain, key)) = &settings.client_certificate else { return Ok(config.with_no_client_auth()) };
-    let certificates = pem(chain, CertificateDer::pem_file_iter(chain))?;
-    let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| ConnectError::Refused(format!("{}: {error}", key.display())))?;
+    let what = "the certificate for the store";
+    let secret = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
+        .map_err(|error| ConnectError::Refused(format!("the key of {what}: {error}")))?;
     config
-        .with_client_auth_cert(certificates, secret)
-        .map_err(|error| ConnectError::Refused(format!("{}: {error}", chain.display())))
+        .with_client_auth_cert(certificates(what, chain)?, secret)
+        .map_err(|error| ConnectError::Refused(format!("{what}: {error}")))
 }
 
-/// All certificates of a file; none at all is an error too.
-fn pem<'a, E: fmt::Display>(
-    file: &std::path::Path,
-    items: Result<impl Iterator<Item = Result<CertificateDer<'a>, E>>, E>,
-) -> Result<Vec<CertificateDer<'a>>, ConnectError> {
-    let wrong = |error: E| ConnectError::Refused(format!("{}: {error}", file.display()));
-    let certificates: Vec<_> = items.map_err(&wrong)?.collect::<Result<_, _>>().map_err(wrong)?;
-    if certificates.is_empty() {
-        return Err(ConnectError::Refused(format!("{}: holds no certificate", file.display())));
+/// All certificates of a text; none at all is an error too.
+fn certificates(what: &str, text: &str) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match read {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(ConnectError::Refused(format!("{what}: there is no certificate")))
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(ConnectError::Refused(format!("{what}: {error}"))),
     }
-    Ok(certificates)
 }
 
 /// What a failure of the line means: TLS that was turned down stays so, everything else may pass.

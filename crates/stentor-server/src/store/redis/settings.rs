@@ -1,7 +1,6 @@
 //! Where the store is, and how to get in.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ConnectError;
@@ -17,10 +16,10 @@ pub struct RedisSettings {
     pub username: Option<String>,
     /// The password; before the one in the URL.
     pub password: Option<Secret>,
-    /// Authorities to trust, in PEM; only these. None: those of the operating system.
-    pub ca_file: Option<PathBuf>,
-    /// A client certificate with its chain and its key, in PEM.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Authorities to trust, PEM; only these. None: those of the operating system.
+    pub ca: Option<String>,
+    /// A client certificate with its chain, and its key, PEM.
+    pub client_certificate: Option<(String, Secret)>,
     /// How many connections carry commands; at least one. Another one is for subscriptions.
     pub connections: usize,
     /// How long opening a connection may take, from the name's look-up to the login.
@@ -41,7 +40,7 @@ impl RedisSettings {
             url: url.to_owned(),
             username: None,
             password: None,
-            ca_file: None,
+            ca: None,
             client_certificate: None,
             connections: 4,
             connect_timeout: Duration::from_secs(3),
@@ -61,8 +60,8 @@ impl fmt::Debug for RedisSettings {
             .field("address", &address)
             .field("username", &self.username)
             .field("password", &self.password)
-            .field("ca_file", &self.ca_file)
-            .field("client_certificate", &self.client_certificate)
+            .field("ca", &self.ca.is_some())
+            .field("client_certificate", &self.client_certificate.is_some())
             .field("connections", &self.connections)
             .finish_non_exhaustive()
     }
@@ -70,17 +69,17 @@ impl fmt::Debug for RedisSettings {
 
 /// What the URL says, together with the login.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) tls: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) database: u32,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<Secret>,
+pub(crate) struct Address {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) database: u32,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
 }
 
 impl Address {
-    pub(super) fn parse(settings: &RedisSettings) -> Result<Self, ConnectError> {
+    pub(crate) fn parse(settings: &RedisSettings) -> Result<Self, ConnectError> {
         let wrong = |what: &str| ConnectError::Refused(format!("the store's URL {what}"));
         let (scheme, rest) = settings.url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
         let tls = match scheme {
@@ -164,7 +163,7 @@ mod tests {
         assert_eq!(address.password.as_ref().map(Secret::expose), Some("p@ss:"));
 
         settings.username = Some("other".into());
-        settings.password = Some(Secret::new("word".into()));
+        settings.password = Some(Secret::new("word"));
         let address = Address::parse(&settings).unwrap();
         assert_eq!(address.username.as_deref(), Some("other"));
         assert_eq!(address.password.as_ref().map(Secret::expose), Some("word"));
@@ -190,7 +189,7 @@ mod tests {
     #[test]
     fn a_password_is_never_printed() {
         let mut settings = RedisSettings::new("redis://u:hunter2@h");
-        settings.password = Some(Secret::new("hunter3".into()));
+        settings.password = Some(Secret::new("hunter3"));
         let printed = format!("{settings:?} {:?}", Address::parse(&settings));
         assert!(!printed.contains("hunter"), "{printed}");
     }
