@@ -196,6 +196,7 @@ impl Hub {
             let submitted = self.submit(replica, tenure, origin.clone(), &mut decide);
             let (commit, future, applied) = match submitted {
                 Submitted::Refused(refusal) => return Err(Refusal::Rule(refusal)),
+                Submitted::Nowhere => return Err(Refusal::Store(StoreError::Gone)),
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
             let _registered = Registered { replica, number: commit.by.number };
@@ -329,7 +330,7 @@ impl Hub {
                 Ok(decision) => decision,
                 Err(refusal) => return (Submitted::Refused(refusal), None),
             };
-            let life = decision.life.or(state.within()).unwrap_or(Life::Begin(crate::store::Epoch::random()));
+            let Some(life) = decision.life.or(state.within()) else { return (Submitted::Nowhere, None) };
             let (told_applied, applied) = oneshot::channel();
             let commit = commit_of(replica.partition(), tenure, life, decision);
             let (commit, future) = tenure.numbers().submit(&*self.store, commit);
@@ -428,6 +429,8 @@ impl Hub {
 
 enum Submitted<R> {
     Refused(R),
+    /// The partition does not exist, and the decision was not to create it.
+    Nowhere,
     Sent(Commit, CommitFuture, oneshot::Receiver<()>),
 }
 
