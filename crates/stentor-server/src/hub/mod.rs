@@ -291,11 +291,9 @@ impl Hub {
         if !replica.is_ready() {
             return Ok(());
         }
-        loop {
-            let Some((epoch, last)) = replica.with_state(|state| Some((state.epoch?, state.last.clone()?)))
-            else {
-                break;
-            };
+        let newest =
+            |replica: &Replica| replica.with_state(|state| Some((state.epoch?, state.last.clone()?)));
+        while let Some((epoch, last)) = newest(replica) {
             let page = match self
                 .store
                 .read(&replica.partition().clone(), epoch, Range::From(last.id), PAGE)

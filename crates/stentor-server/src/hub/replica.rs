@@ -105,6 +105,14 @@ impl Replica {
         self.lock().locals.insert(client.id.clone(), client);
     }
 
+    /// Makes the partition's lines reach `client` if it is a member: it may have been taken in with a snapshot.
+    pub fn add_local_member(&self, client: &Arc<Client>) {
+        let mut inner = self.lock();
+        if inner.state.members.contains_key(&client.id) {
+            inner.locals.insert(client.id.clone(), client.clone());
+        }
+    }
+
     /// Ends that.
     pub fn remove_local(&self, id: &str) {
         self.lock().locals.remove(id);
