@@ -125,7 +125,7 @@ impl Session {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
                 Err(Refusal::Store(error)) => {
-                    tracing::debug!(%error, "a session's claims wait for the store")
+                    tracing::debug!(%error, "a session's claims wait for the store");
                 }
             }
             if self.node.pause(&mut pause).await.is_err() {

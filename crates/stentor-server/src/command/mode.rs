@@ -156,8 +156,7 @@ async fn change(
         .transact(held, &session.client.tenure(), Some(origin), |state| {
             complaints.clear();
             let member = policy::own_operator(state, target, &id)?;
-            let mut draft =
-                Draft { state, config: &config, setter: member.source(), ..Draft::new(state, &config) };
+            let mut draft = Draft::new(state, &config, member.source());
             for change in wanted {
                 if let Err(error) = draft.add(target, change) {
                     complaints.push(error);

@@ -383,7 +383,7 @@ impl Hub {
                 match hub.repair(&replica).await {
                     Ok(()) => return,
                     Err(error) => {
-                        tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet")
+                        tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet");
                     }
                 }
                 pause = (pause * 2).clamp(PUSH_WAIT, Duration::from_secs(2));
