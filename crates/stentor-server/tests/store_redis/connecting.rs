@@ -30,7 +30,12 @@ async fn works(store: &dyn Store) {
     let room = Partition::channel(&format!("#{}", stentor_server::random::text(9)));
     store.watch(&room).await.expect("it can be watched");
     begin(store, &room).await;
-    let entry = committed(store, commit(&room, Life::End(EPOCH), 2, "bye")).await;
+    // More than a socket's or TLS's buffers take at once.
+    let long = committed(store, commit(&room, Life::Within(EPOCH), 2, &"long ".repeat(500_000))).await;
+    events.until_entry(0, &long).await;
+    let page = store.read(&room, EPOCH, Range::Latest, 1).await.expect("it is read");
+    assert_eq!(page.entries, [long]);
+    let entry = committed(store, commit(&room, Life::End(EPOCH), 3, "bye")).await;
     events.until_entry(0, &entry).await;
     store.close().await;
 }

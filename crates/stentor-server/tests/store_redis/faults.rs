@@ -9,16 +9,18 @@ use stentor_testing::{RedisOptions, RedisServer};
 
 use crate::support::{EPOCH, PATIENCE, Recorder, begin, commit, committed, persist};
 
-fn settings(server: &RedisServer) -> RedisSettings {
-    RedisSettings {
-        command_timeout: Duration::from_millis(700),
-        heartbeat: Duration::from_millis(200),
-        ..RedisSettings::new(&server.url())
-    }
+/// A store that is patient, so that a busy machine is not taken for an outage.
+async fn connect(server: &RedisServer) -> (Arc<RedisStore>, Arc<Recorder>) {
+    connect_with(server, Duration::from_secs(10)).await
 }
 
-async fn connect(server: &RedisServer) -> (Arc<RedisStore>, Arc<Recorder>) {
-    let store = RedisStore::connect(settings(server)).await.expect("it connects");
+async fn connect_with(server: &RedisServer, timeout: Duration) -> (Arc<RedisStore>, Arc<Recorder>) {
+    let settings = RedisSettings {
+        command_timeout: timeout,
+        heartbeat: Duration::from_millis(200),
+        ..RedisSettings::new(&server.url())
+    };
+    let store = RedisStore::connect(settings).await.expect("it connects");
     let events = Recorder::of(store.as_ref());
     (store, events)
 }
@@ -130,7 +132,7 @@ async fn commits_survive_the_loss_of_their_connections_exactly_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_to_a_paused_server_is_unknown_and_then_stored_once() {
     let server = RedisServer::start();
-    let (store, events) = connect(&server).await;
+    let (store, events) = connect_with(&server, Duration::from_millis(700)).await;
     let room = Partition::channel("#x");
     begin(store.as_ref(), &room).await;
     store.watch(&room).await.unwrap();
@@ -155,7 +157,7 @@ async fn a_commit_to_a_paused_server_is_unknown_and_then_stored_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_behind_is_refused_work_at_once_and_loses_none_it_took() {
     let server = RedisServer::start();
-    let (store, _events) = connect(&server).await;
+    let (store, _events) = connect_with(&server, Duration::from_millis(700)).await;
     let room = Partition::channel("#x");
     begin(store.as_ref(), &room).await;
     server.pause();
