@@ -198,3 +198,34 @@ impl fmt::Display for Capability {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_capability_has_its_own_name_and_bit() {
+        for (at, capability) in Capability::ALL.into_iter().enumerate() {
+            assert_eq!(Capability::from_name(capability.name()), Some(capability));
+            for other in &Capability::ALL[..at] {
+                assert!(other.name() < capability.name() && other.bit() != capability.bit());
+            }
+        }
+        assert_eq!(Capability::from_name("SASL"), None);
+        assert_eq!(CapabilitySet::all().len(), Capability::ALL.len());
+    }
+
+    #[test]
+    fn a_set_holds_what_it_is_given() {
+        let mut set = CapabilitySet::EMPTY;
+        set.insert(Capability::Sasl);
+        set.insert(Capability::Batch);
+        set.insert(Capability::Sasl);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Capability::Batch, Capability::Sasl]);
+        set.remove(Capability::Batch);
+        assert!(set.contains(Capability::Sasl) && !set.contains(Capability::Batch));
+        assert_eq!(set, [Capability::Sasl].into_iter().collect());
+        let other = CapabilitySet::from_iter([Capability::Batch]);
+        assert!(set.intersection(other).is_empty() && set.union(other).len() == 2);
+    }
+}

@@ -58,3 +58,26 @@ impl Casemapping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mapping_pairs_its_own_characters() {
+        let name = r"ÀZ[]\~";
+        assert_eq!(Casemapping::Ascii.fold(name), r"Àz[]\~");
+        assert_eq!(Casemapping::Rfc1459.fold(name), "Àz{}|^");
+        assert_eq!(Casemapping::Rfc1459Strict.fold(name), "Àz{}|~");
+        assert!(Casemapping::Rfc1459.eq("a[~", "A{^") && !Casemapping::Rfc1459Strict.eq("a[~", "A{^"));
+        assert!(!Casemapping::Ascii.eq("a[", "A{") && !Casemapping::Ascii.eq("a", "ab"));
+        assert!(matches!(Casemapping::Ascii.fold("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn names_are_found() {
+        assert_eq!(Casemapping::from_name("rfc1459-strict"), Some(Casemapping::Rfc1459Strict));
+        assert_eq!(Casemapping::from_name(Casemapping::Ascii.name()), Some(Casemapping::Ascii));
+        assert_eq!(Casemapping::from_name("rfc7613"), None);
+    }
+}

@@ -137,3 +137,38 @@ fn is_forbidden(character: char) -> bool {
         | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}');
     character == ',' || character.is_whitespace() || character.is_control() || unseen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ChannelName, ChannelNameError> {
+        ChannelName::parse(text, DEFAULT_MAX_LEN)
+    }
+
+    #[test]
+    fn names_may_hold_most_text() {
+        for text in ["#", "##", "#room", "#Räume", "#a:b", "#*?!@", "#日本語", "#🎉"] {
+            assert_eq!(parse(text).expect("it is legal").as_str(), text);
+        }
+        assert_eq!(parse("#RoomÄ").expect("it is legal").folded(), "#roomÄ");
+        assert_eq!(parse("#ROOM"), parse("#room"));
+    }
+
+    #[test]
+    fn what_separates_or_cannot_be_seen_is_refused() {
+        for text in ["", "room", "&room", "+room", ":#room"] {
+            assert_eq!(parse(text), Err(ChannelNameError::NoPrefix));
+        }
+        for bad in " ,\0\u{7}\r\n\t\u{2}\u{7f}\u{a0}\u{200b}\u{202e}\u{2028}\u{3000}\u{feff}\u{e0041}".chars()
+        {
+            assert_eq!(parse(&format!("#a{bad}b")), Err(ChannelNameError::BadCharacter(bad)));
+        }
+    }
+
+    #[test]
+    fn length_is_in_bytes_with_the_prefix() {
+        assert!(ChannelName::parse("#aé", 4).is_ok());
+        assert_eq!(ChannelName::parse("#aéb", 4), Err(ChannelNameError::TooLong));
+    }
+}

@@ -180,3 +180,105 @@ impl fmt::Display for LineError {
 }
 
 impl std::error::Error for LineError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(reader: &mut LineReader) -> Vec<Result<String, LineError>> {
+        std::iter::from_fn(|| reader.next_line()).collect()
+    }
+
+    fn read(bytes: &[u8]) -> Vec<Result<String, LineError>> {
+        let mut reader = LineReader::for_client_lines();
+        reader.feed(bytes);
+        lines(&mut reader)
+    }
+
+    #[test]
+    fn lines_end_with_cr_lf_or_lf_and_empty_ones_are_skipped() {
+        let wanted: Vec<_> = ["A", "B", "C"].map(|line| Ok(line.to_owned())).into();
+        assert_eq!(read(b"A\r\nB\n\r\n\n\r\r\nC\r\r\nunfinished"), wanted);
+    }
+
+    #[test]
+    fn the_limits_are_exact() {
+        let tags = |length: usize| format!("@{} ", "t".repeat(length - 2));
+        let body = |length: usize| "b".repeat(length);
+        let (max_tags, max_body) = (MAX_CLIENT_TAGS, MAX_BODY - 2);
+        let cases = [
+            (String::new(), body(max_body), None),
+            (String::new(), body(max_body + 1), Some(LineError::TooLong)),
+            (tags(max_tags), body(max_body), None),
+            (tags(max_tags), body(max_body + 1), Some(LineError::TooLong)),
+            (tags(max_tags + 1), body(1), Some(LineError::TagsTooLong)),
+            (tags(10), body(max_body + 1), Some(LineError::TooLong)),
+        ];
+        for (tags, body, error) in cases {
+            let line = tags + &body;
+            let wanted = error.map_or(Ok(line.clone()), Err);
+            for end in ["\r\n", "\n"] {
+                assert_eq!(
+                    read(format!("{line}{end}NEXT\r\n").as_bytes()),
+                    [wanted.clone(), Ok("NEXT".into())]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_never_kept_whole_and_reported_once() {
+        for (first, limit, error) in
+            [(b'x', MAX_BODY, LineError::TooLong), (b'@', MAX_BODY + MAX_CLIENT_TAGS, LineError::TagsTooLong)]
+        {
+            let mut reader = LineReader::for_client_lines();
+            reader.feed(&[first]);
+            for _ in 0..1000 {
+                reader.feed(&[b'x'; 1000]);
+                assert_eq!(reader.next_line(), None);
+                assert!(reader.buffered() <= limit);
+            }
+            reader.feed(b"\r\nPING a\r\n");
+            assert_eq!(lines(&mut reader), [Err(error), Ok("PING a".into())]);
+            assert!(reader.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_and_the_next_line_is_read() {
+        let all = read(b"a\0b\nc\rd\n\xff\xfe\nPING \xc3\xa9\n");
+        assert_eq!(
+            all,
+            [Err(LineError::Nul), Err(LineError::BareCr), Err(LineError::InvalidUtf8), Ok("PING é".into())]
+        );
+    }
+
+    #[test]
+    fn memory_comes_back_when_nothing_is_held() {
+        let mut reader = LineReader::for_client_lines();
+        reader.feed(b"PING a\r\nhalf");
+        reader.release();
+        assert_eq!(lines(&mut reader), [Ok("PING a".into())]);
+        assert!(!reader.is_empty());
+        reader.feed(b" done\n");
+        assert_eq!(lines(&mut reader), [Ok("half done".into())]);
+        assert!(reader.is_empty() && reader.buffer.capacity() > 0);
+        reader.release();
+        assert_eq!(reader.buffer.capacity(), 0);
+        reader.feed(b"again\n");
+        assert_eq!(lines(&mut reader), [Ok("again".into())]);
+    }
+
+    #[test]
+    fn feeding_while_lines_wait_loses_nothing() {
+        let mut reader = LineReader::for_client_lines();
+        let mut taken = Vec::new();
+        for number in 0..1000 {
+            reader.feed(format!("A {number}\nB {number}\n").as_bytes());
+            taken.extend(reader.next_line());
+        }
+        taken.extend(lines(&mut reader));
+        let wanted: Vec<_> = (0..1000).flat_map(|n| [Ok(format!("A {n}")), Ok(format!("B {n}"))]).collect();
+        assert_eq!(taken, wanted);
+    }
+}

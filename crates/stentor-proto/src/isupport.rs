@@ -144,3 +144,39 @@ fn needs_escape(character: char) -> bool {
 fn clean_key(key: &str) -> String {
     key.chars().filter(char::is_ascii_alphanumeric).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_thirteen_tokens_and_a_byte_cap() {
+        let many = (0..27).fold(Isupport::new(), |all, number| all.flag(&format!("K{number}")));
+        let lines = many.lines(400);
+        assert_eq!(lines.iter().map(|line| line.split(' ').count()).collect::<Vec<_>>(), [13, 13, 1]);
+        let tokens = Isupport::new().set("A", "1").unset("B").flag("TOOLONGFORANY").flag("C");
+        assert_eq!(tokens.lines(6), ["A=1 -B", "C"]);
+        assert!(Isupport::new().lines(400).is_empty());
+    }
+
+    #[test]
+    fn values_are_escaped() {
+        assert_eq!(escape_value("a b\\c=d\r\n\0é"), "a\\x20b\\x5Cc\\x3Dd\\x0D\\x0A\\x00é");
+        assert_eq!(unescape_value("a\\x20b\\x5cc\\x3Dd"), "a b\\c=d");
+        for strange in ["\\x", "\\x2", "\\xé", "\\x+1", "\\xFF", "\\y20", "\\"] {
+            assert_eq!(unescape_value(strange), strange);
+        }
+        assert_eq!(Isupport::new().set("A B=", "x").lines(9), ["AB=x"]);
+    }
+
+    #[test]
+    fn tokens_are_read() {
+        assert_eq!(Token::parse("NETWORK=Our\\x20net"), Some(Token::Set("NETWORK", "Our net".into())));
+        assert_eq!(Token::parse("SAFELIST"), Some(Token::Set("SAFELIST", "".into())));
+        assert_eq!(Token::parse("-SAFELIST"), Some(Token::Unset("SAFELIST")));
+        assert_eq!(Token::parse("PREFIX=(ov)@+"), Some(Token::Set("PREFIX", "(ov)@+".into())));
+        for text in ["are supported by this server", "", "-", "=", "-A=b"] {
+            assert_eq!(Token::parse(text), None, "{text:?}");
+        }
+    }
+}

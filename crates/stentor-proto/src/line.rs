@@ -182,3 +182,55 @@ fn replace_from(out: &mut String, start: usize, bad: &[char], good: char) {
         out.extend(tail.chars().map(|character| if bad.contains(&character) { good } else { character }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_it_is_given_makes_a_second_line() {
+        let evil = "x\r\nQUIT :\0bye";
+        let built = Line::new(evil)
+            .source(evil)
+            .tag("k", evil)
+            .tag("bad key", "1")
+            .raw_tags(evil)
+            .param(evil)
+            .trailing(evil);
+        assert_eq!(
+            built.build(),
+            "@k=x\\r\\nQUIT\\s:bye;xQUIT:bye :x__QUIT_:_bye x__QUIT_:_bye x__QUIT_:_bye :x  QUIT : bye"
+        );
+    }
+
+    #[test]
+    fn what_is_no_middle_parameter_becomes_one() {
+        let line = Line::new("").param("").param(":").param(":a").param("a:b").param("  ");
+        assert_eq!(line.build(), "* * _ _a a:b __");
+        assert_eq!(Line::new("@a").source("").build(), "_a");
+        assert_eq!(Line::new(":a").source("").build(), "_a");
+    }
+
+    #[test]
+    fn numerics_have_three_digits() {
+        let line = Line::numeric("irc.example", Numeric::RPL_WELCOME, "ada").trailing("Welcome");
+        assert_eq!(line.build(), ":irc.example 001 ada :Welcome");
+    }
+
+    #[test]
+    fn only_the_trailing_text_is_cut_and_never_within_a_character() {
+        let line = Line::new("NOTICE").source("s").tag("a", "b").param("x").trailing("añb");
+        assert_eq!(line.body_len(), ":s NOTICE x :añb".len());
+        assert_eq!(line.clone().build_within(17), "@a=b :s NOTICE x :añb");
+        assert_eq!(line.clone().build_within(16), "@a=b :s NOTICE x :añ");
+        assert_eq!(line.clone().build_within(15), "@a=b :s NOTICE x :a");
+        assert_eq!(line.clone().build_within(14), "@a=b :s NOTICE x :a");
+        assert_eq!(line.build_within(0), "@a=b :s NOTICE x :");
+        assert_eq!(Line::new("NOTICE").param("x").build_within(3), "NOTICE x");
+    }
+
+    #[test]
+    fn the_last_trailing_text_counts() {
+        assert_eq!(Line::new("A").trailing("1").param("2").trailing("3").build(), "A 2 :3");
+    }
+}

@@ -179,3 +179,64 @@ fn split_first(text: &str) -> (Option<char>, &str) {
     let first = characters.next();
     (first, characters.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_completed() {
+        for (written, full) in [
+            ("Nick", "Nick!*@*"),
+            ("nick!user", "nick!user@*"),
+            ("user@host", "*!user@host"),
+            ("nick!user@host", "nick!user@host"),
+            ("*!*@*", "*!*@*"),
+            ("*", "*!*@*"),
+            ("***!**@*", "*!*@*"),
+            ("@host", "*!*@host"),
+            ("nick!", "nick!*@*"),
+            ("nick!@", "nick!*@*"),
+            ("!", "*!*@*"),
+            ("192.0.2.*", "*!*@192.0.2.*"),
+            ("2001:db8::*", "*!*@2001:db8::*"),
+            ("net/cloak", "*!*@net/cloak"),
+            ("n!u@a@b", "n!u@a@b"),
+        ] {
+            assert_eq!(Mask::parse(written).expect("it is legal").as_str(), full, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_passed_on_is_refused() {
+        assert_eq!(Mask::parse(""), Err(MaskError::Empty));
+        for bad in [' ', '\r', '\n', '\0', '\t', '\u{7f}'] {
+            assert_eq!(Mask::parse(&format!("a{bad}b")), Err(MaskError::BadCharacter(bad)));
+        }
+        assert!(Mask::parse(&"a".repeat(MAX_LEN - 4)).is_ok());
+        assert_eq!(Mask::parse(&"a".repeat(MAX_LEN - 3)), Err(MaskError::TooLong));
+    }
+
+    #[test]
+    fn case_does_not_matter() {
+        let mask = Mask::parse("Ann!*@Example.COM").expect("it is legal");
+        assert!(mask.matches("aNN!x@eXample.com") && !mask.matches("ann!x@example.org"));
+        assert_eq!(mask, Mask::parse("ANN!*@example.com").expect("it is legal"));
+        assert_eq!(mask.folded(), "ann!*@example.com");
+    }
+
+    #[test]
+    fn a_question_mark_is_one_character_not_one_byte() {
+        assert!(glob_matches("a?b", "aéb") && !glob_matches("a??b", "aéb"));
+        assert!(glob_matches("*?", "é") && !glob_matches("*??", "é"));
+        assert!(!glob_matches("?", "") && glob_matches("*", "") && glob_matches("", ""));
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_no_exponential_time() {
+        let pattern = "*a".repeat(120) + "b";
+        let text = "a".repeat(500);
+        assert!(!glob_matches(&pattern, &text));
+        assert!(glob_matches(&pattern, &(text + "b")));
+    }
+}

@@ -13,7 +13,8 @@ pub struct Message<'a> {
     pub tags: Tags<'a>,
     /// Whom the line says that it comes from, without the colon. A server ignores what a client puts here.
     pub source: Option<&'a str>,
-    /// The command or numeric, as written: compare it with [`str::eq_ignore_ascii_case`]. Never empty.
+    /// The command or numeric, as written: compare it with [`str::eq_ignore_ascii_case`]. Never empty,
+    /// and it begins with neither `@` nor `:`.
     pub command: &'a str,
     params: Params<'a>,
 }
@@ -23,7 +24,8 @@ pub struct Message<'a> {
 pub enum ParseError {
     /// There is nothing in it but spaces. Such a line is ignored, not answered.
     Empty,
-    /// There are tags or a source, and no command after them.
+    /// There are tags or a source, and no command after them: what follows is nothing, or begins like another source
+    /// or other tags.
     NoCommand,
     /// It holds a CR, LF or NUL, so it is not one line.
     ForbiddenByte,
@@ -58,7 +60,7 @@ impl<'a> Message<'a> {
             rest = next;
         }
         let (command, rest) = split_word(rest);
-        if command.is_empty() {
+        if command.is_empty() || command.starts_with(['@', ':']) {
             return Err(ParseError::NoCommand);
         }
         Ok(Self { tags, source, command, params: Params::parse(rest) })
@@ -151,5 +153,50 @@ fn split_word(text: &str) -> (&str, &str) {
     match text.split_once(' ') {
         Some((word, rest)) => (word, rest.trim_start_matches(' ')),
         None => (text, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_a_command_is_refused() {
+        assert_eq!(Message::parse(""), Err(ParseError::Empty));
+        assert_eq!(Message::parse("   "), Err(ParseError::Empty));
+        for line in ["@a", "@a ", ":ann", ":ann ", "@a :ann", "@", ":", ":ann :text", "@a @b", ":ann @b cmd"]
+        {
+            assert_eq!(Message::parse(line), Err(ParseError::NoCommand), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_end_lines_are_refused_anywhere() {
+        for line in ["PING\r", "PING :a\nQUIT", "@a=\0 PING", ":a\rb PING"] {
+            assert_eq!(Message::parse(line), Err(ParseError::ForbiddenByte), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn more_parameters_than_fit_inline_are_all_kept() {
+        for count in [INLINE_PARAMS - 1, INLINE_PARAMS, INLINE_PARAMS + 1, 100] {
+            let params: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let line = format!("CMD {}", params.join(" "));
+            let message = Message::parse(&line).expect("it has a command");
+            assert_eq!(message.params(), params);
+            let with_trailing = format!("{line} :a b");
+            let message = Message::parse(&with_trailing).expect("it has a command");
+            assert_eq!(message.params().len(), count + 1);
+            assert_eq!(message.param(count), Some("a b"));
+        }
+    }
+
+    #[test]
+    fn an_empty_parameter_is_present_but_not_nonempty() {
+        let message = Message::parse("TOPIC #room :").expect("it has a command");
+        assert_eq!(message.param(1), Some(""));
+        assert_eq!(message.nonempty(1), None);
+        assert_eq!(message.nonempty(0), Some("#room"));
+        assert_eq!(message.param(2), None);
     }
 }

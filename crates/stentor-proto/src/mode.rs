@@ -164,3 +164,70 @@ fn parse_one<'a>(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(letter: char) -> Option<ModeClass> {
+        Some(match letter {
+            'b' => ModeClass::List,
+            'k' => ModeClass::Key,
+            'l' => ModeClass::WhenSet,
+            'o' | 'v' => ModeClass::Prefix,
+            'm' | 'n' => ModeClass::Flag,
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn each_class_takes_its_parameters() {
+        let changes = parse_changes("+kl-l+mo-vb", &["key", "5", "ann", "bob", "*!*@x"], class);
+        let wanted = [
+            ModeChange::with(true, 'k', "key"),
+            ModeChange::with(true, 'l', "5"),
+            ModeChange::flag(false, 'l'),
+            ModeChange::flag(true, 'm'),
+            ModeChange::with(true, 'o', "ann"),
+            ModeChange::with(false, 'v', "bob"),
+            ModeChange::with(false, 'b', "*!*@x"),
+        ];
+        assert_eq!(changes.into_iter().collect::<Result<Vec<_>, _>>(), Ok(wanted.into()));
+    }
+
+    #[test]
+    fn a_list_without_a_mask_is_asked_for_and_a_key_is_unset_without_one() {
+        assert_eq!(parse_changes("b", &[], class), [Ok(ModeChange::flag(true, 'b'))]);
+        assert_eq!(parse_changes("-k", &[], class), [Ok(ModeChange::with(false, 'k', "*"))]);
+    }
+
+    #[test]
+    fn a_bad_letter_spoils_no_other() {
+        let results = parse_changes("+xno+o-k+l", &["a b", "ann", ":key"], class);
+        let wanted = [
+            Err(ModeError::Unknown('x')),
+            Ok(ModeChange::flag(true, 'n')),
+            Err(ModeError::BadParam('o')),
+            Ok(ModeChange::with(true, 'o', "ann")),
+            Err(ModeError::BadParam('k')),
+            Err(ModeError::MissingParam('l')),
+        ];
+        assert_eq!(results, wanted);
+        assert_eq!(parse_changes("b", &[""], class), [Err(ModeError::BadParam('b'))]);
+        assert_eq!(parse_changes("+-+", &["x"], class), []);
+    }
+
+    #[test]
+    fn changes_are_written_compactly_and_split_at_the_cap() {
+        let changes = [
+            ModeChange::with(true, 'o', "ann"),
+            ModeChange::flag(true, 'm'),
+            ModeChange::with(false, 'v', "bob"),
+        ];
+        assert_eq!(render(&changes, 100), ["+om-v ann bob"]);
+        assert_eq!(render(&changes, 13), ["+om-v ann bob"]);
+        assert_eq!(render(&changes, 12), ["+om ann", "-v bob"]);
+        assert_eq!(render(&changes, 1), ["+o ann", "+m", "-v bob"]);
+        assert!(render(&[], 100).is_empty());
+    }
+}

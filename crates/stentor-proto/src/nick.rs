@@ -139,3 +139,41 @@ fn is_nick_character(character: char) -> bool {
     character.is_ascii_alphanumeric()
         || matches!(character, '-' | '[' | ']' | '\\' | '`' | '_' | '^' | '{' | '|' | '}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Nick, NickError> {
+        Nick::parse(text, DEFAULT_MAX_LEN)
+    }
+
+    #[test]
+    fn legal_nicks_are_kept_as_written() {
+        for text in ["a", "Ada", "[a]", "_", "`^{|}\\-9", "x-9"] {
+            let nick = parse(text).expect("it is legal");
+            assert_eq!(nick.as_str(), text);
+            assert_eq!(nick.to_string(), text);
+        }
+        assert_eq!(parse("AdA[]").expect("it is legal").folded(), "ada[]");
+    }
+
+    #[test]
+    fn what_could_be_taken_for_something_else_is_refused() {
+        assert_eq!(parse("").err(), Some(NickError::Empty));
+        assert_eq!(parse("9lives").err(), Some(NickError::BadStart('9')));
+        assert_eq!(parse("-x").err(), Some(NickError::BadStart('-')));
+        for bad in "#&@+%~$*?!.,: =/\0\r\n\u{7}éа\u{200b}".chars() {
+            assert_eq!(parse(&format!("{bad}a")).err(), Some(NickError::BadCharacter(bad)));
+            assert_eq!(parse(&format!("a{bad}")).err(), Some(NickError::BadCharacter(bad)));
+        }
+        assert!(Nick::parse("abcd", 4).is_ok());
+        assert_eq!(Nick::parse("abcde", 4).err(), Some(NickError::TooLong));
+    }
+
+    #[test]
+    fn a_folded_nick_costs_no_second_copy() {
+        let nick = parse("ada").expect("it is legal");
+        assert!(Arc::ptr_eq(&nick.text, &nick.folded));
+    }
+}

@@ -347,3 +347,33 @@ numerics! {
     /// `<client> <mechanism>[,…] :are available SASL mechanisms`
     RPL_SASLMECHS = 908;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_ascend_and_names_are_found() {
+        assert!(NAMES.is_sorted_by(|left, right| left.0 < right.0));
+        for (numeric, name) in NAMES {
+            assert_eq!(numeric.name(), Some(*name));
+            assert_eq!(Numeric::parse(&numeric.to_string()), Some(*numeric));
+        }
+        assert_eq!(Numeric(999).name(), None);
+    }
+
+    #[test]
+    fn three_digits_are_written_and_read() {
+        assert_eq!(Numeric::RPL_WELCOME.to_string(), "001");
+        assert_eq!(format!("{:?}", Numeric::ERR_NOSUCHNICK), "401 ERR_NOSUCHNICK");
+        for text in ["", "1", "000", "0001", "+12", "12a", "éa"] {
+            assert_eq!(Numeric::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn errors_are_told_from_replies() {
+        assert!(Numeric::ERR_SASLFAIL.is_error() && Numeric::ERR_NOSUCHNICK.is_error());
+        assert!(!Numeric::RPL_SASLSUCCESS.is_error() && !Numeric::RPL_TOPIC.is_error());
+    }
+}

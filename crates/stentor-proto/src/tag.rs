@@ -199,3 +199,49 @@ fn contains_key(mut rest: &str, wanted: &str) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_checked() {
+        for key in ["time", "+typing", "draft/reply", "+draft/reply", "example.com/a-b", "1"] {
+            assert!(is_valid_key(key), "{key:?}");
+        }
+        for key in ["", "+", "/", "a/", "/a", "+/a", "a_b", "a b", "a=b", "++a", "a/b/c", "é", "a\\b", "a;b"]
+        {
+            assert!(!is_valid_key(key), "{key:?}");
+        }
+        assert!(is_client_only("+typing") && !is_client_only("typing"));
+    }
+
+    #[test]
+    fn tags_with_strange_keys_are_as_if_absent() {
+        let tags = Tags::new(";;a=1;b b=2;=3;é=4;c");
+        let found: Vec<_> = tags.iter().collect();
+        assert_eq!(found, [("a", "1".into()), ("c", "".into())]);
+        assert_eq!(tags.get("é"), None);
+        assert_eq!(tags.get(""), None);
+        assert!(!tags.is_empty() && Tags::new("").is_empty());
+    }
+
+    #[test]
+    fn duplicates_are_found_among_few_and_among_many() {
+        for count in [2, LOOK_AHEAD, LOOK_AHEAD * 10] {
+            let raw: String = (0..count).map(|number| format!("a={number};b{number};")).collect();
+            let tags = Tags::new(&raw);
+            let last = (count - 1).to_string();
+            assert_eq!(tags.get("a").as_deref(), Some(&*last));
+            let of_a: Vec<_> = tags.iter().filter(|(key, _)| *key == "a").collect();
+            assert_eq!(of_a, [("a", Cow::Owned(last))]);
+            assert_eq!(tags.iter().count(), count + 1);
+        }
+    }
+
+    #[test]
+    fn plain_values_are_borrowed() {
+        assert!(matches!(Tags::new("a=b").get("a"), Some(Cow::Borrowed("b"))));
+        assert!(matches!(escape_value("plain"), Cow::Borrowed(_)));
+    }
+}

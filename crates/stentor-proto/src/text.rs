@@ -58,3 +58,31 @@ where
         (!piece.is_empty()).then_some(piece)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(truncate_utf8("añb", 2), "a");
+        assert_eq!(truncate_utf8("añb", 3), "añ");
+        assert_eq!(truncate_utf8("añb", 99), "añb");
+        assert_eq!(truncate_utf8("ñ", 0), "");
+    }
+
+    #[test]
+    fn items_fill_lines_to_the_brim() {
+        let prefix = MAX_CONTENT - 5;
+        let pieces: Vec<String> = pack(prefix, ["ab", "cd", "e", "fghij", "k"], ' ').collect();
+        assert_eq!(pieces, ["ab cd", "e", "fghij", "k"]);
+    }
+
+    #[test]
+    fn an_item_that_fits_no_line_is_cut_and_no_room_gives_nothing() {
+        let pieces: Vec<String> = pack(MAX_CONTENT - 3, ["abcdef", "g"], ',').collect();
+        assert_eq!(pieces, ["abc", "g"]);
+        assert_eq!(pack(MAX_CONTENT + 1, ["a", "b"], ' ').next(), None);
+        assert_eq!(pack(0, [""; 0], ' ').next(), None);
+    }
+}
