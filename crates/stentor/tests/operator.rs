@@ -13,7 +13,9 @@ use stentor_server::admin::{AdminContext, AdminListener, NodeInfo, StoreStatus, 
 use stentor_server::commit_identity::Committer;
 use stentor_server::invite::Invites;
 use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
+use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_server::store::{Store, Writer};
+use stentor_testing::redis::RedisServer;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -249,4 +251,24 @@ fn a_bad_password_is_refused_before_anything_happens() {
     }
     assert!(data.refused(2, "account add alice", "secret\n").contains("--password-stdin"));
     assert_eq!(data.done("account list", "").lines().count(), 1);
+}
+
+#[test]
+fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
+    let server = RedisServer::start();
+    let data = Data { directory: tempfile::tempdir().unwrap() };
+    let with = |command: &str| format!("{command} --redis {}", server.url());
+    data.refused(4, &with("account list"), "");
+
+    let runtime = Runtime::new().unwrap();
+    let store = runtime.block_on(RedisStore::connect(RedisSettings::new(&server.url()))).unwrap();
+    runtime.block_on(store.close());
+    data.run(&with("account add alice --password-stdin"), "secret\n");
+    let listed = String::from_utf8(data.run(&with("account list"), "").stdout).unwrap();
+    assert!(listed.lines().count() == 2 && listed.contains("alice"), "{listed}");
+    let code = data.run(&with("invite"), "");
+    assert!(code.status.success() && code.stdout.len() == 27, "{code:?}");
+    let status = String::from_utf8(data.run(&with("status"), "").stdout).unwrap();
+    assert!(status.to_lowercase().contains("redis") && status.contains("no node is running"), "{status}");
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
 }
