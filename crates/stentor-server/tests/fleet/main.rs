@@ -6,6 +6,7 @@ mod support;
 mod chat;
 mod logins;
 mod moderation;
+mod store_away;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::RedisServer;
