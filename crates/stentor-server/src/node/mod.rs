@@ -59,6 +59,8 @@ pub struct Node {
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
     pub tasks: TaskTracker,
+    /// Sessions that are giving up what they held.
+    pub ending: TaskTracker,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Ends connections, before everything else ends.
@@ -96,6 +98,7 @@ impl Node {
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
+            ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),
             tenure: RwLock::new(tenure.clone()),
@@ -166,14 +169,31 @@ impl Node {
         Ok(())
     }
 
+    /// When to close one more connection while the node drains: they reconnect elsewhere one after another, not all at
+    /// once.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        let clients = u32::try_from(self.clients.count().now).unwrap_or(u32::MAX);
+        let spread = (self.config().drain_time / 2).min(PER_CLIENT.saturating_mul(clients));
+        spread.mul_f64(
+            f64::from(u32::try_from(crate::random::number() >> 32).unwrap_or_default()) / f64::from(u32::MAX),
+        )
+    }
+
     /// Stops taking commands, tells the clients, waits until they have gone or `drain.time` is over, and gives up the lease.
     pub async fn shutdown(&self) {
         self.drain.cancel();
         let drain_time = self.config().drain_time;
         let gone = async {
-            while !self.clients.is_empty() {
-                self.clients.changed().await;
+            loop {
+                let changed = self.clients.changed();
+                if self.clients.is_empty() {
+                    break;
+                }
+                changed.await;
             }
+            self.ending.close();
+            self.ending.wait().await;
         };
         if tokio::time::timeout(drain_time, gone).await.is_err() {
             tracing::warn!(clients = self.clients.all().len(), "the drain time is over: the rest is cut off");
@@ -209,5 +229,7 @@ fn info_of(config: &Config, users: usize) -> NodeInfo {
 
 /// How many texts of other nodes may wait.
 const BULLETINS: usize = 4096;
+/// The time that a draining node takes for each client, where its drain time allows.
+const PER_CLIENT: Duration = Duration::from_millis(10);
 /// How long the node's own tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);
