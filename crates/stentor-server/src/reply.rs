@@ -97,6 +97,22 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::list`] without parameters; one empty line where there are no items.
+    pub fn list_or_none(&mut self, numeric: Numeric, items: &[String]) {
+        if items.is_empty() {
+            self.numeric(numeric, &[], "");
+        }
+        self.list(numeric, &[], items.iter().map(String::as_str));
+    }
+
+    /// To be awaited between the lines of a long answer, so that it does not overflow the queue of a client that reads.
+    pub async fn room(&mut self) {
+        if self.waiting.len() > 1 {
+            self.expect_many();
+        }
+        self.client.queue.room().await;
+    }
+
     /// The server's name, as a source.
     #[must_use]
     pub fn server(&self) -> &Arc<str> {

@@ -143,6 +143,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     let closed = self.client.queue.closed();
                     if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
                     {
+                        // A long answer that waits for room in the queue ends now.
+                        self.client.queue.close(&reason);
                         let session = finish(idle, running).await;
                         self.say_goodbye(&reason).await;
                         return (session, reason);

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
 use crate::hub::Hub;
 use crate::invite::Invites;
-use crate::store::{Partition, Store, StoreError};
+use crate::store::{Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 use bulletin::Questions;
 use cloak::Cloak;
@@ -135,6 +135,15 @@ impl Node {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
     }
 
+    /// The other nodes whose leases run, as far as this one has read them.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Writer> {
+        let (own, now) = (self.tenure(), self.fleet.now());
+        let leases = self.fleet.leases().into_iter();
+        let live = leases.filter(|lease| lease.expires > now && lease.writer != *own.writer());
+        live.map(|lease| lease.writer).collect()
+    }
+
     /// Makes what other nodes publish for this one, and for all, reach it.
     ///
     /// # Errors
@@ -212,7 +221,7 @@ impl Node {
 }
 
 /// A node's name as a server's name: one word with a dot, which no nick can be.
-fn server_name(name: &str) -> String {
+pub(crate) fn server_name(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let word = word.trim_matches('-');
