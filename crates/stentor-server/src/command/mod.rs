@@ -2,6 +2,7 @@
 
 mod authenticate;
 pub mod cap;
+mod chathistory;
 mod invite;
 mod join;
 mod kick;
@@ -110,6 +111,16 @@ pub const TABLE: &[Command] = &[
     )
     .always(),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
+    command(
+        "CHATHISTORY",
+        1,
+        handler!(chathistory::run),
+        (
+            "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS [<target>] <reference> [<reference>] <limit>",
+            "Pages back in what was said.",
+        ),
+    )
+    .costs(3),
     command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out."))

@@ -141,6 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     let closed = self.client.queue.closed();
                     if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
                     {
+                        // A command that waits for its reader must not wait for one that is gone.
+                        self.client.queue.close(&reason);
                         let session = finish(idle, running).await;
                         self.say_goodbye(&reason).await;
                         return (session, reason);
