@@ -132,6 +132,11 @@ impl LoginGate {
         true
     }
 
+    /// Goes on with other settings.
+    pub fn set(&self, settings: ThrottleSettings) {
+        self.with(|throttle, _| throttle.set(settings));
+    }
+
     /// Forgets what is old, so that the table shrinks at rest. To be called every few minutes.
     pub fn tidy(&self) {
         self.with(Throttle::forget_old);
