@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -108,7 +108,7 @@ impl Files {
     }
 
     /// Opens the database, refuses what is not ours, and brings it to this program's format.
-    pub(super) fn database(&self, durability: Durability) -> Result<Connection, OpenError> {
+    pub(super) fn database(&self, mode: OpenMode, durability: Durability) -> Result<Connection, OpenError> {
         let failed = |error: rusqlite::Error| self.explain(&error);
         let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         if connection.is_readonly("main").map_err(failed)? {
@@ -116,6 +116,9 @@ impl Files {
             return Err(OpenError::NotWritable { path: self.database.clone(), why });
         }
         let format = match schema::inspect(&connection).map_err(failed)? {
+            Found::Empty if mode == OpenMode::Existing => {
+                return Err(OpenError::NotFound(self.database.clone()));
+            }
             Found::Empty => 0,
             Found::Store(format) => format,
             Found::Newer(found) => {
@@ -131,13 +134,14 @@ impl Files {
             }
         };
         let journal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-        let mode =
+        let kept =
             connection.pragma_update_and_check(None, "journal_mode", "wal", journal).map_err(failed)?;
-        if mode != "wal" {
-            let why = format!("its file system keeps no write-ahead log (journal mode {mode})");
+        if kept != "wal" {
+            let why = format!("its file system keeps no write-ahead log (journal mode {kept})");
             return Err(OpenError::NotWritable { path: self.database.clone(), why });
         }
         connection.pragma_update(None, "synchronous", durability.pragma()).map_err(failed)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
         schema::migrate(&mut connection, format).map_err(failed)?;
         Ok(connection)
     }
@@ -146,7 +150,7 @@ impl Files {
     pub(super) fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
         let connection =
             Connection::open_with_flags(&self.database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_handler(Some(wait_for_lock))?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
@@ -213,8 +217,18 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// How long a connection waits for another one's lock. Only checkpoints and people with `sqlite3` hold any.
-const BUSY: Duration = Duration::from_secs(10);
+/// Waits a little for another connection's lock, which only checkpoints and people with `sqlite3` hold. SQLite's own
+/// waits grow to a tenth of a second, and every commit would wait with them.
+fn wait_for_lock(attempts: i32) -> bool {
+    thread::sleep(Duration::from_millis(1));
+    attempts < BUSY
+}
+
+/// How often a connection waits for another one's lock before it gives up: ten seconds.
+const BUSY: i32 = 10_000;
+
+/// How much of the file the writer may keep in memory, in KiB.
+const CACHE_KIB: i64 = 65_536;
 
 /// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS: usize = 64;
