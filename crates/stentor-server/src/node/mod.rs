@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::login::LoginGate;
+use crate::account::throttle::ThrottleSettings;
 use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
 use crate::clients::Clients;
@@ -92,7 +93,7 @@ impl Node {
             hub,
             clients: Clients::default(),
             fleet,
-            login: LoginGate::new(accounts.clone(), crate::account::throttle::ThrottleSettings::default()),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
             accounts,
             invites: Arc::new(Invites::new(committer.clone())),
             fenced: Notify::new(),
@@ -121,6 +122,8 @@ impl Node {
     /// Puts other settings in force, for what is done from now on.
     pub fn set_config(&self, config: Config) {
         self.accounts.set_rules(Rules::of(&config));
+        self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
+        self.login.set(ThrottleSettings::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
     }
 
