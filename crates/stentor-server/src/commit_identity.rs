@@ -212,7 +212,7 @@ pub fn begin_or_within(present: Option<Epoch>) -> (Life, Epoch) {
 }
 
 /// How often a caller of [`Committer::attempt`] reads and decides again before it gives up.
-pub const CONFLICTS_MAX: usize = 16;
+pub const CONFLICTS_MAX: usize = 32;
 
 const STANDALONE_DEADLINE: Duration = Duration::from_secs(30);
 

@@ -1,7 +1,8 @@
 //! Invitations: codes that let their holders make an account.
 //!
 //! A code has 128 bits and is shown once. The store holds its SHA-256 alone, on the fleet's partition, as the field
-//! `invite:<hash>` with the value `<uses left> <expires> <created> <by>`; times are milliseconds of the store's time.
+//! `invite:<hash>` with the value `<uses left> <expires> <created> <by>`; times are milliseconds of the store's time, and
+//! one that lasts for ever has `never`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub struct Invite {
     pub id: String,
     /// How many accounts it can still make; 0 where it is used up.
     pub uses_left: u32,
-    /// Until when, in milliseconds of the store's time.
-    pub expires: u64,
+    /// Until when, in milliseconds of the store's time; `None`: for ever.
+    pub expires: Option<u64>,
     /// Since when, in milliseconds of the store's time.
     pub created: u64,
     /// Who made it.
@@ -54,15 +55,15 @@ impl Invites {
         Self { committer }
     }
 
-    /// Makes an invitation for so many `uses` (1 to 1,000,000), for as long as `lifetime`, and returns its code, which
-    /// cannot be learnt again. `by` is the account that makes it, or `operator`.
+    /// Makes an invitation for so many `uses` (1 to 1,000,000), for as long as `lifetime` or for ever, and returns its
+    /// code, which cannot be learnt again. `by` is the account that makes it, or `operator`.
     ///
     /// # Errors
     /// [`InviteError::Uses`], [`InviteError::Full`], or what the store says.
     pub async fn create(
         &self,
         uses: u32,
-        lifetime: Duration,
+        lifetime: Option<Duration>,
         by: &str,
     ) -> Result<(Code, Invite), InviteError> {
         if !(1..=USES_MAX).contains(&uses) {
@@ -75,7 +76,7 @@ impl Invites {
             let invite = Invite {
                 id: id_of(&field),
                 uses_left: uses,
-                expires: now.plus(lifetime).0,
+                expires: lifetime.map(|lifetime| now.plus(lifetime).0),
                 created: now.0,
                 by: by.split(char::is_whitespace).collect(),
             };
@@ -98,7 +99,7 @@ impl Invites {
         let now = self.store().now().await?.0;
         let (_, all) = self.all().await?;
         let mut invites: Vec<Invite> = all.into_iter().map(|(_, invite)| invite).collect();
-        invites.retain(|invite| invite.expires > now);
+        invites.retain(|invite| invite.lasts(now));
         invites.sort_unstable_by(|a, b| (b.created, &a.id).cmp(&(a.created, &b.id)));
         Ok(invites)
     }
@@ -136,7 +137,7 @@ impl Invites {
         for _ in 0..CONFLICTS_MAX {
             let now = self.store().now().await?.0;
             let (epoch, value, invite) = self.one(&field).await?.ok_or(InviteError::Unknown)?;
-            if invite.expires <= now || invite.uses_left == 0 {
+            if !invite.lasts(now) || invite.uses_left == 0 {
                 return Err(InviteError::Unknown);
             }
             let invite = Invite { uses_left: invite.uses_left - 1, ..invite };
@@ -236,8 +237,13 @@ impl fmt::Debug for Code {
 }
 
 impl Invite {
+    fn lasts(&self, now: u64) -> bool {
+        self.expires.is_none_or(|expires| expires > now)
+    }
+
     fn to_value(&self) -> String {
-        format!("{} {} {} {}", self.uses_left, self.expires, self.created, self.by)
+        let expires = self.expires.map_or_else(|| NEVER.to_owned(), |expires| expires.to_string());
+        format!("{} {expires} {} {}", self.uses_left, self.created, self.by)
     }
 
     fn from_value(field: &str, value: &str) -> Option<Self> {
@@ -248,7 +254,10 @@ impl Invite {
         Some(Self {
             id: id_of(field),
             uses_left: words.next()?.parse().ok()?,
-            expires: words.next()?.parse().ok()?,
+            expires: match words.next()? {
+                NEVER => None,
+                time => Some(time.parse().ok()?),
+            },
             created: words.next()?.parse().ok()?,
             by: words.next()?.to_owned(),
         })
@@ -258,7 +267,7 @@ impl Invite {
 /// The fields to drop so that one more invitation fits: the expired ones always, the used-up ones only where there is no
 /// room otherwise, since a use may still be given back.
 fn room_for_one(all: Vec<(String, Invite)>, now: u64) -> Result<Vec<String>, InviteError> {
-    let (live, expired): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, invite)| invite.expires > now);
+    let (live, expired): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, invite)| invite.lasts(now));
     let mut dropped: Vec<String> = expired.into_iter().map(|(field, _)| field).collect();
     if live.len() >= INVITES_MAX {
         let before = dropped.len();
@@ -298,6 +307,7 @@ fn id_of(field: &str) -> String {
 const CODE_LENGTH: usize = 26;
 
 const FIELD_PREFIX: &str = "invite:";
+const NEVER: &str = "never";
 const ID_LENGTH: usize = 8;
 const ID_SHORTEST: usize = 4;
 

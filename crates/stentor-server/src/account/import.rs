@@ -108,8 +108,8 @@ impl Accounts {
         let mut vacant = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             match self.record(&candidate.name).await? {
-                Record::Present(account, Some(hash)) if hash == candidate.hash => {
-                    report.unchanged.push(account.name);
+                Record::Present(stored) if stored.hash.as_ref() == Some(&candidate.hash) => {
+                    report.unchanged.push(stored.account.name);
                 }
                 record => match super::vacant_life(&record, &candidate.name) {
                     Ok(_) => vacant.push(candidate),

@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::record::{HASH, Record};
 use super::throttle::{Pair, Throttle, ThrottleSettings};
-use super::{Account, Accounts, Busy, Password, PasswordHash, set, unchanged};
+use super::{Account, Accounts, Busy, Password, PasswordHash, set};
 use crate::commit_identity::Draft;
 use crate::store::{Life, Partition, StoreError};
 
@@ -42,7 +42,7 @@ impl Accounts {
         // No account has such a password, so this tells nothing about any.
         let password = Password::new(password).map_err(|_| LoginError::Wrong)?;
         let (account, hash) = match record {
-            Record::Present(account, hash) => (Some(account), hash),
+            Record::Present(stored) => (Some(stored.account), stored.hash),
             _ => (None, None),
         };
         let matches = turn.matches(&password, hash.as_ref()).await?;
@@ -65,7 +65,7 @@ impl Accounts {
         let Ok(turn) = self.hasher().turn().await else { return };
         let Ok(hash) = turn.hash(password).await else { return };
         let draft = Draft {
-            guards: vec![unchanged(account)],
+            guards: vec![account.unchanged()],
             changes: vec![set(HASH, hash.as_str())],
             ..Draft::new(Partition::account(&account.folded), Life::Within(account.epoch))
         };

@@ -25,12 +25,12 @@ use stentor_proto::{Nick, NickError};
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::random;
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Store, StoreError};
+use crate::store::{Change, Epoch, Life, Partition, Store, StoreError};
 
 pub use hasher::{Busy, Hasher};
 pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
 pub use record::Account;
-use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record};
+use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, Stored};
 
 /// The role that has every privilege.
 pub const ADMIN: &str = "admin";
@@ -125,12 +125,12 @@ impl Accounts {
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
         let name = self.name(name)?;
         for _ in 0..CONFLICTS_MAX {
-            let account = self.present(&name).await?;
+            let account = self.present(&name).await?.account;
             let epoch = Epoch::random();
             self.list_in_directory(&name, epoch).await?;
             let since = self.now().await?;
             let draft = Draft {
-                guards: vec![unchanged(&account)],
+                guards: vec![account.unchanged()],
                 changes: vec![set(REMOVED, &since.to_string())],
                 ..Draft::new(partition(&name), Life::Renew(account.epoch, epoch))
             };
@@ -208,7 +208,7 @@ impl Accounts {
     pub async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
         let Ok(name) = self.name(name) else { return Ok(None) };
         Ok(match self.record(&name).await? {
-            Record::Present(account, _) => Some(account),
+            Record::Present(stored) => Some(stored.account),
             _ => None,
         })
     }
@@ -251,7 +251,7 @@ impl Accounts {
             // The directory may name what is gone, or not there yet.
             listed.extend(some.iter().zip(peeks).filter_map(|(folded, peek)| {
                 match Record::read(folded, peek) {
-                    Record::Present(account, _) => Some(Listed::Present(account)),
+                    Record::Present(stored) => Some(Listed::Present(stored.account)),
                     Record::Removed(_, since) => Some(Listed::Removed { folded: folded.clone(), since }),
                     Record::Absent | Record::Vacant(_) => None,
                 }
@@ -292,7 +292,7 @@ impl Accounts {
         };
         for _ in 0..CONFLICTS_MAX {
             let record = self.record(name).await?;
-            if matches!(&record, Record::Present(there, _) if there.epoch == account.epoch) {
+            if matches!(&record, Record::Present(there) if there.account.epoch == account.epoch) {
                 // An earlier attempt of ours whose answer was lost.
                 return Ok(account);
             }
@@ -325,13 +325,10 @@ impl Accounts {
         plan: impl Fn(&Account) -> Option<Vec<Change>> + Send,
     ) -> Result<(), AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let account = self.present(name).await?;
-            let Some(changes) = plan(&account) else { return Ok(()) };
-            let draft = Draft {
-                guards: vec![unchanged(&account), same_roles(&account), same_lock(&account)],
-                changes,
-                ..Draft::new(partition(name), Life::Within(account.epoch))
-            };
+            let stored = self.present(name).await?;
+            let Some(changes) = plan(&stored.account) else { return Ok(()) };
+            let life = Life::Within(stored.account.epoch);
+            let draft = Draft { guards: stored.guards(), changes, ..Draft::new(partition(name), life) };
             if self.committer.attempt(draft).await? {
                 return Ok(());
             }
@@ -346,9 +343,9 @@ impl Accounts {
         Ok(())
     }
 
-    async fn present(&self, name: &Nick) -> Result<Account, AccountError> {
+    async fn present(&self, name: &Nick) -> Result<Stored, AccountError> {
         match self.record(name).await? {
-            Record::Present(account, _) => Ok(account),
+            Record::Present(stored) => Ok(stored),
             _ => Err(AccountError::Unknown(name.as_str().to_owned())),
         }
     }
@@ -402,7 +399,7 @@ fn vacant_life(record: &Record, name: &Nick) -> Result<Option<Epoch>, AccountErr
     match record {
         Record::Absent | Record::Vacant(_) => Ok(record.epoch()),
         Record::Removed(..) => Err(AccountError::Reserved(name.as_str().to_owned())),
-        Record::Present(account, _) => Err(AccountError::Exists(account.name.clone())),
+        Record::Present(stored) => Err(AccountError::Exists(stored.account.name.clone())),
     }
 }
 
@@ -428,19 +425,6 @@ fn new_revision() -> Change {
 
 fn revision() -> String {
     format!("{:016x}", random::number())
-}
-
-fn unchanged(account: &Account) -> Guard {
-    Guard::Field(REVISION.to_owned(), Is::Equal(account.revision.clone()))
-}
-
-fn same_roles(account: &Account) -> Guard {
-    let roles = account.roles.join(" ");
-    Guard::Field(ROLES.to_owned(), if roles.is_empty() { Is::Absent } else { Is::Equal(roles) })
-}
-
-fn same_lock(account: &Account) -> Guard {
-    Guard::Field(LOCKED.to_owned(), if account.locked.is_some() { Is::Present } else { Is::Absent })
 }
 
 /// How many accounts are asked for at once.

@@ -12,7 +12,7 @@
 //!
 //! The partition may hold further fields, which belong to others.
 
-use crate::store::{Epoch, Peek};
+use crate::store::{Epoch, Guard, Is, Peek};
 
 use super::PasswordHash;
 
@@ -41,6 +41,12 @@ impl Account {
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
     }
+
+    /// What holds as long as nothing happened to the account that must end its sessions.
+    #[must_use]
+    pub fn unchanged(&self) -> Guard {
+        Guard::Field(REVISION.to_owned(), Is::Equal(self.revision.clone()))
+    }
 }
 
 /// What stands under a name.
@@ -52,8 +58,18 @@ pub(super) enum Record {
     Vacant(Epoch),
     /// An account that was removed at this time; the name stays reserved.
     Removed(Epoch, u64),
-    /// An account, with its hash where that can be read.
-    Present(Account, Option<PasswordHash>),
+    /// An account.
+    Present(Stored),
+}
+
+/// An account with what is nobody else's business.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) account: Account,
+    /// `None` where it cannot be read; then no password is right.
+    pub(super) hash: Option<PasswordHash>,
+    /// The field as it stands, to guard on.
+    roles: Option<String>,
 }
 
 impl Record {
@@ -77,7 +93,8 @@ impl Record {
             locked: locked.as_deref().map(time),
             revision,
         };
-        Self::Present(account, hash.and_then(|text| PasswordHash::parse(&text).ok()))
+        let hash = hash.and_then(|text| PasswordHash::parse(&text).ok());
+        Self::Present(Stored { account, hash, roles })
     }
 
     /// The partition's present epoch.
@@ -85,8 +102,21 @@ impl Record {
         match self {
             Self::Absent => None,
             Self::Vacant(epoch) | Self::Removed(epoch, _) => Some(*epoch),
-            Self::Present(account, _) => Some(account.epoch),
+            Self::Present(stored) => Some(stored.account.epoch),
         }
+    }
+}
+
+impl Stored {
+    /// What holds as long as nobody else changed anything about the account.
+    pub(super) fn guards(&self) -> Vec<Guard> {
+        let roles = self.roles.clone().map_or(Is::Absent, Is::Equal);
+        let locked = if self.account.locked.is_some() { Is::Present } else { Is::Absent };
+        vec![
+            self.account.unchanged(),
+            Guard::Field(ROLES.to_owned(), roles),
+            Guard::Field(LOCKED.to_owned(), locked),
+        ]
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::BufStream;
 use tokio::net::UnixStream;
+use tokio::time::sleep;
 
 use super::{AdminError, AdminRequest, AdminResponse, line};
 
@@ -22,7 +24,7 @@ impl AdminClient {
     /// [`AdminError::NoNode`] where nobody listens; otherwise what the system says.
     pub async fn connect(path: &Path) -> Result<Self, AdminError> {
         let path = path.to_owned();
-        match UnixStream::connect(&path).await {
+        match connect(&path).await {
             Ok(stream) => Ok(Self { path, stream: BufStream::new(stream) }),
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
@@ -55,4 +57,15 @@ impl AdminClient {
         line::write(&mut self.stream, request).await?;
         line::read(&mut self.stream).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
+}
+
+/// The system refuses at once where many are waiting, so this waits on its behalf, about two seconds.
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    for _ in 0..40 {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(Duration::from_millis(50)).await,
+            settled => return settled,
+        }
+    }
+    UnixStream::connect(path).await
 }

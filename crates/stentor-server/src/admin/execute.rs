@@ -73,7 +73,8 @@ async fn invite(
 ) -> Result<AdminResponse, Failure> {
     Ok(match request {
         InviteRequest::Create { uses, lifetime } => {
-            let (code, invite) = invites.create(uses, Duration::from_secs(lifetime), OPERATOR).await?;
+            let lifetime = lifetime.map(Duration::from_millis);
+            let (code, invite) = invites.create(uses, lifetime, OPERATOR).await?;
             AdminResponse::Invited { code: Hidden(code.reveal().to_owned()), invite }
         }
         InviteRequest::List => {

@@ -90,8 +90,8 @@ pub enum InviteRequest {
     Create {
         /// How many accounts it can make.
         uses: u32,
-        /// How long it lasts, in seconds.
-        lifetime: u64,
+        /// How long it lasts, in milliseconds; without: for ever.
+        lifetime: Option<u64>,
     },
     /// Lists the invitations.
     List,

@@ -170,14 +170,13 @@ struct SocketFile {
 
 impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
-        let file = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), identity: (file.dev(), file.ino()) })
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if Self::at(&self.path).is_ok_and(|file| file.identity == self.identity)
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
             debug!(%error, path = %self.path.display(), "the admin socket was not removed");
@@ -185,9 +184,14 @@ impl Drop for SocketFile {
     }
 }
 
-const BACKLOG: i32 = 16;
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
 
-/// How many connections are answered at the same time; others wait.
+/// How many connections may wait for a place.
+const BACKLOG: i32 = 128;
+
+/// How many connections are answered at the same time.
 const CONNECTIONS_MAX: usize = 16;
 
 /// How long a connection may ask nothing, or not take its answer.

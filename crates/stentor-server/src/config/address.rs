@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-use redis::{ConnectionAddr, IntoConnectionInfo};
-
 use crate::secret::Secret;
+use crate::store::redis::settings::{Address, RedisSettings};
 
 /// One place to accept connections, such as `ircs://[::]:6697`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,24 +186,10 @@ impl FromStr for RedisUrl {
         if text.contains('#') {
             return Err("it has a fragment (`#…`); certificates are always verified".to_owned());
         }
-        // The library's message may repeat the URL, and with it the password.
         let unreadable = "it cannot be read as a URL with a host, a port and a database number";
-        let info = text.into_connection_info().map_err(|_| unreadable.to_owned())?;
-        let (tls, host, port) = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => (false, host.clone(), *port),
-            ConnectionAddr::TcpTls { host, port, .. } => (true, host.clone(), *port),
-            _ => return Err(unreadable.to_owned()),
-        };
-        let settings = info.redis_settings();
-        Ok(Self {
-            tls,
-            host,
-            port,
-            database: u32::try_from(settings.db())
-                .map_err(|_| "the database is a number from 0".to_owned())?,
-            username: settings.username().filter(|name| !name.is_empty()).map(str::to_owned),
-            password: settings.password().filter(|password| !password.is_empty()).map(Secret::new),
-        })
+        let Address { tls, host, port, database, username, password } =
+            Address::parse(&RedisSettings::new(text)).map_err(|_| unreadable.to_owned())?;
+        Ok(Self { tls, host, port, database, username, password })
     }
 }
 

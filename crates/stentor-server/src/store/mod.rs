@@ -5,6 +5,7 @@
 //! - [`entry`]: what a log holds, and its readable text form
 //! - [`embedded`]: the store in one SQLite file, for a node on its own
 //! - [`redis`]: the store in Redis or Valkey, for a fleet
+//! - [`configured`]: the one of them that the configuration names
 //! - [`conformance`]: the suite that both must pass
 //!
 //! # The contract
@@ -21,7 +22,8 @@
 //! when nothing is. A number is used up also by a commit that ends in a conflict or is fenced out, and it stays used
 //! when the partition ends. The entry that ended a partition counts as logged until the partition begins anew. So a
 //! retry, or a first attempt that arrives late, is stored at most once. A writer numbers its commits from one counter
-//! and hands them to the store in the order of their numbers.
+//! and hands them to the store in the order of their numbers; so a store that has forgotten what a writer used in one
+//! partition may take a number far below the writer's newest for a retry.
 //!
 //! **Judgement.** What is judged first decides: the number, the deadline, the life, then the guards in their order.
 //!
@@ -30,13 +32,15 @@
 //! **Durability.** [`Outcome::Committed`] means stored as the store's setting declares; an event is delivered only
 //! for what is stored.
 //!
-//! **Volatile state.** Members, and partitions of kind [`Kind::Nick`] and [`Kind::Index`], describe who is here now.
-//! The embedded store forgets them when it is opened, since every session ended with the process before.
+//! **Volatile state.** Members, and partitions that are [volatile](Partition::is_volatile) (nicks, indexes and guests),
+//! describe who is here now. The embedded store forgets them when it is opened, since every session ended with the
+//! process before. A volatile partition's log may lose its beginning at any time, and says so.
 //!
 //! **Private fields.** A field whose name begins with `~` is kept out of entries and snapshots; only
 //! [`Store::peek`] reads it.
 
 pub mod commit;
+pub mod configured;
 pub mod conformance;
 pub mod embedded;
 pub mod entry;

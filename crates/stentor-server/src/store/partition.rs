@@ -100,7 +100,7 @@ impl Partition {
     /// Whether the whole partition is forgotten when every node is gone.
     #[must_use]
     pub fn is_volatile(&self) -> bool {
-        matches!(self.kind(), Kind::Nick | Kind::Index)
+        matches!(self.kind(), Kind::Nick | Kind::Index) || self.0.starts_with("u/~")
     }
 
     /// The whole name, kind included.

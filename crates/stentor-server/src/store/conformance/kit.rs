@@ -22,15 +22,18 @@ pub(super) struct Nodes(Vec<Node>);
 pub(super) struct Node {
     pub(super) store: Arc<dyn Store>,
     pub(super) events: Arc<Recorder>,
+    /// The numbers of all commits of the case: each writer's rise, whatever partition they are for.
+    numbers: Arc<AtomicU64>,
 }
 
 impl Nodes {
     pub(super) fn new(stores: &[Arc<dyn Store>]) -> Self {
         assert!(!stores.is_empty(), "a harness opens at least one handle");
+        let numbers = Arc::new(AtomicU64::new(1));
         let nodes = stores.iter().map(|store| {
             let events = Arc::<Recorder>::default();
             store.attach(events.clone());
-            Node { store: store.clone(), events }
+            Node { store: store.clone(), events, numbers: numbers.clone() }
         });
         Self(nodes.collect())
     }
@@ -58,7 +61,7 @@ impl Node {
     /// A partition and somebody who writes to it on this node.
     pub(super) async fn room(&self, partition: Partition, writer: Writer) -> Room {
         let deadline = self.now().await.plus(Duration::from_secs(3600));
-        let author = Arc::new(Author { writer, numbers: AtomicU64::new(1), deadline });
+        let author = Arc::new(Author { writer, deadline });
         Room { node: self.clone(), partition, epoch: Epoch::random(), author }
     }
 
@@ -78,11 +81,10 @@ impl Node {
     }
 }
 
-/// Who writes, and the counter of its commits.
+/// Who writes, and until when.
 #[derive(Debug)]
 pub(super) struct Author {
     writer: Writer,
-    numbers: AtomicU64,
     deadline: StoreTime,
 }
 
@@ -112,7 +114,7 @@ impl Room {
 
     /// A commit under the author's next number.
     pub(super) fn at(&self, life: Life) -> Draft {
-        let number = self.author.numbers.fetch_add(1, Ordering::SeqCst);
+        let number = self.node.numbers.fetch_add(1, Ordering::SeqCst);
         let by = By { writer: self.author.writer.clone(), number };
         Draft {
             store: self.node.store.clone(),

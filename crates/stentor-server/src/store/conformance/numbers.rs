@@ -92,18 +92,18 @@ pub(super) async fn belong_to_writer_and_partition(nodes: Nodes) {
     let room = nodes.room("mine").await;
     room.begin().await;
     room.says("hi").number(90).committed().await;
-    // Another incarnation of the node, another node, and a node whose name only begins alike.
+    // Another incarnation of the node, another node, and nodes whose names only begin alike.
     for writer in [Writer::new("a", 2), Writer::new("b", 1), Writer::new("a@1", 1), Writer::new("a@", 1)] {
         let other = room.by(nodes.last(), writer).await;
         other.says("hi").number(3).committed().await;
         assert_eq!(other.says("hi").number(2).conflict().await.0, Failure::Superseded);
     }
     let elsewhere = nodes.first().room(Partition::channel("elsewhere"), Writer::new("a", 1)).await;
-    elsewhere.begin().await;
-    elsewhere.says("hi").number(91).committed().await;
+    elsewhere.at(Life::Begin(elsewhere.epoch)).number(91).committed().await;
     // Gaps are usual: one counter serves all partitions.
     room.says("hi").number(1000).committed().await;
     assert_eq!(room.says("hi").number(999).conflict().await.0, Failure::Superseded);
+    elsewhere.says("hi").number(1001).committed().await;
 }
 
 pub(super) async fn fencing(nodes: Nodes) {

@@ -11,7 +11,7 @@ use super::state::{Alive, Cache, Log, Map};
 use crate::store::{
     Body, By, Change, Commit, Entry, EntryId, Epoch, Failure, Life, Link, Outcome, Page, Partition,
 };
-use crate::store::{Peek, Range, StoreError, StoreTime};
+use crate::store::{Range, StoreError, StoreTime};
 
 /// The file's one writing connection and the cache that goes with it.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub(super) struct Ledger {
     fresh: Vec<(Partition, Arc<Entry>)>,
     /// Lives that ended, whose fields and logs are still in the file.
     ended: VecDeque<i64>,
+    /// Lives that end with the transaction under way.
+    ending: Vec<i64>,
+    /// The last transaction failed.
+    failing: bool,
 }
 
 /// Why a job could not be done.
@@ -45,12 +49,22 @@ pub(super) struct Frozen {
     pub(super) members: Map,
 }
 
+/// What memory has of a partition.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// All of it; `None` where it does not exist.
+    Hot(Option<Frozen>),
+    /// Nothing: all there is stands in the file, and it has no members.
+    Cold,
+}
+
 impl Ledger {
     /// `limit`: how many partitions to keep in memory.
     pub(super) fn new(connection: Connection, clock: Arc<Clock>, limit: usize) -> rusqlite::Result<Self> {
         let ended = rows::ended(&connection)?.into();
         let opened = clock.now();
-        Ok(Self { connection, cache: Cache::new(limit), clock, opened, fresh: Vec::new(), ended })
+        let (fresh, ending) = Default::default();
+        Ok(Self { connection, cache: Cache::new(limit), clock, opened, fresh, ended, ending, failing: false })
     }
 
     /// Judges one commit and writes it into the transaction under way. The outcome holds once [`Ledger::settle`] has
@@ -104,7 +118,7 @@ impl Ledger {
         }
         if let (Life::Renew(..) | Life::End(_), Some(row)) = (life, old_row) {
             rows::end(&self.connection, row)?;
-            self.ended.push_back(row);
+            self.ending.push(row);
         }
         match life {
             Life::Within(_) => {
@@ -167,24 +181,32 @@ impl Ledger {
                 other => other,
             });
         }
+        if self.failing {
+            self.failing = false;
+            tracing::info!("the store writes again");
+        }
+        self.ended.extend(self.ending.drain(..));
         self.cache.settle();
         Ok(std::mem::take(&mut self.fresh))
     }
 
     /// Takes the transaction back, in the file and in memory, and says what that means for its jobs.
     pub(super) fn abandon(&mut self, error: rusqlite::Error) -> StoreError {
-        tracing::error!(%error, "a transaction failed, and its commits were refused");
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.connection.execute_batch("ROLLBACK")
-        {
-            tracing::error!(%error, "the failed transaction could not be rolled back");
+        if !self.failing {
+            self.failing = true;
+            tracing::error!(%error, "the store cannot write; commits are refused until it can");
         }
+        // Where this fails too, `ready` tries again before anything else is written.
+        let _still_open = self.ready();
         self.cache.take_back();
         self.fresh.clear();
-        if let Ok(ended) = rows::ended(&self.connection) {
-            self.ended = ended.into();
-        }
+        self.ending.clear();
         rows::failed(error)
+    }
+
+    /// Makes sure that nothing of a failed transaction is left over.
+    pub(super) fn ready(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
     }
 
     /// Whether ended lives have left something in the file.
@@ -206,36 +228,23 @@ impl Ledger {
         Ok(())
     }
 
-    /// The partition as it is. Between transactions only.
-    pub(super) fn freeze(&mut self, partition: &Partition) -> Result<Option<Frozen>, StoreError> {
-        if self.cache.get(partition).is_none() && self.stored(partition)?.is_none() {
-            return Ok(None);
+    /// What memory has of a partition. Between transactions only.
+    pub(super) fn look(&self, partition: &Partition) -> Look {
+        match self.cache.get(partition) {
+            Some(slot) => Look::Hot(slot.alive.as_ref().map(|alive| Frozen {
+                epoch: alive.epoch,
+                last: alive.last.clone(),
+                fields: alive.fields.clone(),
+                members: alive.members.clone(),
+            })),
+            None if partition.is_volatile() => Look::Hot(None),
+            None => Look::Cold,
         }
-        self.load(partition)?;
-        let slot = self.cache.get(partition).expect("the slot was loaded");
-        Ok(slot.alive.as_ref().map(|alive| Frozen {
-            epoch: alive.epoch,
-            last: alive.last.clone(),
-            fields: alive.fields.clone(),
-            members: alive.members.clone(),
-        }))
     }
 
-    /// A few facts about a partition. Between transactions only.
-    pub(super) fn peek(&self, partition: &Partition, names: &[String]) -> Result<Peek, StoreError> {
-        let absent = || Peek { epoch: None, fields: vec![None; names.len()], members: 0 };
-        if let Some(slot) = self.cache.get(partition) {
-            return Ok(slot.alive.as_ref().map_or_else(absent, |alive| Peek {
-                epoch: Some(alive.epoch),
-                fields: names.iter().map(|name| alive.fields.get(name).cloned()).collect(),
-                members: alive.members.len() as u64,
-            }));
-        }
-        let Some(life) = self.stored(partition)? else {
-            return Ok(absent());
-        };
-        let fields = names.iter().map(|name| rows::field(&self.connection, life.id, name));
-        Ok(Peek { epoch: Some(life.epoch), fields: fields.collect::<Result<_, _>>()?, members: 0 })
+    /// Changes whenever a partition may have become cold.
+    pub(super) fn purges(&self) -> u64 {
+        self.cache.purges()
     }
 
     /// Part of a volatile partition's log. Between transactions only.
@@ -283,23 +292,10 @@ impl Ledger {
         if self.cache.touch(partition).is_some() {
             return Ok(());
         }
-        let alive = match self.stored(partition)? {
-            None => None,
-            Some(life) => Some(Alive {
-                row: Some(life.id),
-                epoch: life.epoch,
-                last: rows::newest(&self.connection, &life)?,
-                fields: Arc::new(rows::fields(&self.connection, life.id)?),
-                members: Map::default(),
-                log: Log::default(),
-            }),
-        };
+        let life = if partition.is_volatile() { None } else { rows::life(&self.connection, partition)? };
+        let alive = life.map(|life| Alive::stored(&self.connection, &life)).transpose()?;
         self.cache.insert(partition.clone(), alive);
         Ok(())
-    }
-
-    fn stored(&self, partition: &Partition) -> Result<Option<rows::LifeRow>, StoreError> {
-        if partition.is_volatile() { Ok(None) } else { rows::life(&self.connection, partition) }
     }
 
     fn begin_transaction(&self) -> rusqlite::Result<()> {
@@ -311,6 +307,12 @@ impl Ledger {
 }
 
 impl Alive {
+    /// A life as the file has it: nobody is there.
+    fn stored(connection: &Connection, life: &rows::LifeRow) -> Result<Self, StoreError> {
+        let Frozen { epoch, last, fields, members } = Frozen::stored(connection, life)?;
+        Ok(Self { row: Some(life.id), epoch, last, fields, members, log: Log::default() })
+    }
+
     /// A life with its first entry.
     fn first(row: Option<i64>, entry: &Arc<Entry>) -> Self {
         let mut log = Log::default();
@@ -319,5 +321,17 @@ impl Alive {
         }
         let (fields, members) = Default::default();
         Self { row, epoch: entry.epoch, last: entry.link(), fields, members, log }
+    }
+}
+
+impl Frozen {
+    /// A partition that is cold.
+    pub(super) fn stored(connection: &Connection, life: &rows::LifeRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            epoch: life.epoch,
+            last: rows::newest(connection, life)?,
+            fields: Arc::new(rows::fields(connection, life.id)?),
+            members: Map::default(),
+        })
     }
 }

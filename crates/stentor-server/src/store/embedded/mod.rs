@@ -36,7 +36,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::OpenFlags;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 use super::{
@@ -45,12 +45,12 @@ use super::{
 };
 use clock::Clock;
 use leases::LeaseBook;
-use ledger::{Frozen, Ledger};
+use ledger::{Frozen, Ledger, Look};
 use open::Files;
 pub use open::{OpenError, OpenMode};
 use readers::Readers;
 use watches::Watches;
-use writer::{Job, Reply};
+use writer::{Job, Looks, Reply};
 
 /// What a commit survives once it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl EmbeddedStore {
     ) -> Result<Arc<Self>, OpenError> {
         let files = Files::of(directory);
         let lock = files.prepare(mode)?;
-        let connection = files.database(durability)?;
+        let connection = files.database(mode, durability)?;
         let failed = |error: rusqlite::Error| files.explain(&error);
         let checkpointing = files.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         let (clock, watches) = (Arc::new(Clock::new()), Arc::<Watches>::default());
@@ -151,6 +151,40 @@ impl EmbeddedStore {
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("its writer has ended".into())))
     }
 
+    /// Looks at partitions, in memory where they are there, else in the file. What is read from the file counts only where
+    /// the partition was cold before and after: in between, somebody may have joined, which no file tells.
+    async fn look<T: Send + 'static>(
+        &self,
+        partitions: &[Partition],
+        hot: impl Fn(Frozen) -> T,
+        stored: impl Fn(&Connection, &Partition) -> Result<Option<T>, StoreError> + Clone + Send + 'static,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let mut found: Vec<Option<T>> = partitions.iter().map(|_| None).collect();
+        let mut open: Vec<(usize, Partition)> = partitions.iter().cloned().enumerate().collect();
+        let mut read = Vec::new();
+        let mut read_at = None;
+        loop {
+            let asked = open.iter().map(|(_, partition)| partition.clone()).collect();
+            let Looks { looks, purges } = self.ask(|reply| Job::Look(asked, reply)).await?;
+            let mut cold = Vec::new();
+            let mut stored_states = read.into_iter();
+            for ((index, partition), look) in open.into_iter().zip(looks) {
+                let state: Option<T> = stored_states.next().flatten();
+                match look {
+                    Look::Hot(frozen) => found[index] = frozen.map(&hot),
+                    Look::Cold if read_at == Some(purges) => found[index] = state,
+                    Look::Cold => cold.push((index, partition)),
+                }
+            }
+            if cold.is_empty() {
+                return Ok(found);
+            }
+            let (names, stored) = (cold.clone(), stored.clone());
+            read = self.readers.run(move |connection| each_stored(connection, &names, stored)).await?;
+            (open, read_at) = (cold, Some(purges));
+        }
+    }
+
     fn check_open(&self) -> Result<(), StoreError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.is_some() { Ok(()) } else { Err(closed()) }
@@ -180,18 +214,33 @@ impl Store for EmbeddedStore {
     }
 
     async fn snapshot(&self, partition: &Partition) -> Result<Option<Snapshot>, StoreError> {
-        let frozen = self.ask(|reply| Job::Freeze(partition.clone(), reply)).await?;
-        Ok(frozen.map(Frozen::into_snapshot))
+        let stored = |connection: &Connection, partition: &Partition| match rows::life(connection, partition)?
+        {
+            Some(life) => Frozen::stored(connection, &life).map(Some),
+            None => Ok(None),
+        };
+        let found = self.look(std::slice::from_ref(partition), |frozen| frozen, stored).await?;
+        Ok(found.into_iter().next().flatten().map(Frozen::into_snapshot))
     }
 
     async fn peek(&self, partitions: &[Partition], fields: &[&str]) -> Result<Vec<Peek>, StoreError> {
         self.check_open()?;
-        let names: Vec<String> = fields.iter().map(|name| (*name).to_owned()).collect();
+        let names: Arc<[String]> = fields.iter().map(|name| (*name).to_owned()).collect();
+        let hot = |frozen: Frozen| frozen.peek(&names);
+        let stored_names = names.clone();
+        let stored = move |connection: &Connection, partition: &Partition| {
+            let Some(life) = rows::life(connection, partition)? else {
+                return Ok(None);
+            };
+            let fields = stored_names.iter().map(|name| rows::field(connection, life.id, name));
+            Ok(Some(Peek { epoch: Some(life.epoch), fields: fields.collect::<Result<_, _>>()?, members: 0 }))
+        };
         let mut peeks = Vec::with_capacity(partitions.len());
         for some in partitions.chunks(PEEKS) {
-            peeks.extend(self.ask(|reply| Job::Peek(some.to_vec(), names.clone(), reply)).await?);
+            peeks.extend(self.look(some, hot, stored.clone()).await?);
         }
-        Ok(peeks)
+        let absent = || Peek { epoch: None, fields: vec![None; names.len()], members: 0 };
+        Ok(peeks.into_iter().map(|peek| peek.unwrap_or_else(absent)).collect())
     }
 
     async fn read(
@@ -287,7 +336,11 @@ impl Store for EmbeddedStore {
 
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
-        self.end().into_iter().for_each(join);
+        let threads = self.end();
+        // The last owner may be let go during a delivery, by the writer itself, which cannot wait for its own end.
+        if threads.iter().all(|thread| thread.thread().id() != thread::current().id()) {
+            threads.into_iter().for_each(join);
+        }
     }
 }
 
@@ -301,6 +354,14 @@ impl Durability {
 }
 
 impl Frozen {
+    fn peek(self, names: &[String]) -> Peek {
+        Peek {
+            epoch: Some(self.epoch),
+            fields: names.iter().map(|name| self.fields.get(name).cloned()).collect(),
+            members: self.members.len() as u64,
+        }
+    }
+
     fn into_snapshot(self) -> Snapshot {
         let fields = self.fields.iter().filter(|(name, _)| !name.starts_with('~'));
         Snapshot {
@@ -312,13 +373,25 @@ impl Frozen {
     }
 }
 
+/// What the file has of each partition; each is read in a transaction of its own.
+fn each_stored<T>(
+    connection: &mut Connection,
+    partitions: &[(usize, Partition)],
+    stored: impl Fn(&Connection, &Partition) -> Result<Option<T>, StoreError>,
+) -> Result<Vec<Option<T>>, StoreError> {
+    let each = partitions.iter().map(|(_, partition)| {
+        let transaction = connection.transaction().map_err(rows::failed)?;
+        stored(&transaction, partition)
+    });
+    each.collect()
+}
+
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.into()).spawn(work)
 }
 
-/// Waits for a thread, unless it is the one that waits: the last owner of a store may be let go during a delivery.
 fn join(thread: JoinHandle<()>) {
-    if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+    if thread.join().is_err() {
         tracing::error!("a thread of the store panicked");
     }
 }

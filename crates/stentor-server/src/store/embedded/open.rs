@@ -108,7 +108,7 @@ impl Files {
     }
 
     /// Opens the database, refuses what is not ours, and brings it to this program's format.
-    pub(super) fn database(&self, durability: Durability) -> Result<Connection, OpenError> {
+    pub(super) fn database(&self, mode: OpenMode, durability: Durability) -> Result<Connection, OpenError> {
         let failed = |error: rusqlite::Error| self.explain(&error);
         let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
         if connection.is_readonly("main").map_err(failed)? {
@@ -116,6 +116,9 @@ impl Files {
             return Err(OpenError::NotWritable { path: self.database.clone(), why });
         }
         let format = match schema::inspect(&connection).map_err(failed)? {
+            Found::Empty if mode == OpenMode::Existing => {
+                return Err(OpenError::NotFound(self.database.clone()));
+            }
             Found::Empty => 0,
             Found::Store(format) => format,
             Found::Newer(found) => {
@@ -131,13 +134,14 @@ impl Files {
             }
         };
         let journal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-        let mode =
+        let kept =
             connection.pragma_update_and_check(None, "journal_mode", "wal", journal).map_err(failed)?;
-        if mode != "wal" {
-            let why = format!("its file system keeps no write-ahead log (journal mode {mode})");
+        if kept != "wal" {
+            let why = format!("its file system keeps no write-ahead log (journal mode {kept})");
             return Err(OpenError::NotWritable { path: self.database.clone(), why });
         }
         connection.pragma_update(None, "synchronous", durability.pragma()).map_err(failed)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
         schema::migrate(&mut connection, format).map_err(failed)?;
         Ok(connection)
     }
@@ -215,6 +219,9 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 /// How long a connection waits for another one's lock. Only checkpoints and people with `sqlite3` hold any.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// How much of the file the writer may keep in memory, in KiB.
+const CACHE_KIB: i64 = 65_536;
 
 /// How many prepared statements a connection keeps: more than there are.
 const STATEMENTS: usize = 64;

@@ -108,6 +108,8 @@ pub(super) struct Cache {
     limit: usize,
     /// At which size to look for them next: later than `limit` where few could be forgotten.
     full: usize,
+    /// How many times slots have been forgotten.
+    purges: u64,
 }
 
 /// How to take back one change.
@@ -131,11 +133,17 @@ impl Cache {
             batch: 0,
             limit,
             full: limit,
+            purges: 0,
         }
     }
 
     pub(super) fn get(&self, partition: &Partition) -> Option<&Slot> {
         self.slots.get(partition)
+    }
+
+    /// Changes whenever a slot may have been forgotten.
+    pub(super) fn purges(&self) -> u64 {
+        self.purges
     }
 
     /// The slot, now in use.
@@ -237,6 +245,7 @@ impl Cache {
         let surplus = self.slots.len().saturating_sub(self.limit / 4 * 3).min(ages.len());
         if let Some(last) = surplus.checked_sub(1) {
             let (_, &mut oldest_kept, _) = ages.select_nth_unstable(last);
+            self.purges += 1;
             let Self { slots, forgotten, .. } = self;
             slots.retain(|_, slot| {
                 let keep = slot.touched > oldest_kept || !slot.is_cold();

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::ledger::{Frozen, Ledger, Trouble};
+use super::ledger::{Ledger, Look, Trouble};
 use super::watches::Watches;
-use crate::store::{Commit, EntryId, Epoch, Outcome, Page, Partition, Peek, Range, StoreError, StoreTime};
+use crate::store::{Commit, Entry, EntryId, Epoch, Outcome, Page, Partition, Range, StoreError, StoreTime};
 
 /// Where an answer goes. Nobody may be waiting for it any more.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -20,10 +21,19 @@ pub(super) enum Job {
     /// Remove a slice of a log, up to and including an entry. True: there is more.
     Trim(i64, EntryId, Reply<bool>),
     TrimVolatile(Partition, StoreTime, u64, Reply<()>),
-    Freeze(Partition, Reply<Option<Frozen>>),
-    Peek(Vec<Partition>, Vec<String>, Reply<Vec<Peek>>),
+    /// What memory has of some partitions.
+    Look(Vec<Partition>, Reply<Looks>),
     /// Read the log of a volatile partition.
     Read(Partition, Epoch, Range, usize, Reply<Page>),
+}
+
+/// What memory has of some partitions.
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// In the order of the question.
+    pub(super) looks: Vec<Look>,
+    /// What was cold at two looks with the same number here was cold all the time between.
+    pub(super) purges: u64,
 }
 
 /// The thread's own.
@@ -35,19 +45,19 @@ pub(super) struct Writer {
     checkpoints: SyncSender<()>,
     /// How much has been written since that was last done, in bytes, roughly.
     written: usize,
-    /// Leftovers could not be removed; try again after a batch that held.
-    blocked: bool,
+    /// Leftovers could not be removed; not again before this.
+    leave_until: Option<Instant>,
 }
 
 /// An answer that waits for the transaction.
 enum Answer {
     Commit(Reply<Outcome>, Result<Outcome, StoreError>),
-    Trim(Reply<bool>, bool),
+    Trim(Reply<bool>, Result<bool, StoreError>),
 }
 
 impl Writer {
     pub(super) fn new(ledger: Ledger, watches: Arc<Watches>, checkpoints: SyncSender<()>) -> Self {
-        Self { ledger, watches, checkpoints, written: 0, blocked: false }
+        Self { ledger, watches, checkpoints, written: 0, leave_until: None }
     }
 
     /// Works until the queue is closed and empty.
@@ -57,19 +67,22 @@ impl Writer {
             if !jobs.is_empty() {
                 self.batch(&mut jobs);
             }
-            if !self.blocked
-                && self.ledger.has_leftovers()
+            if self.may_tidy()
                 && let Err(error) = self.ledger.remove_leftovers()
             {
-                self.blocked = true;
+                self.leave_until = Some(Instant::now() + TIDY_AGAIN);
                 let _refused = self.ledger.abandon(error);
             }
         }
     }
 
+    fn may_tidy(&self) -> bool {
+        self.ledger.has_leftovers() && self.leave_until.is_none_or(|time| Instant::now() >= time)
+    }
+
     /// Takes what has queued up; waits for something where there is nothing else to do. False: the store is closed.
     fn next_batch(&self, queue: &Receiver<Job>, jobs: &mut Vec<Job>) -> bool {
-        if self.ledger.has_leftovers() && !self.blocked {
+        if self.may_tidy() {
             match queue.try_recv() {
                 Ok(job) => jobs.push(job),
                 Err(TryRecvError::Empty) => return true,
@@ -92,27 +105,17 @@ impl Writer {
     fn batch(&mut self, jobs: &mut Vec<Job>) {
         let mut answers = Vec::with_capacity(jobs.len());
         let mut reads = Vec::new();
-        let mut failed = None;
+        let mut failed = self.ledger.ready().err();
         for job in jobs.drain(..) {
             match job {
-                Job::Commit(commit, reply) if failed.is_none() => match self.ledger.commit(commit) {
-                    Ok(outcome) => answers.push(Answer::Commit(reply, Ok(outcome))),
-                    Err(Trouble::Alone(error)) => answers.push(Answer::Commit(reply, Err(error))),
-                    Err(Trouble::Transaction(error)) => {
-                        answers.push(Answer::Commit(reply, Ok(Outcome::Fenced)));
-                        failed = Some(error);
-                    }
-                },
-                Job::Commit(_, reply) => answers.push(Answer::Commit(reply, Ok(Outcome::Fenced))),
-                Job::Trim(row, through, reply) if failed.is_none() => match self.ledger.trim(row, through) {
-                    Ok(more) => answers.push(Answer::Trim(reply, more)),
-                    Err(Trouble::Alone(error)) => drop(reply.send(Err(error))),
-                    Err(Trouble::Transaction(error)) => {
-                        answers.push(Answer::Trim(reply, false));
-                        failed = Some(error);
-                    }
-                },
-                Job::Trim(.., reply) => answers.push(Answer::Trim(reply, false)),
+                Job::Commit(commit, reply) => {
+                    let outcome = self.write(&mut failed, |ledger| ledger.commit(commit));
+                    answers.push(Answer::Commit(reply, outcome));
+                }
+                Job::Trim(life, through, reply) => {
+                    let more = self.write(&mut failed, |ledger| ledger.trim(life, through));
+                    answers.push(Answer::Trim(reply, more));
+                }
                 read => reads.push(read),
             }
         }
@@ -122,7 +125,6 @@ impl Writer {
         };
         match settled {
             Ok(fresh) => {
-                self.blocked = false;
                 self.deliver(fresh);
                 answers.into_iter().for_each(Answer::send);
             }
@@ -131,7 +133,23 @@ impl Writer {
         reads.into_iter().for_each(|read| self.read(read));
     }
 
-    fn deliver(&mut self, fresh: Vec<(Partition, Arc<crate::store::Entry>)>) {
+    /// One part of the transaction, unless that has failed: then all its answers are the same, whatever is said here.
+    fn write<T>(
+        &mut self,
+        failed: &mut Option<rusqlite::Error>,
+        part: impl FnOnce(&mut Ledger) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        if failed.is_none() {
+            match part(&mut self.ledger) {
+                Ok(done) => return Ok(done),
+                Err(Trouble::Alone(error)) => return Err(error),
+                Err(Trouble::Transaction(error)) => *failed = Some(error),
+            }
+        }
+        Err(StoreError::Unavailable(String::new()))
+    }
+
+    fn deliver(&mut self, fresh: Vec<(Partition, Arc<Entry>)>) {
         for (partition, entry) in fresh {
             self.written += ENTRY_SIZE + entry.body.lines.iter().map(String::len).sum::<usize>();
             self.watches.entry(partition, entry);
@@ -145,10 +163,9 @@ impl Writer {
 
     fn read(&mut self, job: Job) {
         match job {
-            Job::Freeze(partition, reply) => drop(reply.send(self.ledger.freeze(&partition))),
-            Job::Peek(partitions, names, reply) => {
-                let peeks = partitions.iter().map(|partition| self.ledger.peek(partition, &names));
-                drop(reply.send(peeks.collect()));
+            Job::Look(partitions, reply) => {
+                let looks = partitions.iter().map(|partition| self.ledger.look(partition)).collect();
+                drop(reply.send(Ok(Looks { looks, purges: self.ledger.purges() })));
             }
             Job::Read(partition, epoch, range, limit, reply) => {
                 drop(reply.send(self.ledger.read(&partition, epoch, range, limit)));
@@ -166,7 +183,7 @@ impl Answer {
     fn send(self) {
         match self {
             Self::Commit(reply, outcome) => drop(reply.send(outcome)),
-            Self::Trim(reply, more) => drop(reply.send(Ok(more))),
+            Self::Trim(reply, more) => drop(reply.send(more)),
         }
     }
 
@@ -186,3 +203,6 @@ const ENTRY_SIZE: usize = 200;
 
 /// After how many bytes a checkpoint is due.
 const CHECKPOINT_AFTER: usize = 4 << 20;
+
+/// How long what ended lives have left is let alone after it could not be removed.
+const TIDY_AGAIN: Duration = Duration::from_secs(60);

@@ -1,7 +1,5 @@
 //! Accounts in a real embedded store.
 
-mod kit;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,14 +11,14 @@ use stentor_server::account::{
 use stentor_server::store::{Partition, Peek, Range, Store, StoreError};
 use tokio::task::JoinSet;
 
-use kit::{accounts, accounts_of_cost, rules, store};
+use crate::kit::{accounts, accounts_of_cost, rules, store};
 
 fn password(text: &str) -> Password {
-    Password::new(text).unwrap()
+    Password::new(text).expect("it is a password")
 }
 
 async fn peek(store: &Arc<dyn Store>, folded: &str, fields: &[&str]) -> Peek {
-    store.peek(&[Partition::account(folded)], fields).await.unwrap().remove(0)
+    store.peek(&[Partition::account(folded)], fields).await.expect("the store answers").remove(0)
 }
 
 fn names(listed: &[Listed]) -> Vec<String> {
@@ -208,7 +206,7 @@ async fn all_accounts_are_listed_and_limited() {
 }
 
 fn hash(text: &str) -> String {
-    bcrypt::hash(text, COST_MIN).unwrap()
+    bcrypt::hash(text, COST_MIN).expect("the cost is legal")
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! The first account of a store, in a real embedded store.
 
-mod kit;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use stentor_server::account::bootstrap::{Bootstrap, BootstrapError, PASSWORD_FILE, PasswordTo, bootstrap};
 use tokio::task::JoinSet;
 
-use kit::{accounts, store};
+use crate::kit::{accounts, store};
 
 #[tokio::test]
 async fn admin_is_made_once_with_every_privilege() {

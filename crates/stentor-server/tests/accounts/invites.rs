@@ -1,16 +1,14 @@
 //! Invitations in a real embedded store.
 
-mod kit;
-
 use std::time::Duration;
 
 use stentor_server::invite::{InviteError, Spent};
 use stentor_server::store::Partition;
 use tokio::task::JoinSet;
 
-use kit::{invites, store};
+use crate::kit::{invites, store};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Option<Duration> = Some(Duration::from_secs(86_400));
 
 #[tokio::test]
 async fn a_code_is_stored_nowhere_and_can_be_spent() {
@@ -88,7 +86,7 @@ async fn an_invitation_is_revoked_by_its_code_or_its_id() {
 async fn an_expired_invitation_is_neither_spent_nor_listed_nor_kept() {
     let (_directory, store) = store();
     let invites = invites(&store);
-    let (code, _) = invites.create(1, Duration::ZERO, "operator").await.unwrap();
+    let (code, _) = invites.create(1, Some(Duration::ZERO), "operator").await.unwrap();
     assert_eq!(invites.spend(code.reveal()).await.err(), Some(InviteError::Unknown));
     assert_eq!(invites.list().await, Ok(Vec::new()));
     invites.create(1, DAY, "operator").await.unwrap();
@@ -110,4 +108,14 @@ async fn invitations_are_limited_in_uses_and_number() {
     assert_eq!(invites.create(1, DAY, "operator").await.err(), Some(InviteError::Full));
     let _spent: Spent = invites.spend(first.reveal()).await.unwrap();
     assert!(invites.create(1, DAY, "operator").await.is_ok(), "one that is used up makes room");
+}
+
+#[tokio::test]
+async fn an_invitation_can_last_for_ever() {
+    let (_directory, store) = store();
+    let invites = invites(&store);
+    let (code, invite) = invites.create(1, None, "operator").await.unwrap();
+    assert_eq!(invite.expires, None);
+    assert_eq!(invites.list().await, Ok(vec![invite]));
+    let _spent: Spent = invites.spend(code.reveal()).await.unwrap();
 }

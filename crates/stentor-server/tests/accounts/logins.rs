@@ -1,7 +1,5 @@
 //! Logins through the gate that slows failures, in a real embedded store.
 
-mod kit;
-
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,12 +14,13 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
 
 fn gate(store: &Arc<dyn Store>) -> Arc<LoginGate> {
-    Arc::new(LoginGate::new(kit::accounts(store), ThrottleSettings::default()))
+    Arc::new(LoginGate::new(crate::kit::accounts(store), ThrottleSettings::default()))
 }
 
 async fn gate_with_alice(store: &Arc<dyn Store>) -> Arc<LoginGate> {
     let gate = gate(store);
-    gate.accounts().add("alice", &Password::new("right").unwrap()).await.unwrap();
+    let password = Password::new("right").expect("it is a password");
+    gate.accounts().add("alice", &password).await.expect("the store takes it");
     gate
 }
 
@@ -38,7 +37,7 @@ impl Sink for Transients {
 
 #[tokio::test]
 async fn failures_slow_the_pair_and_not_the_owner() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let gate = gate_with_alice(&store).await;
     for _ in 0..4 {
         assert_eq!(gate.login("Alice", "wrong", HERE).await, Err(LoginError::Wrong));
@@ -50,7 +49,7 @@ async fn failures_slow_the_pair_and_not_the_owner() {
 
 #[tokio::test]
 async fn a_login_forgives_the_failures_before_it() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let gate = gate_with_alice(&store).await;
     for _ in 0..5 {
         for _ in 0..3 {
@@ -62,7 +61,7 @@ async fn a_login_forgives_the_failures_before_it() {
 
 #[tokio::test]
 async fn guesses_that_come_together_do_not_all_get_through() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let gate = gate_with_alice(&store).await;
     let mut guesses = JoinSet::new();
     for i in 0..100 {
@@ -76,7 +75,7 @@ async fn guesses_that_come_together_do_not_all_get_through() {
 
 #[tokio::test]
 async fn a_hundred_right_logins_are_not_slowed() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let gate = gate_with_alice(&store).await;
     let mut logins = JoinSet::new();
     for _ in 0..100 {
@@ -88,7 +87,7 @@ async fn a_hundred_right_logins_are_not_slowed() {
 
 #[tokio::test]
 async fn failures_on_one_node_slow_the_pair_on_the_others() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let (sender, mut heard) = mpsc::channel(16);
     store.attach(Arc::new(Transients(sender)));
     store.watch(&Partition::fleet()).await.unwrap();
@@ -107,7 +106,7 @@ async fn failures_on_one_node_slow_the_pair_on_the_others() {
 
 #[tokio::test]
 async fn only_texts_about_failures_are_taken() {
-    let (_directory, store) = kit::store();
+    let (_directory, store) = crate::kit::store();
     let gate = gate(&store);
     for text in ["", "login-failed", "login-failed a@1", "login-failed a@1 0 0", "something else entirely"] {
         assert!(!gate.hear(text), "{text}");

@@ -1,0 +1,159 @@
+//! Notices when the store is away, when it is back, and when it is not what it was.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::connect::{ConnectError, Connector};
+use super::inspect::{self, Facts};
+use super::link::{Backoff, Link};
+use super::script::{Call, Script};
+use super::subscriber::Subscriber;
+use super::{keys, reply};
+use crate::store::{Event, Sink, StoreError};
+
+/// The task that sends the heartbeat.
+pub(super) struct Watchman {
+    pub(super) connector: Arc<Connector>,
+    pub(super) links: Arc<[Link]>,
+    pub(super) subscriber: Arc<Subscriber>,
+    pub(super) sink: Arc<OnceLock<Arc<dyn Sink>>>,
+    /// The channel on which this handle hears itself.
+    pub(super) channel: String,
+    /// The newest number that was heard there.
+    pub(super) heard: watch::Receiver<u64>,
+    /// Told when a connection is lost.
+    pub(super) trouble: Arc<Notify>,
+    pub(super) facts: Arc<Mutex<Facts>>,
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
+    pub(super) stop: CancellationToken,
+    /// The number of the newest heartbeat.
+    pub(super) sent: u64,
+    /// Which data on which server this handle works with.
+    pub(super) run: Run,
+}
+
+/// Names the data and the server. Where one of them is new, entries may be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run(Vec<String>);
+
+impl Run {
+    /// What the first heartbeat finds, or leaves behind.
+    pub(super) async fn first(link: &Link, channel: &str) -> Result<Self, StoreError> {
+        beat(link, channel, 0).await
+    }
+}
+
+/// Why a heartbeat failed.
+enum Trouble {
+    /// The store did not answer.
+    Commands(String),
+    /// It answers, but what it publishes does not arrive.
+    Silence,
+}
+
+impl Watchman {
+    /// Beats until the store is closed.
+    pub(super) async fn run(mut self) {
+        let stop = self.stop.clone();
+        // Every step may be given up at any time: nothing waits for the watchman.
+        stop.run_until_cancelled(async move {
+            let mut trouble = None;
+            loop {
+                match trouble {
+                    None => self.rest().await,
+                    Some(why) => self.outage(why).await,
+                }
+                trouble = self.check_twice().await.err();
+            }
+        })
+        .await;
+    }
+
+    /// Waits until it is time, or until a connection is lost.
+    async fn rest(&self) {
+        let _ = tokio::time::timeout(self.interval, self.trouble.notified()).await;
+    }
+
+    /// One failure may be a connection that is just being opened again. Two are an outage.
+    async fn check_twice(&mut self) -> Result<(), String> {
+        match self.check().await {
+            Ok(()) => return Ok(()),
+            Err(Trouble::Commands(_)) => tokio::time::sleep(SECOND_TRY).await,
+            Err(Trouble::Silence) => self.subscriber.reopen().await,
+        }
+        self.check().await.map_err(|trouble| match trouble {
+            Trouble::Commands(why) => why,
+            Trouble::Silence => "what it publishes does not arrive".to_owned(),
+        })
+    }
+
+    /// Sends a heartbeat and waits for it to arrive, and asks the other connections whether they are there.
+    async fn check(&mut self) -> Result<(), Trouble> {
+        let (first, others) = self.links.split_first().expect("there is at least one connection");
+        self.sent += 1;
+        let commands = |error: StoreError| Trouble::Commands(error.to_string());
+        let run = beat(first, &self.channel, self.sent).await.map_err(commands)?;
+        for link in others {
+            link.call(Call::plain(&["PING"])).await.map_err(commands)?;
+        }
+        let sent = self.sent;
+        let heard = self.heard.wait_for(|number| *number >= sent);
+        tokio::time::timeout(self.timeout, heard)
+            .await
+            .map_err(|_| Trouble::Silence)?
+            .map_err(|_| Trouble::Silence)?;
+        if run != self.run {
+            tracing::warn!(store = %self.connector.address, "the store was restarted or emptied; everything is compared");
+            self.run = run;
+            self.subscriber.all_lost().await;
+        }
+        Ok(())
+    }
+
+    /// From the moment when the store is away until it is back.
+    async fn outage(&mut self, why: String) {
+        tracing::warn!(store = %self.connector.address, "the store is away: {why}");
+        self.deliver(Event::Away);
+        let mut pause = Backoff::default();
+        let mut said = why;
+        while let Err(why) = self.recover().await {
+            if why != said {
+                tracing::warn!(store = %self.connector.address, "the store is still away: {why}");
+                said = why;
+            }
+            tokio::time::sleep(pause.next()).await;
+        }
+        tracing::info!(store = %self.connector.address, "the store is back");
+        self.deliver(Event::Back);
+    }
+
+    async fn recover(&mut self) -> Result<(), String> {
+        self.check_twice().await?;
+        let first = self.links.first().expect("there is at least one connection");
+        // Whether it may be created was settled at the start; a store that was emptied meanwhile is marked again.
+        let facts = inspect::inspect(first, &self.connector.address, true).await;
+        let facts = facts.map_err(|error: ConnectError| error.to_string())?;
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+        self.subscriber.all_lost().await;
+        Ok(())
+    }
+
+    fn deliver(&self, event: Event) {
+        if let Some(sink) = self.sink.get() {
+            sink.deliver(event);
+        }
+    }
+}
+
+async fn beat(link: &Link, channel: &str, number: u64) -> Result<Run, StoreError> {
+    let marker = crate::random::text(20);
+    let call = Call::script(Script::Beat, &[keys::RUN]).args(&[channel, &number.to_string(), &marker]);
+    reply::texts(link.call(call).await?).map(Run)
+}
+
+/// How long a lost connection may take to come back before the store counts as away.
+const SECOND_TRY: Duration = Duration::from_millis(100);
