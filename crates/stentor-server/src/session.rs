@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::command::register::Registering;
+use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
@@ -51,8 +52,6 @@ pub struct AccountClaim {
     pub partition: Partition,
     /// The account's epoch.
     pub epoch: Epoch,
-    /// The value of the field `session` that this claim set.
-    pub value: String,
 }
 
 impl Session {
@@ -81,6 +80,12 @@ impl Session {
     #[must_use]
     pub fn account_folded(&self) -> Option<&str> {
         self.account.as_ref().map(|claim| claim.folded.as_str())
+    }
+
+    /// What the field `session` of its account says while the claim stands. It changes with the node's incarnation.
+    #[must_use]
+    pub fn claim_value(&self) -> String {
+        session_value(&self.client.id, self.client.tenure().writer())
     }
 
     /// Names the session's claims in the node's index, before they are made: the index may name what is gone, it never
@@ -120,7 +125,7 @@ impl Session {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
                 Err(Refusal::Store(error)) => {
-                    tracing::debug!(%error, "a session's claims wait for the store")
+                    tracing::debug!(%error, "a session's claims wait for the store");
                 }
             }
             if self.node.pause(&mut pause).await.is_err() {
@@ -167,7 +172,7 @@ impl Session {
 
     async fn release_account(&self, claim: &AccountClaim) -> Result<(), Refusal<()>> {
         let decision = Decision {
-            guards: vec![Guard::Field("session".to_owned(), Is::Equal(claim.value.clone()))],
+            guards: vec![Guard::Field("session".to_owned(), Is::Equal(self.claim_value()))],
             changes: vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())],
             ..Decision::default()
         };

@@ -131,7 +131,7 @@ pub(crate) enum AccountCommand {
     },
     /// Make accounts from lines of `name:hash`, as `htpasswd -B` writes them
     Import {
-        /// The file with the lines [default: standard input]
+        /// The file with the lines; `-`: standard input, which is the default
         file: Option<PathBuf>,
     },
     /// Grant a role, such as `admin`
@@ -183,11 +183,11 @@ pub(crate) struct InviteArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InviteCommand {
-    /// List the codes that can still be used
+    /// List the invitations that have not expired, by their ids
     List,
     /// Make a code useless
     Revoke {
-        /// The code, or as much of its beginning as `stentor invite list` shows
+        /// The code, or its id in `stentor invite list`
         code: String,
     },
 }

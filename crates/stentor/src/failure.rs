@@ -17,7 +17,6 @@ pub(crate) enum Failure {
     /// The configuration is not right: 3.
     Configuration(String),
     /// The store cannot be used: 4.
-    #[expect(dead_code, reason = "the commands that open a store come with the node")]
     Store(String),
     /// A listener cannot be opened: 5.
     #[expect(dead_code, reason = "listeners come with the node")]

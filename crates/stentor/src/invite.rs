@@ -1,35 +1,80 @@
 //! `stentor invite`: invitations to make an account.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use stentor_server::admin::{AdminResponse, Hidden, InviteRequest};
 use stentor_server::config::Config;
 
 use crate::cli::{InviteArgs, InviteCommand};
 use crate::failure::Failure;
+use crate::operator::{self, Operator, unexpected};
+use crate::output::{Output, time};
 use crate::settings;
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Task {
-    /// Make a code for `uses` accounts, within `expires`; zero: for ever.
-    Make { uses: u32, expires: Duration },
-    /// List the codes that can still be used.
-    List,
-    /// Make a code useless.
-    Revoke { code: String },
-}
 
 pub(crate) fn run(args: &InviteArgs) -> Result<(), Failure> {
     let config = settings::load(&args.common)?;
-    let task = match &args.command {
-        None => Task::Make { uses: args.uses, expires: args.expires },
-        Some(InviteCommand::List) => Task::List,
-        Some(InviteCommand::Revoke { code }) => Task::Revoke { code: code.clone() },
+    let request = match &args.command {
+        None => InviteRequest::Create { uses: args.uses, lifetime: lifetime(args.expires) },
+        Some(InviteCommand::List) => InviteRequest::List,
+        Some(InviteCommand::Revoke { code }) => InviteRequest::Revoke { code: Hidden(code.clone()) },
     };
-    perform(&config, &task)
+    show(ask(&config, request)?)
 }
 
-fn perform(_config: &Config, task: &Task) -> Result<(), Failure> {
-    tracing::debug!(?task, "invitations");
-    Err(Failure::Failed("this build cannot manage invitations".to_owned()))
+fn show(response: AdminResponse) -> Result<(), Failure> {
+    let output = Output::new();
+    match response {
+        // A script gets the code alone.
+        AdminResponse::Invited { code, .. } if !io::stdout().is_terminal() => {
+            output.text(&format!("{}\n", code.0))?;
+        }
+        AdminResponse::Invited { code, invite } => {
+            let code = code.0;
+            output.text(&format!("{code}\n\n"))?;
+            output.rows(&[
+                row(&["Uses", &invite.uses_left.to_string()]),
+                row(&["Expires", &expires(invite.expires)]),
+            ])?;
+            output.text(&format!(
+                "\nThe code is shown only now. Whoever has it connects with the server password\n  invite:{code}\nand \
+                 registers, or, to get an account for the nick at once, with\n  invite:{code}:PASSWORD\n"
+            ))?;
+        }
+        AdminResponse::Invites { invites, .. } => {
+            let mut rows = vec![row(&["ID", "USES LEFT", "EXPIRES", "CREATED", "BY"])];
+            rows.extend(invites.into_iter().map(|invite| {
+                let uses = invite.uses_left.to_string();
+                vec![invite.id, uses, expires(invite.expires), time(invite.created), invite.by]
+            }));
+            output.rows(&rows)?;
+        }
+        AdminResponse::Revoked { invite } => {
+            output.text(&format!("the invitation {} was revoked\n", invite.id))?;
+        }
+        other => return Err(unexpected(&other)),
+    }
+    Ok(())
+}
+
+fn ask(config: &Config, request: InviteRequest) -> Result<AdminResponse, Failure> {
+    operator::block_on(async {
+        let mut operator = Operator::find(config).await?;
+        let response = operator.ask(request).await;
+        operator.close().await;
+        response
+    })
+}
+
+/// In milliseconds; zero is for ever.
+fn lifetime(expires: Duration) -> Option<u64> {
+    (!expires.is_zero()).then(|| u64::try_from(expires.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn expires(at: Option<u64>) -> String {
+    at.map_or_else(|| "never".to_owned(), time)
+}
+
+fn row(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
 }

@@ -3,6 +3,7 @@
 //! - [`cli`]: the command line, as it is read
 //! - [`settings`]: from the command line to a checked configuration
 //! - [`serve`], [`account`], [`invite`], [`status`], [`cert`], [`config`]: one file a command
+//! - [`operator`]: how the commands for operators reach a store
 //! - [`output`]: how results look
 //! - [`logging`]: where the log goes
 //! - [`failure`]: how a command fails, and with which exit code
@@ -14,6 +15,7 @@ mod config;
 mod failure;
 mod invite;
 mod logging;
+mod operator;
 mod output;
 mod serve;
 mod settings;

@@ -3,6 +3,8 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use time::OffsetDateTime;
+
 /// Standard output, for a command's result.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -36,6 +38,24 @@ pub(crate) fn error(text: &str) {
 pub(crate) fn warning(text: &str) {
     let (on, off) = if may_colour(&io::stderr()) { (YELLOW, PLAIN) } else { ("", "") };
     let _ = write_all(&mut io::stderr().lock(), &format!("{on}warning:{off} {}\n", indent(text)));
+}
+
+/// The day of a time in milliseconds, as `2026-01-31`, in UTC.
+pub(crate) fn date(milliseconds: u64) -> String {
+    utc(milliseconds).map_or_else(|| "-".to_owned(), |time| time.date().to_string())
+}
+
+/// The minute of a time in milliseconds, as `2026-01-31 23:59 UTC`.
+pub(crate) fn time(milliseconds: u64) -> String {
+    utc(milliseconds).map_or_else(
+        || "-".to_owned(),
+        |time| format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute()),
+    )
+}
+
+fn utc(milliseconds: u64) -> Option<OffsetDateTime> {
+    let seconds = i64::try_from(milliseconds / 1000).ok()?;
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
 }
 
 /// Whether a stream is a terminal whose owner does not mind colours (<https://no-color.org>).
@@ -85,6 +105,13 @@ const PLAIN: &str = "\x1b[0m";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_in_utc() {
+        assert_eq!(date(1_769_903_940_000), "2026-01-31");
+        assert_eq!(time(1_769_903_999_999), "2026-01-31 23:59 UTC");
+        assert_eq!((date(u64::MAX), time(u64::MAX)), ("-".to_owned(), "-".to_owned()));
+    }
 
     #[test]
     fn columns_line_up() {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::password::{Password, PasswordHash};
+use crate::config::Config;
 
 /// Hashes and compares passwords on a few threads. Who waits is served in the order of arrival, and only so many may wait.
 #[derive(Debug)]
@@ -42,11 +42,11 @@ impl Hasher {
         }
     }
 
-    /// Half of the machine's cores: the other half keeps the chat moving during a login storm.
+    /// A pool as `config` has it.
     #[must_use]
-    pub fn default_threads() -> NonZeroUsize {
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+    pub fn of(config: &Config) -> Self {
+        let threads = NonZeroUsize::new(config.limits.bcrypt_threads).unwrap_or(NonZeroUsize::MIN);
+        Self::new(config.accounts.bcrypt_cost, threads, QUEUE)
     }
 
     /// Waits for a free thread. Giving up the wait gives up the place.
@@ -116,6 +116,9 @@ impl Turn<'_> {
         hasher.tasks.spawn_blocking(job).await.map_err(|_| Busy)
     }
 }
+
+/// How many pieces of work may wait: all users of a node that died, coming back at once.
+const QUEUE: usize = 1024;
 
 /// More logins are waiting than the pool takes. Worth trying again in a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

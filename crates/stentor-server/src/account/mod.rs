@@ -23,17 +23,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use stentor_proto::{Nick, NickError};
 
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
+use crate::config::Config;
 use crate::random;
 use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, Epoch, Life, Partition, Store, StoreError};
 
+pub use crate::config::ADMIN;
 pub use hasher::{Busy, Hasher};
 pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
 pub use record::Account;
 use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, Stored};
-
-/// The role that has every privilege.
-pub const ADMIN: &str = "admin";
 
 /// All that is done to accounts. Every method may be called on any node at any time.
 #[derive(Debug)]
@@ -376,6 +375,18 @@ impl Accounts {
 
     fn store(&self) -> &Arc<dyn Store> {
         self.committer.store()
+    }
+}
+
+impl Rules {
+    /// What `config` allows.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            name_max: config.limits.nick_length,
+            roles: config.roles.names().map(str::to_owned).collect(),
+            accounts_max: config.accounts.max.get(),
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
-use crate::hub::{Decision, Held, Member, State, clock};
+use crate::hub::{Decision, Member, Replica, State, clock};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size, StoreError};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -57,14 +57,41 @@ async fn join(
     }
     let partition = Partition::channel(name.folded());
     let held = session.node.hub.hold(&partition).await?;
-    let epoch = announce(session, &held, &partition).await?;
-    session.index(&format!("{}/{}", session.client.id, name.folded()), Some("")).await?;
+    let replica = held.replica();
+    let epoch = announce(session, &replica, &partition).await?;
+    let key_in_index = format!("{}/{}", session.client.id, name.folded());
+    session.index::<Error>(&key_in_index, Some("")).await?;
+    // Held from before the commit: whatever takes the client out of the channel again finds it here.
+    session.client.with_channels(|channels| channels.insert(name.folded().to_owned(), held));
+    let result = enter(session, &replica, &name, key, epoch, reply).await;
+    match result {
+        Ok(()) => {
+            greet(session, &replica, &name, reply);
+            Ok(())
+        }
+        // It may have been stored: the channel stays among the client's own, so that its end takes it out.
+        Err(error @ Error::Store(StoreError::Unknown(_))) => Err(error),
+        Err(error) => {
+            drop(session.client.with_channels(|channels| channels.remove(name.folded())));
+            session.index::<Error>(&key_in_index, None).await?;
+            Err(error)
+        }
+    }
+}
 
+async fn enter(
+    session: &Session,
+    replica: &Arc<Replica>,
+    name: &ChannelName,
+    key: Option<&str>,
+    epoch: Epoch,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let id = session.client.id.clone();
-    let origin = reply.origin(false, true);
-    let profile = session.client.profile();
     let account = session.account_folded().map(str::to_owned);
-    let newcomer = Newcomer { name: &name, id: &id, account: account.as_deref(), key, epoch };
+    let newcomer = Newcomer { name, id: &id, account: account.as_deref(), key, epoch };
+    let modes = session.node.config().channels.default_modes.clone();
+    let profile = session.client.profile();
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
@@ -76,35 +103,26 @@ async fn join(
         account: profile.account.clone(),
         realname: profile.realname.clone(),
     };
-    let result = session
+    let origin = reply.origin(false, true);
+    session
         .node
         .hub
-        .transact(&held, &session.client.tenure(), Some(origin), |state| {
-            newcomer.decide(state, &member, &config.channels.default_modes)
+        .transact(replica, &session.client.tenure(), Some(origin), |state| {
+            newcomer.decide(state, &member, &modes)
         })
-        .await;
-    if let Err(refusal) = result {
-        session.index(&format!("{id}/{}", name.folded()), None).await?;
-        return Err(refusal.into());
-    }
-    // Nothing follows the JOIN on this connection before the channel is among the client's own.
-    held.add_local(session.client.clone());
-    let held = Arc::new(held);
-    greet(session, &held, &name, reply);
-    if let Some(held) = Arc::into_inner(held) {
-        session.client.with_channels(|channels| channels.insert(name.folded().to_owned(), held));
-    }
+        .await?;
+    replica.add_local_member(&session.client);
     Ok(())
 }
 
 /// Lists a channel that is about to be created in the directory, and returns the epoch that it will have.
-async fn announce(session: &Session, held: &Held, partition: &Partition) -> Result<Epoch, Error> {
+async fn announce(session: &Session, held: &Replica, partition: &Partition) -> Result<Epoch, Error> {
     let epoch = Epoch::random();
     if held.with_state(|state| state.epoch.is_some()) {
         return Ok(epoch);
     }
     let key = partition.as_str();
-    let value = format!("{epoch} {}", clock::wall_ms());
+    let value = crate::fleet::directory::listing(epoch);
     session
         .node
         .hub
@@ -177,7 +195,7 @@ impl Newcomer<'_> {
     }
 }
 
-fn greet(session: &Session, held: &Held, name: &ChannelName, reply: &mut Reply) {
+fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
     super::topic::show(held, name.folded(), reply, false);
     if !session.client.has(Capability::NoImplicitNames) {
         super::names::show(session, held, name.folded(), reply);

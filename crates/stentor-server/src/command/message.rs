@@ -232,7 +232,7 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
     let guard = session
         .account
         .as_ref()
-        .map(|claim| Guard::Field("session".to_owned(), Is::Equal(claim.value.clone())));
+        .map(|_| Guard::Field("session".to_owned(), Is::Equal(session.claim_value())));
     let entry = session
         .node
         .hub

@@ -156,8 +156,7 @@ async fn change(
         .transact(held, &session.client.tenure(), Some(origin), |state| {
             complaints.clear();
             let member = policy::own_operator(state, target, &id)?;
-            let mut draft =
-                Draft { state, config: &config, setter: member.source(), ..Draft::new(state, &config) };
+            let mut draft = Draft::new(state, &config, member.source());
             for change in wanted {
                 if let Err(error) = draft.add(target, change) {
                     complaints.push(error);
@@ -165,7 +164,7 @@ async fn change(
             }
             let name = policy::name(state, &folded);
             let done = draft.finish()?;
-            let lines = render(&done.0, MODE_BYTES).into_iter().map(|modes| {
+            let lines = render(&done.modes, MODE_BYTES).into_iter().map(|modes| {
                 let mut line = Line::new("MODE").source(member.source()).param(name);
                 for word in modes.split(' ') {
                     line = line.param(word);
@@ -176,8 +175,8 @@ async fn change(
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 super::join::rules_guard(state),
             ];
-            guards.extend(done.2);
-            Ok(Decision { life: state.within(), guards, changes: done.1, lines: lines.collect() })
+            guards.extend(done.guards);
+            Ok(Decision { life: state.within(), guards, changes: done.changes, lines: lines.collect() })
         })
         .await;
     if result.is_err() {
@@ -189,7 +188,17 @@ async fn change(
     result.map(drop).map_err(Error::from)
 }
 
-/// What a MODE command amounts to, as it is put together.
+/// What a MODE command amounts to.
+struct Finished {
+    /// For clients.
+    modes: Vec<ModeChange>,
+    /// For the store.
+    changes: Vec<Change>,
+    /// What must hold.
+    guards: Vec<Guard>,
+}
+
+/// A MODE command's outcome as it is put together.
 struct Draft<'a> {
     state: &'a State,
     config: &'a Config,
@@ -203,11 +212,11 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, config: &'a Config) -> Self {
+    fn new(state: &'a State, config: &'a Config, setter: String) -> Self {
         Self {
             state,
             config,
-            setter: String::new(),
+            setter,
             flags: state.field("modes").unwrap_or_default().to_owned(),
             members: Vec::new(),
             changes: Vec::new(),
@@ -322,8 +331,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The changes for clients, those for the store, and what must hold; `Silent` where nothing changes.
-    fn finish(mut self) -> Result<(Vec<ModeChange>, Vec<Change>, Vec<Guard>), Error> {
+    /// `Silent` where nothing changes.
+    fn finish(mut self) -> Result<Finished, Error> {
         if self.done.is_empty() {
             return Err(Error::Silent);
         }
@@ -338,7 +347,7 @@ impl<'a> Draft<'a> {
             self.changes.push(Change::Set("modes".to_owned(), flags.into_iter().collect()));
         }
         self.changes.push(Change::Set("rules".to_owned(), super::join::fresh_rules()));
-        Ok((self.done, self.changes, guards))
+        Ok(Finished { modes: self.done, changes: self.changes, guards })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
 use crate::config::Registration;
 use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
 use crate::node::claim::{self, Refused};
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -240,6 +241,11 @@ pub(super) async fn run(
     claim_made(session, &account, reply).await?;
     if session.registering.is_none() {
         claim::move_inbox(session).await?;
+        let source = session.client.profile().source();
+        let event = crate::random::text(12);
+        let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
+        let name = account.name.clone();
+        super::nick::in_channels(session, &line, |member| member.account = Some(name.clone())).await?;
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ where
     let id = crate::random::text(16).into();
     let client = Arc::new(Client::new(id, node.tenure(), queue, profile));
     node.clients.add(&client);
-    let session = Session::new(node.clone(), client.clone(), address);
+    let session = Box::new(Session::new(node.clone(), client.clone(), address));
     let mut connection = Connection {
         reader: LineReader::for_client_lines(),
         rate: Rate::new(config.limits.lines_per_second.get(), config.limits.burst, Instant::now()),
@@ -71,11 +71,11 @@ struct Connection<S> {
 }
 
 /// A command under way: it owns the session, and gives it back with the outcome.
-type Running = Pin<Box<dyn Future<Output = (Session, Result<(), Error>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = (Box<Session>, Result<(), Error>)> + Send>>;
 
 /// What the connection's task woke for.
 enum Woke {
-    Done(Session, Result<(), Error>),
+    Done(Box<Session>, Result<(), Error>),
     Input(std::io::Result<usize>),
     Output,
     Due,
@@ -84,7 +84,7 @@ enum Woke {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// The command loop. Returns the session and what others read as the reason of its end.
-    async fn run(&mut self, session: Session) -> (Session, String) {
+    async fn run(&mut self, session: Box<Session>) -> (Box<Session>, String) {
         let mut idle = Some(session);
         let mut running: Option<Running> = None;
         let mut buffer = Vec::new();
@@ -160,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Takes the next line that the rate allows, and starts its command.
-    fn next_command(&mut self, mut session: Session, clock: &mut Clock) -> Next {
+    fn next_command(&mut self, mut session: Box<Session>, clock: &mut Clock) -> Next {
         loop {
             if !self.rate.ready(Instant::now()) {
                 return Next::Wait(session);
@@ -227,7 +227,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// What a command's failure means for the connection.
-    async fn after_error(&mut self, session: Session, error: Error) -> Result<Session, (Session, String)> {
+    async fn after_error(
+        &mut self,
+        session: Box<Session>,
+        error: Error,
+    ) -> Result<Box<Session>, (Box<Session>, String)> {
         match error {
             Error::Fenced => {
                 let lost = session.client.tenure();
@@ -314,12 +318,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
 enum Next {
     Run(Running),
-    Wait(Session),
-    End(Session, String),
+    Wait(Box<Session>),
+    End(Box<Session>, String),
 }
 
 /// The session, once a command that is under way has ended.
-async fn finish(idle: Option<Session>, running: Option<Running>) -> Session {
+async fn finish(idle: Option<Box<Session>>, running: Option<Running>) -> Box<Session> {
     match (idle, running) {
         (Some(session), _) => session,
         (None, Some(running)) => running.await.0,
@@ -327,7 +331,7 @@ async fn finish(idle: Option<Session>, running: Option<Running>) -> Session {
     }
 }
 
-async fn poll_running(running: &mut Option<Running>) -> (Session, Result<(), Error>) {
+async fn poll_running(running: &mut Option<Running>) -> (Box<Session>, Result<(), Error>) {
     match running {
         Some(running) => running.await,
         None => std::future::pending().await,

@@ -49,7 +49,7 @@ impl Sink for Feed {
                 }
             }
             Event::Away => {
-                tracing::warn!("the store is away: clients stay, and what needs the store is refused")
+                tracing::warn!("the store is away: clients stay, and what needs the store is refused");
             }
             Event::Back => tracing::info!("the store is back"),
         }

@@ -196,6 +196,7 @@ impl Hub {
             let submitted = self.submit(replica, tenure, origin.clone(), &mut decide);
             let (commit, future, applied) = match submitted {
                 Submitted::Refused(refusal) => return Err(Refusal::Rule(refusal)),
+                Submitted::Nowhere => return Err(Refusal::Store(StoreError::Gone)),
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
             let _registered = Registered { replica, number: commit.by.number };
@@ -290,11 +291,9 @@ impl Hub {
         if !replica.is_ready() {
             return Ok(());
         }
-        loop {
-            let Some((epoch, last)) = replica.with_state(|state| Some((state.epoch?, state.last.clone()?)))
-            else {
-                break;
-            };
+        let newest =
+            |replica: &Replica| replica.with_state(|state| Some((state.epoch?, state.last.clone()?)));
+        while let Some((epoch, last)) = newest(replica) {
             let page = match self
                 .store
                 .read(&replica.partition().clone(), epoch, Range::From(last.id), PAGE)
@@ -329,7 +328,7 @@ impl Hub {
                 Ok(decision) => decision,
                 Err(refusal) => return (Submitted::Refused(refusal), None),
             };
-            let life = decision.life.or(state.within()).unwrap_or(Life::Begin(crate::store::Epoch::random()));
+            let Some(life) = decision.life.or(state.within()) else { return (Submitted::Nowhere, None) };
             let (told_applied, applied) = oneshot::channel();
             let commit = commit_of(replica.partition(), tenure, life, decision);
             let (commit, future) = tenure.numbers().submit(&*self.store, commit);
@@ -384,7 +383,7 @@ impl Hub {
                 match hub.repair(&replica).await {
                     Ok(()) => return,
                     Err(error) => {
-                        tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet")
+                        tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet");
                     }
                 }
                 pause = (pause * 2).clamp(PUSH_WAIT, Duration::from_secs(2));
@@ -428,6 +427,8 @@ impl Hub {
 
 enum Submitted<R> {
     Refused(R),
+    /// The partition does not exist, and the decision was not to create it.
+    Nowhere,
     Sent(Commit, CommitFuture, oneshot::Receiver<()>),
 }
 

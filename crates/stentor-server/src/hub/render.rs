@@ -13,6 +13,7 @@ pub struct Rendering<'e> {
     message: Message<'e>,
     time: &'e str,
     msgid: &'e str,
+    in_channel: bool,
     done: Vec<(CapabilitySet, Option<Bytes>)>,
 }
 
@@ -20,7 +21,14 @@ impl<'e> Rendering<'e> {
     /// Prepares a line of an entry. `time` and `msgid` are the entry's own; a line that carries such a tag keeps it.
     #[must_use]
     pub fn new(message: Message<'e>, time: &'e str, msgid: &'e str) -> Self {
-        Self { message, time, msgid, done: Vec::new() }
+        Self { message, time, msgid, in_channel: false, done: Vec::new() }
+    }
+
+    /// Says that the line goes to a channel's members: some lines are for those alone who asked for them.
+    #[must_use]
+    pub fn in_channel(mut self, in_channel: bool) -> Self {
+        self.in_channel = in_channel;
+        self
     }
 
     /// The line that is rendered.
@@ -53,7 +61,7 @@ impl<'e> Rendering<'e> {
     }
 
     fn render(&self, capabilities: CapabilitySet, first_tag: &str) -> Option<Bytes> {
-        if !is_for(&self.message, capabilities) {
+        if !is_for(&self.message, capabilities, self.in_channel) {
             return None;
         }
         let mut line = String::with_capacity(256);
@@ -83,12 +91,13 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::SetName,
 ]);
 
-fn is_for(message: &Message<'_>, capabilities: CapabilitySet) -> bool {
+fn is_for(message: &Message<'_>, capabilities: CapabilitySet, in_channel: bool) -> bool {
     let needed = match message.command {
         "TAGMSG" => Capability::MessageTags,
         "ACCOUNT" => Capability::AccountNotify,
         "AWAY" => Capability::AwayNotify,
         "CHGHOST" => Capability::ChgHost,
+        "INVITE" if in_channel => Capability::InviteNotify,
         "SETNAME" => Capability::SetName,
         _ => return true,
     };

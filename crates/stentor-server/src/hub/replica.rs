@@ -105,6 +105,14 @@ impl Replica {
         self.lock().locals.insert(client.id.clone(), client);
     }
 
+    /// Makes the partition's lines reach `client` if it is a member: it may have been taken in with a snapshot.
+    pub fn add_local_member(&self, client: &Arc<Client>) {
+        let mut inner = self.lock();
+        if inner.state.members.contains_key(&client.id) {
+            inner.locals.insert(client.id.clone(), client.clone());
+        }
+    }
+
     /// Ends that.
     pub fn remove_local(&self, id: &str) {
         self.lock().locals.remove(id);
@@ -179,6 +187,8 @@ impl Replica {
             // Entries overtook the snapshot while it was on its way.
             return;
         }
+        let was_there = inner.state.epoch.is_some();
+        let was_ready = inner.ready;
         let lines = if inner.ready {
             super::difference::lines(&self.partition, &inner.state, &next)
         } else {
@@ -188,7 +198,14 @@ impl Replica {
         inner.recent.clear();
         inner.recent.extend(next.last.clone());
         inner.state = next;
-        inner.deliver_lines(&lines, "", |_| String::new(), None, told);
+        let time = server_time(super::clock::wall_ms());
+        inner.deliver_lines(&self.partition, &lines, &time, |_| String::new(), None, told);
+        if was_ready {
+            inner.end_lost(&self.partition);
+            if self.partition.kind() == Kind::Nick {
+                inner.tell_monitors(&self.partition, was_there);
+            }
+        }
         inner.apply_early(&self.partition, told);
         drop(inner);
         self.moved.notify_waiters();
@@ -223,7 +240,7 @@ impl Replica {
     pub(super) fn transient(&self, line: &str, except: Option<&str>, told: &Told) {
         let inner = self.lock();
         let time = server_time(super::clock::wall_ms());
-        inner.deliver_lines(&[line.to_owned()], &time, |_| String::new(), except, told);
+        inner.deliver_lines(&self.partition, &[line.to_owned()], &time, |_| String::new(), except, told);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -276,7 +293,7 @@ impl Inner {
             kind => {
                 let time = server_time(entry.id.ms);
                 let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
-                self.deliver(&entry.body.lines, &time, msgid, origin, told);
+                self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
                 if kind == Kind::User {
                     self.end_revoked(entry);
                 }
@@ -305,6 +322,7 @@ impl Inner {
 
     fn deliver(
         &self,
+        partition: &Partition,
         lines: &[String],
         time: &str,
         msgid: impl Fn(usize) -> String,
@@ -312,12 +330,13 @@ impl Inner {
         told: &Told,
     ) {
         let Some(origin) = origin else {
-            return self.deliver_lines(lines, time, msgid, None, told);
+            return self.deliver_lines(partition, lines, time, msgid, None, told);
         };
         for (index, line) in lines.iter().enumerate() {
             let msgid = msgid(index);
             let Ok(message) = Message::parse(line) else { continue };
-            let rendering = Rendering::new(message, time, &msgid);
+            let in_channel = partition.kind() == Kind::Channel;
+            let rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
             if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
                 continue;
             }
@@ -325,11 +344,12 @@ impl Inner {
                 origin.client.queue.push(bytes);
             }
         }
-        self.deliver_lines(lines, time, msgid, Some(&origin.client.id), told);
+        self.deliver_lines(partition, lines, time, msgid, Some(&origin.client.id), told);
     }
 
     fn deliver_lines(
         &self,
+        partition: &Partition,
         lines: &[String],
         time: &str,
         msgid: impl Fn(usize) -> String,
@@ -343,7 +363,8 @@ impl Inner {
             // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
             let Ok(message) = Message::parse(line) else { continue };
             let msgid = msgid(index);
-            let mut rendering = Rendering::new(message, time, &msgid);
+            let in_channel = partition.kind() == Kind::Channel;
+            let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
             for (id, client) in &self.locals {
                 if except == Some(&**id) || !tell_once(&rendering, id, told) {
                     continue;
@@ -363,6 +384,34 @@ impl Inner {
         for client in self.locals.values() {
             let who = self.state.field("who").unwrap_or_else(|| partition.name());
             crate::command::monitor::tell(client, is_there, who);
+        }
+    }
+
+    /// A snapshot may show that local clients are members no more, or have lost their account: neither stays where it was.
+    fn end_lost(&mut self, partition: &Partition) {
+        match partition.kind() {
+            Kind::Channel => {
+                let members = &self.state.members;
+                let (here, gone) = std::mem::take(&mut self.locals)
+                    .into_iter()
+                    .partition(|(id, _)| members.contains_key(id));
+                self.locals = here;
+                let gone: HashMap<UserId, Arc<Client>> = gone;
+                for client in gone.into_values() {
+                    client.with_channels(|channels| channels.remove(partition.name()));
+                }
+            }
+            Kind::User => {
+                let owner = self.state.field("session").and_then(|value| value.split(' ').next());
+                for client in self.locals.values().filter(|client| client.profile().account.is_some()) {
+                    if self.state.field("removed").is_some() {
+                        client.queue.close("Account removed");
+                    } else if owner != Some(&*client.id) {
+                        client.queue.close("Logged in from elsewhere");
+                    }
+                }
+            }
+            _ => {}
         }
     }
 

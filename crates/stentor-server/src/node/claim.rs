@@ -8,7 +8,7 @@ use super::people::inbox_of;
 use crate::account::Account;
 use crate::config::DuplicateLogin;
 use crate::error::Error;
-use crate::fleet::sweep::{self, session_value};
+use crate::fleet::sweep;
 use crate::hub::{Decision, Refusal};
 use crate::session::{AccountClaim, NickClaim, Session};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, Writer};
@@ -46,7 +46,7 @@ impl From<crate::store::StoreError> for Refused {
 pub async fn account(session: &mut Session, account: &Account) -> Result<(), Refused> {
     let partition = Partition::account(&account.folded);
     let tenure = session.client.tenure();
-    let value = session_value(&session.client.id, tenure.writer());
+    let value = session.claim_value();
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
     session.index(&session.client.id, Some(&format!("{nick} {}", account.folded))).await?;
     for _ in 0..ATTEMPTS {
@@ -74,7 +74,6 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
                 folded: account.folded.clone(),
                 partition,
                 epoch: account.epoch,
-                value,
             });
             return Ok(());
         }
@@ -218,9 +217,10 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
     }
     let held = session.node.hub.hold(&partition).await?;
     held.add_local(session.client.clone());
-    if let Some(claim) = &session.account {
+    if session.account.is_some() {
+        let value = session.claim_value();
         // The claim may have been taken away before this session could hear of it.
-        let held_still = held.with_state(|state| state.field("session") == Some(&claim.value));
+        let held_still = held.with_state(|state| state.field("session") == Some(&value));
         if !held_still {
             return Err(Error::Close("Logged in from elsewhere".to_owned()));
         }

@@ -3,6 +3,7 @@
 mod admin;
 mod bootstrap;
 mod commits;
+mod fleet;
 mod invites;
 mod kit;
 mod logins;

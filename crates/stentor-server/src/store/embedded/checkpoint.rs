@@ -19,12 +19,13 @@ pub(super) fn run(connection: &Connection, asked: &Receiver<()>) {
 }
 
 /// A passive checkpoint stops nobody, but under steady load it never catches up, and the log grows. Past a limit the
-/// rest is done while the writer waits: little, since most has just been moved.
+/// rest is done while the writer waits: little, since a second passive one has just moved what came during the first.
 fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     let pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
     let logged = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
     if logged > LOG_LIMIT {
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], pages)?;
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
+        connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], pages)?;
     }
     Ok(())
 }

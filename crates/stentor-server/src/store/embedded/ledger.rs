@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::clock::Clock;
 use super::rows;
@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     ended: VecDeque<i64>,
     /// Lives that end with the transaction under way.
     ending: Vec<i64>,
+    /// A transaction has been begun, and neither held nor been taken back.
+    writing: bool,
     /// The last transaction failed.
     failing: bool,
 }
@@ -64,7 +66,9 @@ impl Ledger {
         let ended = rows::ended(&connection)?.into();
         let opened = clock.now();
         let (fresh, ending) = Default::default();
-        Ok(Self { connection, cache: Cache::new(limit), clock, opened, fresh, ended, ending, failing: false })
+        let cache = Cache::new(limit);
+        let (writing, failing) = (false, false);
+        Ok(Self { connection, cache, clock, opened, fresh, ended, ending, writing, failing })
     }
 
     /// Judges one commit and writes it into the transaction under way. The outcome holds once [`Ledger::settle`] has
@@ -166,20 +170,15 @@ impl Ledger {
     /// # Errors
     /// Nothing of it holds, or that is not known.
     pub(super) fn settle(&mut self) -> Result<Vec<(Partition, Arc<Entry>)>, StoreError> {
-        if !self.connection.is_autocommit()
-            && let Err(error) =
-                self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]))
-        {
-            // Where the disk is full, the mark that makes a transaction hold was not written. After other errors
-            // it may have been, and be found again after a crash.
-            let certain = matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            );
-            return Err(match self.abandon(error) {
-                StoreError::Unavailable(why) if !certain => StoreError::Unknown(why),
-                other => other,
-            });
+        if self.writing {
+            if let Err(error) = self.still_open() {
+                return Err(self.abandon(error));
+            }
+            let commit = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+            if let Err(error) = commit {
+                return Err(self.uncommitted(error));
+            }
+            self.writing = false;
         }
         if self.failing {
             self.failing = false;
@@ -188,6 +187,19 @@ impl Ledger {
         self.ended.extend(self.ending.drain(..));
         self.cache.settle();
         Ok(std::mem::take(&mut self.fresh))
+    }
+
+    /// Where the disk is full, the mark that makes a transaction hold was not written. After other errors it may have
+    /// been, and be found again after a crash.
+    fn uncommitted(&mut self, error: rusqlite::Error) -> StoreError {
+        let certain = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        );
+        match self.abandon(error) {
+            StoreError::Unavailable(why) if !certain => StoreError::Unknown(why),
+            other => other,
+        }
     }
 
     /// Takes the transaction back, in the file and in memory, and says what that means for its jobs.
@@ -201,6 +213,7 @@ impl Ledger {
         self.cache.take_back();
         self.fresh.clear();
         self.ending.clear();
+        self.writing = false;
         rows::failed(error)
     }
 
@@ -222,6 +235,7 @@ impl Ledger {
         self.begin_transaction()?;
         let more = rows::bury_slice(&self.connection, life)?;
         self.connection.execute_batch("COMMIT")?;
+        self.writing = false;
         if !more {
             self.ended.pop_front();
         }
@@ -298,9 +312,21 @@ impl Ledger {
         Ok(())
     }
 
-    fn begin_transaction(&self) -> rusqlite::Result<()> {
+    fn begin_transaction(&mut self) -> rusqlite::Result<()> {
+        if self.writing {
+            return self.still_open();
+        }
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.writing = true;
+        Ok(())
+    }
+
+    /// SQLite takes some transactions back by itself, after an error of the disk that another statement met. What was
+    /// written before must not be held for stored then.
+    fn still_open(&self) -> rusqlite::Result<()> {
         if self.connection.is_autocommit() {
-            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            let why = "the transaction was taken back after an error".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ABORT), Some(why)));
         }
         Ok(())
     }
@@ -333,5 +359,196 @@ impl Frozen {
             fields: Arc::new(rows::fields(connection, life.id)?),
             members: Map::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Durability;
+    use super::super::open::{Files, OpenMode};
+    use super::*;
+    use crate::store::Writer;
+
+    const EPOCH: Epoch = Epoch(7);
+
+    fn ledger(directory: &tempfile::TempDir) -> Ledger {
+        let connection = Files::of(directory.path()).database(OpenMode::Existing, Durability::Normal);
+        Ledger::new(connection.expect("it opens"), Arc::new(Clock::new()), 100).expect("it reads")
+    }
+
+    fn new_ledger() -> (tempfile::TempDir, Ledger) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = Files::of(directory.path());
+        files.prepare(OpenMode::Create).expect("it is writable");
+        drop(files.database(OpenMode::Create, Durability::Normal).expect("it is made"));
+        let ledger = ledger(&directory);
+        (directory, ledger)
+    }
+
+    /// Commits of `a@1` with rising numbers.
+    struct Author(u64);
+
+    impl Author {
+        fn commit(&mut self, ledger: &mut Ledger, partition: &Partition, life: Life, changes: &[Change]) {
+            self.0 += 1;
+            let commit = Commit {
+                partition: partition.clone(),
+                life,
+                guards: Vec::new(),
+                changes: changes.to_vec(),
+                lines: vec![":a!u@h PRIVMSG #x :hi".into()],
+                by: By { writer: Writer::new("a", 1), number: self.0 },
+                deadline: StoreTime(u64::MAX),
+            };
+            let outcome = ledger.commit(commit);
+            assert!(matches!(outcome, Ok(Outcome::Committed(_))), "{outcome:?}");
+        }
+    }
+
+    fn set(name: &str, value: &str) -> Change {
+        Change::Set(name.into(), value.into())
+    }
+
+    fn member(id: &str) -> Change {
+        Change::SetMember(id.into(), "m".into())
+    }
+
+    #[test]
+    fn whatever_a_failed_transaction_did_is_taken_back() {
+        let (directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, ending, renewed) =
+            (Partition::channel("#x"), Partition::channel("#end"), Partition::channel("#renew"));
+        let (index, nick, new) =
+            (Partition::index(&Writer::new("a", 1)), Partition::nick("a"), Partition::fleet());
+        for partition in [&room, &ending, &renewed, &index] {
+            let changes = [set("topic", "old"), set("~key", "k"), member("1")];
+            author.commit(&mut ledger, partition, Life::Begin(EPOCH), &changes);
+        }
+        for _ in 1..1000 {
+            author.commit(&mut ledger, &index, Life::Within(EPOCH), &[]);
+        }
+        ledger.settle().expect("it holds");
+        let all = [&room, &ending, &renewed, &index, &nick, &new];
+        for partition in all {
+            ledger.load(partition).expect("it is read");
+        }
+        let state = |ledger: &Ledger| all.map(|partition| format!("{:?}", ledger.cache.get(partition)));
+        let before = state(&ledger);
+
+        let changes =
+            [set("topic", "new"), set("topic", "newer"), Change::Unset("~key".into()), set("a", "b")];
+        author.commit(&mut ledger, &room, Life::Within(EPOCH), &changes);
+        author.commit(
+            &mut ledger,
+            &room,
+            Life::Within(EPOCH),
+            &[member("2"), Change::UnsetMember("1".into())],
+        );
+        author.commit(&mut ledger, &ending, Life::End(EPOCH), &[]);
+        author.commit(&mut ledger, &ending, Life::Begin(Epoch(8)), &[member("3")]);
+        author.commit(&mut ledger, &renewed, Life::Renew(EPOCH, Epoch(9)), &[set("topic", "other")]);
+        author.commit(&mut ledger, &renewed, Life::End(Epoch(9)), &[]);
+        author.commit(&mut ledger, &index, Life::Within(EPOCH), &[set("topic", "new")]);
+        author.commit(&mut ledger, &nick, Life::Begin(EPOCH), &[]);
+        author.commit(&mut ledger, &new, Life::Begin(EPOCH), &[set("a", "b")]);
+        assert_ne!(state(&ledger), before);
+        let _refused = ledger.abandon(rusqlite::Error::InvalidQuery);
+        assert_eq!(state(&ledger), before);
+        assert!(!ledger.has_leftovers(), "what did not end is not buried");
+        assert_eq!(ledger.settle().expect("nothing to do"), []);
+
+        // What the file holds is what memory holds, but for the members.
+        let mut read_again = super::tests::ledger(&directory);
+        for partition in [&room, &ending, &renewed] {
+            read_again.load(partition).expect("it is read");
+            let facts = |ledger: &Ledger| {
+                let alive =
+                    ledger.cache.get(partition).and_then(|slot| slot.alive.as_ref()).expect("it lives");
+                (alive.row, alive.epoch, alive.last.clone(), alive.fields.clone())
+            };
+            assert_eq!(facts(&read_again), facts(&ledger));
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_the_database_took_back_is_noticed() {
+        let (_directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, other) = (Partition::channel("#x"), Partition::channel("#y"));
+        for goes_on in [false, true] {
+            author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[]);
+            ledger.connection.execute_batch("ROLLBACK").expect("one is open");
+            if goes_on {
+                let begun = ledger.begin_transaction();
+                assert!(begun.is_err(), "no second transaction passes for the rest of the first");
+            }
+            assert!(matches!(ledger.settle(), Err(StoreError::Unavailable(_))));
+            assert!(matches!(ledger.look(&room), Look::Hot(None)));
+        }
+        author.commit(&mut ledger, &other, Life::Begin(EPOCH), &[]);
+        assert_eq!(ledger.settle().expect("it holds").len(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_and_writing_goes_on_when_there_is_space() {
+        let (_directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let room = Partition::channel("#x");
+        author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[]);
+        ledger.settle().expect("it holds");
+        let pages = |ledger: &Ledger, limit: i64| {
+            let limited = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            ledger
+                .connection
+                .pragma_update_and_check(None, "max_page_count", limit, limited)
+                .expect("a limit")
+        };
+        pages(&ledger, 1);
+        let large = Commit {
+            partition: room.clone(),
+            life: Life::Within(EPOCH),
+            guards: Vec::new(),
+            changes: vec![set("topic", &"x".repeat(100_000))],
+            lines: Vec::new(),
+            by: By { writer: Writer::new("a", 1), number: 2 },
+            deadline: StoreTime(u64::MAX),
+        };
+        let refused = match ledger.commit(large.clone()) {
+            Err(Trouble::Transaction(error)) => ledger.abandon(error),
+            Ok(_) => ledger.settle().expect_err("there is no space"),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        pages(&ledger, 1_000_000);
+        assert!(matches!(ledger.commit(large), Ok(Outcome::Committed(_))));
+        assert_eq!(ledger.settle().expect("it holds").len(), 1);
+    }
+
+    #[test]
+    fn what_ended_lives_leave_is_removed_also_by_the_next_process() {
+        let (directory, mut ledger) = new_ledger();
+        let mut author = Author(0);
+        let (room, kept) = (Partition::channel("#x"), Partition::channel("#kept"));
+        author.commit(&mut ledger, &kept, Life::Begin(EPOCH), &[set("topic", "t")]);
+        author.commit(&mut ledger, &room, Life::Begin(EPOCH), &[set("topic", "t")]);
+        for _ in 0..1200 {
+            author.commit(&mut ledger, &room, Life::Within(EPOCH), &[]);
+        }
+        author.commit(&mut ledger, &room, Life::End(EPOCH), &[]);
+        ledger.settle().expect("it holds");
+        ledger.remove_leftovers().expect("a slice is removed");
+        assert!(ledger.has_leftovers(), "a long log takes several slices");
+        drop(ledger);
+
+        let mut ledger = super::tests::ledger(&directory);
+        while ledger.has_leftovers() {
+            ledger.remove_leftovers().expect("a slice is removed");
+        }
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            ledger.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        assert_eq!(["partitions", "entries", "fields", "ended"].map(count), [1, 1, 1, 0]);
     }
 }

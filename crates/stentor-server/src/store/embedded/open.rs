@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -150,7 +150,7 @@ impl Files {
     pub(super) fn connect(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
         let connection =
             Connection::open_with_flags(&self.database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_handler(Some(wait_for_lock))?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
@@ -217,8 +217,15 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// How long a connection waits for another one's lock. Only checkpoints and people with `sqlite3` hold any.
-const BUSY: Duration = Duration::from_secs(10);
+/// Waits a little for another connection's lock, which only checkpoints and people with `sqlite3` hold. SQLite's own
+/// waits grow to a tenth of a second, and every commit would wait with them.
+fn wait_for_lock(attempts: i32) -> bool {
+    thread::sleep(Duration::from_millis(1));
+    attempts < BUSY
+}
+
+/// How often a connection waits for another one's lock before it gives up: ten seconds.
+const BUSY: i32 = 10_000;
 
 /// How much of the file the writer may keep in memory, in KiB.
 const CACHE_KIB: i64 = 65_536;

@@ -81,7 +81,10 @@ impl Asker<'_> {
         for kind in keys::KINDS {
             let probe =
                 Call::script(Script::Probe, &keys::probe_keys(kind)).args(&[&keys::probe_channel(kind)]);
-            self.ask(probe).await?;
+            self.ask(probe).await.map_err(|error| match error {
+                ConnectError::Refused(why) => ConnectError::Refused(format!("{why} (a right is missing)")),
+                other => other,
+            })?;
         }
         Ok(())
     }

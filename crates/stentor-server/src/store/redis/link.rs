@@ -415,3 +415,96 @@ const MAX_OUT: usize = 1 << 20;
 const READ_SIZE: usize = 16 << 10;
 /// The longest reply: a partition with a great many members, or a long page of its log.
 const MAX_REPLY: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::RedisSettings;
+    use super::*;
+
+    /// A server that greets as Redis does and then behaves badly.
+    struct Rogue {
+        stream: TcpStream,
+        decoder: Decoder,
+        inbox: BytesMut,
+    }
+
+    impl Rogue {
+        async fn accept(listener: &TcpListener) -> Self {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut rogue = Self { stream, decoder: Decoder::new(1 << 20), inbox: BytesMut::new() };
+            rogue.answer("%0\r\n").await;
+            for _ in Script::ALL {
+                rogue.answer("$1\r\nx\r\n").await;
+            }
+            rogue
+        }
+
+        /// Awaits a command and answers it.
+        async fn answer(&mut self, reply: &str) {
+            while self.decoder.next(&mut self.inbox).expect("a command").is_none() {
+                assert_ne!(self.stream.read_buf(&mut self.inbox).await.expect("bytes"), 0);
+            }
+            self.stream.write_all(reply.as_bytes()).await.expect("it is sent");
+        }
+    }
+
+    /// A link to a listener, and the server's end of its first connection.
+    async fn link() -> (Link, Rogue, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let settings = RedisSettings::new(&format!("redis://127.0.0.1:{port}"));
+        let connector = Arc::new(Connector::new(&settings).await.expect("an address"));
+        let (ready, rogue) = tokio::join!(Ready::open(&connector), Rogue::accept(&listener));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let timeout = Duration::from_secs(10);
+        let link = Link::start(connector, ready.expect("it greets"), timeout, Arc::default(), &tasks, stop);
+        (link, rogue, listener)
+    }
+
+    fn owned(by: &str) -> Call {
+        let mut call = Call::plain(&["WRITE", by]);
+        call.own = Some(by.to_owned());
+        call
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_another_command_is_never_taken_for_ones_own() {
+        let (link, mut rogue, listener) = link().await;
+        let first = link.submit(owned("a@1#1")).expect("there is room");
+        let second = link.submit(owned("a@1#2")).expect("there is room");
+        rogue.answer("*2\r\n$5\r\na@1#2\r\n+done\r\n").await;
+        assert!(matches!(answer(first).await, Err(StoreError::Unknown(_))));
+        assert!(matches!(answer(second).await, Err(StoreError::Unknown(_) | StoreError::Unavailable(_))));
+        // The connection cannot be trusted any more, and the next one can.
+        let mut rogue = Rogue::accept(&listener).await;
+        let (third, ()) = tokio::join!(
+            async {
+                loop {
+                    match link.call(owned("a@1#3")).await {
+                        Err(StoreError::Unavailable(_)) => tokio::task::yield_now().await,
+                        other => break other,
+                    }
+                }
+            },
+            rogue.answer("*2\r\n$5\r\na@1#3\r\n+done\r\n"),
+        );
+        assert!(third.is_ok(), "{third:?}");
+    }
+
+    #[tokio::test]
+    async fn what_never_left_is_unavailable_and_what_did_is_unknown() {
+        let (link, rogue, listener) = link().await;
+        let sent = link.submit(owned("a@1#1")).expect("there is room");
+        while rogue.stream.peek(&mut [0]).await.expect("bytes") == 0 {}
+        // No socket takes all of this from a server that does not read.
+        let long = link.submit(owned(&"x".repeat(32 << 20))).expect("there is room");
+        let behind = link.submit(owned("a@1#3")).expect("there is room");
+        drop(listener);
+        drop(rogue);
+        assert!(matches!(answer(sent).await, Err(StoreError::Unknown(_))));
+        assert!(matches!(answer(long).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(answer(behind).await, Err(StoreError::Unavailable(_))));
+    }
+}

@@ -93,11 +93,13 @@ impl RedisStore {
         let run = Run::first(first, &channel).await.map_err(inspect::of_store)?;
 
         let (heard_sender, heard) = watch::channel(0);
+        let (standing_sender, standing) = watch::channel(false);
         let sink = Arc::new(OnceLock::new());
         let setup = Setup {
             connector: Arc::clone(&connector),
             heartbeat: channel.clone(),
             heard: heard_sender,
+            standing: standing_sender,
             sink: Arc::clone(&sink),
             trouble: Arc::clone(&trouble),
             timeout: settings.command_timeout,
@@ -114,6 +116,7 @@ impl RedisStore {
             sink: Arc::clone(&sink),
             channel,
             heard,
+            standing,
             trouble,
             facts: Arc::clone(&facts),
             interval: settings.heartbeat,
@@ -286,6 +289,12 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore").field("address", &self.connector.address).finish_non_exhaustive()
     }
 }
+
+/// What an ACL user needs, in the words of `ACL SETUSER`; login and password come on top. With `+config|get` as well,
+/// `stentor status` can tell how often the append-only file is synced.
+pub const ACL_RULES: &str = "~{* &{* -@all +hello +select +ping +info +time +get +set +script|load +evalsha +eval \
+    +hget +hset +hmget +hgetall +hlen +hexists +hdel +xadd +xlen +xrange +xrevrange +xtrim \
+    +exists +unlink +persist +pexpireat +pexpiretime +spublish +ssubscribe +sunsubscribe";
 
 fn millis(duration: Duration) -> String {
     // A century is as good as for ever, and a number that scripts count with exactly.

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{ConnectError, Connection, Connector, Stream, of_reply};
+use super::keys;
 use super::link::{Backoff, refusal, write_some};
 use super::reply::{self, Message};
-use super::resp::{self, Decoder, Value};
-use super::{keys, resp::command};
+use super::resp::{self, Decoder, Value, command};
 use crate::store::{Event, Partition, Sink, StoreError};
 
 /// The callers' end of the subscriptions.
@@ -35,6 +35,8 @@ pub(super) struct Setup {
     pub(super) heartbeat: String,
     /// Where the newest number that was heard there is put.
     pub(super) heard: watch::Sender<u64>,
+    /// Where it is put whether all subscriptions stand.
+    pub(super) standing: watch::Sender<bool>,
     /// Who receives the events, once there is someone.
     pub(super) sink: Arc<OnceLock<Arc<dyn Sink>>>,
     /// Told when the connection is lost.
@@ -83,7 +85,7 @@ impl Subscriber {
             confirmed.await.unwrap_or_else(|_| Err(closed()))
         };
         let Ok(result) = tokio::time::timeout(self.timeout, asked).await else {
-            self.unwatch(channel).await;
+            let _ = self.orders.send(Order::GiveUp(channel)).await;
             return Err(StoreError::Unavailable("a subscription was not confirmed in time".to_owned()));
         };
         result
@@ -118,6 +120,8 @@ type Confirm = oneshot::Sender<Result<(), StoreError>>;
 enum Order {
     Watch(Partition, String, Confirm),
     Unwatch(String, oneshot::Sender<()>),
+    /// Whoever asked for this channel waits no longer.
+    GiveUp(String),
     AllLost(oneshot::Sender<()>),
     Reopen,
 }
@@ -140,6 +144,8 @@ struct Watched {
     /// Whether entries may have been missed, which is said once the subscription stands.
     lost: bool,
     waiting: Vec<Confirm>,
+    /// Whether anybody has been told that it is watched.
+    told: bool,
 }
 
 /// What the server has yet to answer.
@@ -174,6 +180,7 @@ impl Reader {
                 watched.lost |= watched.confirmed;
                 watched.confirmed = false;
             }
+            self.setup.standing.send_replace(false);
             self.setup.trouble.notify_one();
             connection = self.reconnect().await;
         }
@@ -249,9 +256,7 @@ impl Reader {
     fn take_order(&mut self, order: Order, wire: Option<&mut Wire>) {
         match order {
             Order::Watch(partition, channel, confirm) => match self.watched.get_mut(&channel) {
-                Some(watched) if watched.confirmed => {
-                    let _ = confirm.send(Ok(()));
-                }
+                Some(watched) if watched.confirmed => watched.told |= confirm.send(Ok(())).is_ok(),
                 Some(watched) => watched.waiting.push(confirm),
                 None => {
                     self.tokens += 1;
@@ -260,17 +265,21 @@ impl Reader {
                         wire.subscribe(&channel, token);
                     }
                     let waiting = vec![confirm];
-                    let watched = Watched { partition, token, confirmed: false, lost: false, waiting };
+                    let watched =
+                        Watched { partition, token, confirmed: false, lost: false, waiting, told: false };
                     self.watched.insert(channel, watched);
                 }
             },
             Order::Unwatch(channel, told) => {
-                if self.watched.remove(&channel).is_some()
-                    && let Some(wire) = wire
-                {
-                    wire.unsubscribe(&channel);
-                }
+                self.unwatch(&channel, wire);
                 let _ = told.send(());
+            }
+            Order::GiveUp(channel) => {
+                let unwanted =
+                    |watched: &Watched| !watched.told && watched.waiting.iter().all(Confirm::is_closed);
+                if self.watched.get(&channel).is_some_and(unwanted) {
+                    self.unwatch(&channel, wire);
+                }
             }
             Order::AllLost(told) => {
                 for watched in self.watched.values_mut() {
@@ -282,6 +291,14 @@ impl Reader {
                 let _ = told.send(());
             }
             Order::Reopen => {}
+        }
+    }
+
+    fn unwatch(&mut self, channel: &str, wire: Option<&mut Wire>) {
+        if self.watched.remove(channel).is_some()
+            && let Some(wire) = wire
+        {
+            wire.unsubscribe(channel);
         }
     }
 
@@ -344,6 +361,10 @@ impl Reader {
     }
 
     fn confirmed(&mut self, channel: &str, token: u64) {
+        if channel == self.setup.heartbeat {
+            self.setup.standing.send_replace(true);
+            return;
+        }
         let Some(watched) = self.watched.get_mut(channel).filter(|watched| watched.token == token) else {
             return;
         };
@@ -352,7 +373,7 @@ impl Reader {
             deliver(&self.setup.sink, Event::Lost(watched.partition.clone()));
         }
         for confirm in watched.waiting.drain(..) {
-            let _ = confirm.send(Ok(()));
+            watched.told |= confirm.send(Ok(())).is_ok();
         }
     }
 
@@ -435,3 +456,71 @@ const MAX_OUT: usize = 1 << 20;
 const READ_SIZE: usize = 64 << 10;
 /// The longest publication; the longest body of a commit is well below.
 const MAX_PUSH: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use stentor_testing::RedisOptions;
+
+    use super::super::RedisSettings;
+    use super::*;
+
+    /// The partitions for which `Lost` was said, in order.
+    #[derive(Debug, Default)]
+    struct Losses(Mutex<Vec<Partition>>, Notify);
+
+    impl Sink for Losses {
+        fn deliver(&self, event: Event) {
+            if let Event::Lost(partition) = event {
+                self.0.lock().expect("no test panicked here").push(partition);
+                self.1.notify_one();
+            }
+        }
+    }
+
+    /// In a cluster the server itself ends subscriptions: when it gives a slot away, it says `sunsubscribe` unasked.
+    #[tokio::test]
+    async fn a_subscription_that_the_server_ends_is_taken_again() {
+        let server =
+            RedisOptions::new().conf("cluster-enabled yes").conf("cluster-require-full-coverage no").start();
+        let all = server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        assert_eq!(all, "OK");
+        let connector =
+            Arc::new(Connector::new(&RedisSettings::new(&server.url())).await.expect("an address"));
+        let (tasks, stop, losses) = (TaskTracker::new(), CancellationToken::new(), Arc::<Losses>::default());
+        let sink: Arc<OnceLock<Arc<dyn Sink>>> = Arc::default();
+        assert!(sink.set(losses.clone()).is_ok());
+        let setup = Setup {
+            connector: Arc::clone(&connector),
+            heartbeat: keys::heartbeat_channel("test"),
+            heard: watch::channel(0).0,
+            standing: watch::channel(false).0,
+            sink,
+            trouble: Arc::default(),
+            timeout: Duration::from_secs(5),
+        };
+        // Rights are tried on channels of many slots, which one connection may only have where one node has them all.
+        let connection = Subscriber::open(&connector).await.expect("it may subscribe");
+        let subscriber = Subscriber::start(setup, connection, &tasks, stop.clone());
+        let (kept, moved) = (Partition::channel("#kept"), Partition::channel("#moved"));
+        for partition in [&kept, &moved] {
+            subscriber.watch(partition, keys::channel(partition, 0)).await.expect("it is watched");
+        }
+
+        let slot = server.cli(&["CLUSTER", "KEYSLOT", &keys::channel(&moved, 0)]);
+        assert_eq!(server.cli(&["CLUSTER", "DELSLOTS", &slot]), "OK");
+        assert_eq!(server.cli(&["CLUSTER", "ADDSLOTS", &slot]), "OK");
+        while !losses.0.lock().expect("no test panicked here").contains(&moved) {
+            tokio::time::timeout(Duration::from_secs(20), losses.1.notified()).await.expect("Lost is said");
+        }
+        assert_eq!(
+            server.cli(&["SPUBLISH", &keys::channel(&moved, 0), "T"]),
+            "1",
+            "the subscription stands again"
+        );
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}

@@ -24,6 +24,8 @@ pub(super) struct Watchman {
     pub(super) channel: String,
     /// The newest number that was heard there.
     pub(super) heard: watch::Receiver<u64>,
+    /// Whether all subscriptions stand.
+    pub(super) standing: watch::Receiver<bool>,
     /// Told when a connection is lost.
     pub(super) trouble: Arc<Notify>,
     pub(super) facts: Arc<Mutex<Facts>>,
@@ -83,31 +85,42 @@ impl Watchman {
         match self.check().await {
             Ok(()) => return Ok(()),
             Err(Trouble::Commands(_)) => tokio::time::sleep(SECOND_TRY).await,
-            Err(Trouble::Silence) => self.subscriber.reopen().await,
+            Err(Trouble::Silence) => {}
         }
-        self.check().await.map_err(|trouble| match trouble {
-            Trouble::Commands(why) => why,
-            Trouble::Silence => "what it publishes does not arrive".to_owned(),
-        })
+        match self.check().await {
+            Ok(()) => Ok(()),
+            Err(Trouble::Commands(why)) => Err(why),
+            Err(Trouble::Silence) => {
+                self.subscriber.reopen().await;
+                Err("what it publishes does not arrive".to_owned())
+            }
+        }
     }
 
-    /// Sends a heartbeat and waits for it to arrive, and asks the other connections whether they are there.
+    /// Asks every connection whether it is there, then sends a heartbeat and waits for it to arrive.
     async fn check(&mut self) -> Result<(), Trouble> {
-        let (first, others) = self.links.split_first().expect("there is at least one connection");
-        self.sent += 1;
         let commands = |error: StoreError| Trouble::Commands(error.to_string());
-        let run = beat(first, &self.channel, self.sent).await.map_err(commands)?;
-        for link in others {
+        for link in self.links.iter() {
             link.call(Call::plain(&["PING"])).await.map_err(commands)?;
         }
-        let sent = self.sent;
-        let heard = self.heard.wait_for(|number| *number >= sent);
-        tokio::time::timeout(self.timeout, heard)
+        let first = self.links.first().expect("there is at least one connection");
+        let silence = |_| Trouble::Silence;
+        // A heartbeat that nobody listens for would be lost.
+        tokio::time::timeout(self.timeout, self.standing.wait_for(|stands| *stands))
             .await
-            .map_err(|_| Trouble::Silence)?
+            .map_err(silence)?
+            .map_err(|_| Trouble::Silence)?;
+        self.sent += 1;
+        let sent = self.sent;
+        let run = beat(first, &self.channel, sent).await.map_err(commands)?;
+        tokio::time::timeout(self.timeout, self.heard.wait_for(|number| *number >= sent))
+            .await
+            .map_err(silence)?
             .map_err(|_| Trouble::Silence)?;
         if run != self.run {
-            tracing::warn!(store = %self.connector.address, "the store was restarted or emptied; everything is compared");
+            let address = &self.connector.address;
+            tracing::warn!(store = %address, "the store was restarted or emptied; everything is compared");
+            self.inspect().await.map_err(|error| Trouble::Commands(error.to_string()))?;
             self.run = run;
             self.subscriber.all_lost().await;
         }
@@ -133,12 +146,17 @@ impl Watchman {
 
     async fn recover(&mut self) -> Result<(), String> {
         self.check_twice().await?;
-        let first = self.links.first().expect("there is at least one connection");
-        // Whether it may be created was settled at the start; a store that was emptied meanwhile is marked again.
-        let facts = inspect::inspect(first, &self.connector.address, true).await;
-        let facts = facts.map_err(|error: ConnectError| error.to_string())?;
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+        self.inspect().await.map_err(|error| error.to_string())?;
         self.subscriber.all_lost().await;
+        Ok(())
+    }
+
+    /// Whether the server can still be relied upon. A store that was emptied meanwhile is marked again: that it may be
+    /// created was settled at the start.
+    async fn inspect(&self) -> Result<(), ConnectError> {
+        let first = self.links.first().expect("there is at least one connection");
+        let facts = inspect::inspect(first, &self.connector.address, true).await?;
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
         Ok(())
     }
 

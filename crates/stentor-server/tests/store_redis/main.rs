@@ -1,4 +1,9 @@
-//! The store in Redis, on real servers: the conformance suite, and what becomes of it when servers fail.
+//! The store in Redis, on real servers: the conformance suite, which servers it works with, and what becomes of it when
+//! servers, connections and data fail.
+
+mod connecting;
+mod faults;
+mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,0 +1,119 @@
+//! What the tests of stores share: a receiver of events, and commits in short words.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stentor_server::store::{
+    By, Change, Commit, Entry, Epoch, Event, Life, Outcome, Partition, Sink, Store, StoreError, StoreTime,
+    Writer,
+};
+use tokio::sync::Notify;
+
+/// Records all that a store delivers.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    events: Mutex<Vec<Event>>,
+    news: Notify,
+}
+
+impl Sink for Recorder {
+    fn deliver(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.news.notify_waiters();
+    }
+}
+
+impl Recorder {
+    /// A recorder that receives what `store` delivers.
+    pub(crate) fn of(store: &dyn Store) -> Arc<Self> {
+        let recorder = Arc::<Self>::default();
+        store.attach(recorder.clone());
+        recorder
+    }
+
+    /// What has come so far.
+    pub(crate) fn so_far(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until an event from the one at `from` on is `wanted`; returns the index after it.
+    pub(crate) async fn until(&self, from: usize, what: &str, wanted: impl Fn(&Event) -> bool) -> usize {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            let events = self.so_far();
+            if let Some(at) = events.iter().skip(from).position(&wanted) {
+                return from + at + 1;
+            }
+            assert!(tokio::time::timeout(PATIENCE, news).await.is_ok(), "no {what} after {events:?}");
+        }
+    }
+
+    pub(crate) async fn until_lost(&self, from: usize, partition: &Partition) -> usize {
+        self.until(from, "Lost", |event| matches!(event, Event::Lost(of) if of == partition)).await
+    }
+
+    pub(crate) async fn until_away(&self, from: usize) -> usize {
+        self.until(from, "Away", |event| matches!(event, Event::Away)).await
+    }
+
+    pub(crate) async fn until_back(&self, from: usize) -> usize {
+        self.until(from, "Back", |event| matches!(event, Event::Back)).await
+    }
+
+    pub(crate) async fn until_entry(&self, from: usize, entry: &Entry) -> usize {
+        self.until(from, "entry", |event| matches!(event, Event::Entry(_, had) if had.as_ref() == entry))
+            .await
+    }
+
+    pub(crate) fn count(&self, counted: impl Fn(&Event) -> bool) -> usize {
+        self.so_far().iter().filter(|event| counted(event)).count()
+    }
+}
+
+/// A commit by `a@1` without guards, whose deadline is far away.
+pub(crate) fn commit(partition: &Partition, life: Life, number: u64, line: &str) -> Commit {
+    Commit {
+        partition: partition.clone(),
+        life,
+        guards: Vec::new(),
+        changes: vec![Change::Set("topic".to_owned(), line.to_owned())],
+        lines: vec![format!(":a!u@h PRIVMSG #x :{line}")],
+        by: By { writer: Writer::new("a", 1), number },
+        deadline: StoreTime(u64::MAX),
+    }
+}
+
+/// Creates a partition with the epoch 7 under number 1.
+pub(crate) async fn begin(store: &dyn Store, partition: &Partition) -> Arc<Entry> {
+    committed(store, commit(partition, Life::Begin(EPOCH), 1, "begin")).await
+}
+
+/// What was committed; anything else is a failure.
+pub(crate) async fn committed(store: &dyn Store, commit: Commit) -> Arc<Entry> {
+    match store.commit(commit).await {
+        Ok(Outcome::Committed(entry)) => entry,
+        other => panic!("not committed: {other:?}"),
+    }
+}
+
+/// Repeats a commit, as a node does, until the store says what became of it.
+pub(crate) async fn persist(store: &dyn Store, commit: Commit) -> Outcome {
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match store.commit(commit.clone()).await {
+            Ok(outcome) => return outcome,
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
+                assert!(tokio::time::Instant::now() < patience, "the store does not come back");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The epoch of the partitions here.
+pub(crate) const EPOCH: Epoch = Epoch(7);
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,127 @@
+//! A node in this process with a real store, and clients that talk to it over sockets.
+//!
+//! There are no sleeps: a test waits for a line, or for the PONG that follows all that a command caused.
+
+// Each test binary uses a part of this.
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of what they share")]
+
+mod client;
+pub(crate) mod message;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use stentor_server::account::Password;
+use stentor_server::config::Config;
+use stentor_server::connection;
+use stentor_server::node::Node;
+use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
+use tokio::net::TcpListener;
+
+pub(crate) use client::TestClient;
+pub(crate) use message::{Said, command, numeric};
+
+/// A node with an embedded store of its own, and one plaintext listener on loopback.
+pub(crate) struct TestServer {
+    /// The node, for what no client can ask.
+    pub(crate) node: Arc<Node>,
+    address: SocketAddr,
+    _directory: tempfile::TempDir,
+}
+
+impl TestServer {
+    /// A node that lets guests in, hashes cheaply and has no limits on how fast clients send.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut all: BTreeMap<&str, &str> = BTreeMap::from(DEFAULTS);
+        all.extend(settings.iter().copied());
+        let mut text = String::new();
+        for (key, value) in all {
+            let _ = writeln!(text, "{key} = {value}");
+        }
+        let _ = writeln!(text, "data.dir = '{}'", directory.path().display());
+        let config = Config::from_text(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
+            .expect("the store opens");
+        let node = Node::start(config, NODE, store).await.expect("the node starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        node.tasks.spawn(accept(node.clone(), listener));
+        Self { node, address, _directory: directory }
+    }
+
+    /// A connection that has said nothing yet.
+    pub(crate) async fn connect(&self) -> TestClient {
+        TestClient::connect(self.address).await
+    }
+
+    /// A guest, welcomed, without capabilities.
+    pub(crate) async fn client(&self, nick: &str) -> TestClient {
+        self.client_with(nick, &[]).await
+    }
+
+    /// A guest, welcomed, with these capabilities.
+    pub(crate) async fn client_with(&self, nick: &str, capabilities: &[&str]) -> TestClient {
+        let mut client = self.connect().await;
+        client.register(nick, None, capabilities).await;
+        client
+    }
+
+    /// A client that is logged in to the account of its nick, with these capabilities.
+    pub(crate) async fn login(&self, account: &str, password: &str, capabilities: &[&str]) -> TestClient {
+        let mut client = self.connect().await;
+        client.register(account, Some(password), capabilities).await;
+        client
+    }
+
+    /// Makes an account.
+    pub(crate) async fn account(&self, name: &str, password: &str) {
+        let password = Password::new(password).expect("a test's password is legal");
+        self.node.accounts.add(name, &password).await.expect("the account can be made");
+    }
+
+    /// What the server calls itself.
+    pub(crate) fn name(&self) -> &str {
+        &self.node.server_name
+    }
+
+    /// Ends the node as SIGTERM does.
+    pub(crate) async fn shutdown(self) {
+        self.node.shutdown().await;
+    }
+}
+
+async fn accept(node: Arc<Node>, listener: TcpListener) {
+    loop {
+        let (stream, from) = tokio::select! {
+            () = node.drain.cancelled() => return,
+            () = node.stop.cancelled() => return,
+            accepted = listener.accept() => accepted.expect("loopback accepts"),
+        };
+        let _ = stream.set_nodelay(true);
+        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false));
+    }
+}
+
+/// The node's name, and so the server's.
+const NODE: &str = "test.example";
+
+/// What differs from the configuration's own defaults.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("accounts.bcrypt_cost", "4"),
+    ("accounts.required", "false"),
+    ("accounts.registration", "'open'"),
+    ("limits.lines_per_second", "0"),
+    ("limits.connections_per_address", "0"),
+    ("limits.unregistered_per_address", "0"),
+    ("limits.registration_timeout", "0"),
+    ("limits.ping_interval", "0"),
+    ("drain.time", "0"),
+];

@@ -1,0 +1,102 @@
+//! How the commands for operators reach a store: through the node that has it open, or by opening it.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use stentor_server::account::{Accounts, Hasher, Rules};
+use stentor_server::admin::{
+    AdminClient, AdminContext, AdminError, AdminRequest, AdminResponse, Fault, StoreStatus, execute,
+    socket_path,
+};
+use stentor_server::commit_identity::Committer;
+use stentor_server::config::Config;
+use stentor_server::invite::Invites;
+use stentor_server::store::configured::{self, OpenStoreError};
+use stentor_server::store::embedded::{OpenError, OpenMode};
+
+use crate::failure::Failure;
+use crate::output;
+
+/// A way to ask for things.
+pub(crate) enum Operator {
+    /// The node that has the embedded store open.
+    Node(AdminClient),
+    /// The store itself.
+    Store(AdminContext),
+}
+
+/// Runs `work`, which may wait, to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+impl Operator {
+    /// Finds the way. A fleet's store is opened beside its nodes.
+    pub(crate) async fn find(config: &Config) -> Result<Self, Failure> {
+        if config.redis.is_none() {
+            let path = socket_path(&config.data.dir);
+            match AdminClient::connect(&path).await {
+                Ok(client) => return Ok(Self::Node(client)),
+                // No node can listen where no socket fits.
+                Err(AdminError::NoNode(_) | AdminError::TooLong(_)) => {}
+                Err(error) => {
+                    return Err(Failure::Store(format!("the running node cannot be reached: {error}")));
+                }
+            }
+        }
+        let opened = configured::open(config, OpenMode::Existing).await.map_err(explain)?;
+        for text in &opened.warnings {
+            output::warning(text);
+        }
+        let committer = Committer::standalone(Arc::clone(&opened.store));
+        let accounts = Accounts::new(committer.clone(), Arc::new(Hasher::of(config)), Rules::of(config));
+        Ok(Self::Store(AdminContext {
+            accounts: Arc::new(accounts),
+            invites: Arc::new(Invites::new(committer)),
+            status: Arc::new(StoreStatus(opened.store)),
+        }))
+    }
+
+    /// Asks for something. A refusal is a failure.
+    pub(crate) async fn ask(&mut self, request: impl Into<AdminRequest>) -> Result<AdminResponse, Failure> {
+        let request = request.into();
+        let response = match self {
+            Self::Node(client) => client.ask(&request).await.map_err(|error| {
+                Failure::Failed(format!(
+                    "the node's answer did not arrive, so it may or may not be done: {error}"
+                ))
+            })?,
+            Self::Store(context) => execute(request, context).await,
+        };
+        match response {
+            AdminResponse::Failed { fault: Fault::Store, message } => Err(Failure::Store(message)),
+            AdminResponse::Failed { message, .. } => Err(Failure::Failed(message)),
+            done => Ok(done),
+        }
+    }
+
+    /// Lets go of the store.
+    pub(crate) async fn close(self) {
+        if let Self::Store(context) = self {
+            context.accounts.committer().store().close().await;
+        }
+    }
+}
+
+/// An answer that belongs to another question: the node is of a version that sees it differently.
+pub(crate) fn unexpected(response: &AdminResponse) -> Failure {
+    Failure::Failed(format!("the node answered something else: {response:?}"))
+}
+
+fn explain(error: OpenStoreError) -> Failure {
+    let hint = match &error {
+        OpenStoreError::Embedded(OpenError::NotFound(_)) => {
+            "\n`stentor serve` makes one; --data names its directory"
+        }
+        OpenStoreError::Embedded(OpenError::Locked { .. }) => {
+            "\nnothing listens on its socket; if a node is just starting, try again"
+        }
+        _ => "",
+    };
+    Failure::Store(format!("{error}{hint}"))
+}

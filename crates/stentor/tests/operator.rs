@@ -1,0 +1,274 @@
+//! The commands for operators, run as the real binary on a real store, with and without a node that has it open.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::{env, fs};
+
+use stentor_server::account::{Accounts, COST_MIN, Hasher, Rules};
+use stentor_server::admin::{AdminContext, AdminListener, NodeInfo, StoreStatus, serve, socket_path};
+use stentor_server::commit_identity::Committer;
+use stentor_server::invite::Invites;
+use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
+use stentor_server::store::redis::{RedisSettings, RedisStore};
+use stentor_server::store::{Store, Writer};
+use stentor_testing::redis::RedisServer;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A data directory with a store in it.
+struct Data {
+    directory: TempDir,
+}
+
+/// A node's side of the socket, in this process.
+struct Node {
+    runtime: Runtime,
+    store: Arc<EmbeddedStore>,
+    accounts: Arc<Accounts>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Data {
+    fn new() -> Self {
+        let data = Self { directory: tempfile::tempdir().expect("a directory can be made") };
+        drop(data.open());
+        data
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn open(&self) -> Arc<EmbeddedStore> {
+        EmbeddedStore::open(self.path(), OpenMode::Create, Durability::Normal).expect("the store opens")
+    }
+
+    fn serve(&self) -> Node {
+        let runtime = Runtime::new().expect("a runtime can be made");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let store = self.open();
+        let committer = Committer::standalone(store.clone());
+        let hasher = Arc::new(Hasher::new(COST_MIN, NonZeroUsize::MIN, 10));
+        let rules = Rules { name_max: 32, roles: ["helper".to_owned()].into(), accounts_max: None };
+        let accounts = Arc::new(Accounts::new(committer.clone(), hasher, rules));
+        let context = AdminContext {
+            accounts: accounts.clone(),
+            invites: Arc::new(Invites::new(committer)),
+            status: Arc::new(StoreStatus(store.clone())),
+        };
+        let entered = runtime.enter();
+        let listener = AdminListener::bind(&socket_path(self.path())).expect("the socket opens");
+        serve(listener, context, &tasks, stop.clone());
+        drop(entered);
+        Node { runtime, store, accounts, tasks, stop }
+    }
+
+    /// Runs the binary on this directory, with `input` on standard input.
+    fn run(&self, arguments: &str, input: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+        for (name, _) in env::vars().filter(|(name, _)| name.starts_with("STENTOR_")) {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments.split(' '))
+            .arg("--data")
+            .arg(self.path())
+            .env("STENTOR_ACCOUNTS__BCRYPT_COST", "4")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut stdin = child.stdin.take().expect("it has a standard input");
+        // Who is refused at once reads nothing.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        child.wait_with_output().expect("the binary ends")
+    }
+
+    /// The same, which has to succeed; what it printed.
+    fn done(&self, arguments: &str, input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        assert!(output.stderr.is_empty(), "{arguments}: {output:?}");
+        String::from_utf8(output.stdout).expect("it prints UTF-8")
+    }
+
+    /// The same, which has to fail with this exit code; what it printed.
+    fn refused(&self, code: i32, arguments: &str, input: &str) -> String {
+        let output = self.run(arguments, input);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {output:?}");
+        assert!(output.stdout.is_empty(), "{arguments}: {output:?}");
+        let text = String::from_utf8(output.stderr).expect("it prints UTF-8");
+        assert!(!text.contains("panicked"), "{text}");
+        text
+    }
+}
+
+impl Node {
+    fn may_log_in(&self, name: &str, password: &str) -> bool {
+        self.runtime.block_on(self.accounts.verify(name, password)).is_ok()
+    }
+
+    fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.runtime.block_on(async {
+            self.tasks.wait().await;
+            self.store.close().await;
+        });
+    }
+}
+
+/// What an operator does with accounts, whoever has the store open.
+fn manages_accounts(data: &Data) {
+    assert_eq!(data.done("account add Alice --password-stdin", "first\n"), "Alice was added\n");
+    assert!(data.refused(1, "account add alice --password-stdin", "x\n").contains("Alice exists already"));
+    assert!(data.done("account passwd alice --password-stdin", "second\r\n").contains("new password"));
+    assert!(data.done("account grant alice admin", "").contains("has the role admin"));
+    assert!(data.refused(1, "account grant alice boss", "").contains("there is no role boss"));
+    assert!(data.done("account lock alice", "").contains("locked"));
+    let listed = data.done("account list", "");
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("NAME   CREATED"), "{listed}");
+    assert!(lines[1].starts_with("Alice  20") && lines[1].contains("  locked 20"), "{listed}");
+    assert!(lines[1].ends_with("  admin"), "{listed}");
+    data.done("account unlock alice", "");
+    data.done("account grant alice admin --remove", "");
+    assert!(data.done("account list", "").contains("  active"));
+
+    let hash = bcrypt::hash("imported", COST_MIN).expect("the cost is legal");
+    let import = format!("bob:{hash}\ncarol:{hash}\n");
+    assert_eq!(data.done("account import", &import), "2 accounts were imported\n");
+    let again = data.done("account import -", &import);
+    assert_eq!(again, "nothing was imported; 2 were there already\n");
+    let bad = data.refused(1, "account import", &format!("dave:{hash}\nerin:plain\n"));
+    assert!(bad.contains("nothing was imported") && bad.contains("line 2: the hash is not bcrypt"), "{bad}");
+
+    data.done("account remove carol", "");
+    assert!(data.refused(1, "account add Carol --password-stdin", "x\n").contains("stay reserved"));
+    assert!(data.done("account list", "").contains("removed 20"));
+}
+
+#[test]
+fn an_operator_manages_accounts_of_a_running_node() {
+    let data = Data::new();
+    let node = data.serve();
+    manages_accounts(&data);
+    assert!(node.may_log_in("alice", "second") && !node.may_log_in("alice", "first"));
+    assert!(node.may_log_in("bob", "imported"));
+    node.stop();
+}
+
+#[test]
+fn an_operator_manages_accounts_while_no_node_runs() {
+    let data = Data::new();
+    manages_accounts(&data);
+    let node = data.serve();
+    assert!(node.may_log_in("alice", "second") && node.may_log_in("bob", "imported"));
+    node.stop();
+}
+
+#[test]
+fn a_script_gets_an_invitation_code_alone() {
+    let data = Data::new();
+    let node = data.serve();
+    let code = data.done("invite --uses 2 --expires 0", "");
+    assert!(code.len() == 27 && code.ends_with('\n'), "{code}");
+    let listed = data.done("invite list", "");
+    assert!(
+        listed.contains("never") && listed.contains("operator") && !listed.contains(code.trim()),
+        "{listed}"
+    );
+    let revoked = data.done(&format!("invite revoke {}", code.trim()), "");
+    assert!(revoked.contains("was revoked"), "{revoked}");
+    assert!(data.refused(1, &format!("invite revoke {}", code.trim()), "").contains("no such invitation"));
+    node.stop();
+    assert_eq!(data.done("invite list", "").lines().count(), 1);
+}
+
+#[test]
+fn status_shows_the_nodes_that_hold_leases() {
+    let data = Data::new();
+    assert!(data.done("status", "").contains("no node is running"));
+    let node = data.serve();
+    let info = NodeInfo { version: "1.2.3".to_owned(), users: 7, ..NodeInfo::default() };
+    let lease = std::time::Duration::from_secs(60);
+    node.runtime.block_on(node.store.hold_lease(&Writer::new("here", 1), lease, &info.to_text())).unwrap();
+    let status = data.done("status", "");
+    assert!(status.contains("Users  7\n"), "{status}");
+    let row = status.lines().find(|line| line.starts_with("here")).unwrap();
+    assert!(row.contains("1.2.3") && row.contains(" s  ") && row.ends_with('7'), "{status}");
+    node.stop();
+}
+
+#[test]
+fn where_there_is_no_store_the_path_is_named_and_none_is_made() {
+    let data = Data { directory: tempfile::tempdir().unwrap() };
+    for command in ["account list", "invite", "status"] {
+        let text = data.refused(4, command, "");
+        assert!(text.contains(data.path().to_str().unwrap()) && text.contains("stentor serve"), "{text}");
+    }
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere_without_a_socket_is_said_to_be_locked() {
+    let data = Data::new();
+    let store = data.open();
+    let text = data.refused(4, "account list", "");
+    assert!(text.contains(data.path().to_str().unwrap()) && text.contains("socket"), "{text}");
+    drop(store);
+    data.done("account list", "");
+}
+
+#[test]
+fn the_socket_of_a_node_that_died_is_no_hindrance() {
+    let data = Data::new();
+    drop(std::os::unix::net::UnixListener::bind(socket_path(data.path())).unwrap());
+    data.done("account list", "");
+    let node = data.serve();
+    let mode = fs::metadata(socket_path(data.path())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    data.done("account list", "");
+    node.stop();
+}
+
+#[test]
+fn a_bad_password_is_refused_before_anything_happens() {
+    let data = Data::new();
+    for (input, why) in
+        [("\n", "empty"), (&*format!("{}\n", "x".repeat(73)), "73 bytes long; at most 72"), ("a\0b\n", "NUL")]
+    {
+        let text = data.refused(1, "account add alice --password-stdin", input);
+        assert!(text.contains(why), "{text}");
+    }
+    assert!(data.refused(2, "account add alice", "secret\n").contains("--password-stdin"));
+    assert_eq!(data.done("account list", "").lines().count(), 1);
+}
+
+#[test]
+fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
+    let server = RedisServer::start();
+    let data = Data { directory: tempfile::tempdir().unwrap() };
+    let with = |command: &str| format!("{command} --redis {}", server.url());
+    data.refused(4, &with("account list"), "");
+
+    let runtime = Runtime::new().unwrap();
+    let store = runtime.block_on(RedisStore::connect(RedisSettings::new(&server.url()))).unwrap();
+    runtime.block_on(store.close());
+    data.run(&with("account add alice --password-stdin"), "secret\n");
+    let listed = String::from_utf8(data.run(&with("account list"), "").stdout).unwrap();
+    assert!(listed.lines().count() == 2 && listed.contains("alice"), "{listed}");
+    let code = data.run(&with("invite"), "");
+    assert!(code.status.success() && code.stdout.len() == 27, "{code:?}");
+    let status = String::from_utf8(data.run(&with("status"), "").stdout).unwrap();
+    assert!(status.to_lowercase().contains("redis") && status.contains("no node is running"), "{status}");
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
+}
