@@ -11,6 +11,7 @@
 //! - [`fleet`]: leases, sweeps and the directory
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
+//! - [`listener`]: where clients come in
 //! - [`node`]: everything together, from start to shutdown
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
@@ -34,6 +35,7 @@ pub mod error;
 pub mod fleet;
 pub mod hub;
 pub mod invite;
+pub mod listener;
 pub mod node;
 pub mod policy;
 pub mod random;

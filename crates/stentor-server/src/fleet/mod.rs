@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod outbox;
 pub mod sweep;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct Fleet {
     /// How long a lease must have been over before anybody acts on it, for clocks that differ.
     margin: Duration,
     lease: Duration,
+    /// Whether the last attempt to renew this node's lease succeeded.
+    renewed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -38,7 +41,8 @@ impl Fleet {
     /// The store's.
     pub async fn look(store: Arc<dyn Store>, lease: Duration, margin: Duration) -> Result<Self, StoreError> {
         let leases = store.leases().await?;
-        Ok(Self { store, view: RwLock::new(View { leases, at: Instant::now() }), margin, lease })
+        let view = RwLock::new(View { leases, at: Instant::now() });
+        Ok(Self { store, view, margin, lease, renewed: AtomicBool::new(true) })
     }
 
     /// Reads the leases again.
@@ -81,6 +85,17 @@ impl Fleet {
     pub fn is_over(&self, lease: &Lease, leases: &Leases) -> bool {
         let settled = leases.up_since.plus(self.lease).plus(self.margin);
         lease.expires.plus(self.margin) < leases.now && settled < leases.now
+    }
+
+    /// Notes how an attempt to renew this node's lease ended.
+    pub fn note_renewal(&self, succeeded: bool) {
+        self.renewed.store(succeeded, Ordering::Relaxed);
+    }
+
+    /// Whether the last attempt to renew this node's lease succeeded.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        self.renewed.load(Ordering::Relaxed)
     }
 
     /// How long a lease lasts.

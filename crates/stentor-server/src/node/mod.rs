@@ -77,6 +77,8 @@ impl Node {
     pub async fn start(config: Config, name: &str, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
+        // Ends the tasks where a later step fails.
+        let undo = stop.clone().drop_guard();
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
         let info = info_of(&config, 0).to_text();
@@ -108,6 +110,7 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+        undo.disarm();
         Ok(node)
     }
 
@@ -143,6 +146,23 @@ impl Node {
         self.hub.store().watch(&Partition::fleet()).await
     }
 
+    /// Whether clients may be sent here: the store answers, and the lease is held. It asks nobody, so it is cheap.
+    ///
+    /// # Errors
+    /// Why not, in a few words.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        let tenure = self.tenure();
+        if self.drain.is_cancelled() {
+            Err("this node is shutting down")
+        } else if self.hub.is_store_away() || !self.fleet.is_renewed() {
+            Err("the store does not answer")
+        } else if tenure.is_over() || tenure.ends_at() <= self.fleet.now() {
+            Err("this node's lease is over")
+        } else {
+            Ok(())
+        }
+    }
+
     /// What others see in the place of an address: the same for the same address, and for nearby ones alike at the end.
     #[must_use]
     pub fn cloak(&self, address: IpAddr) -> String {
@@ -173,8 +193,13 @@ impl Node {
         self.drain.cancel();
         let drain_time = self.config().drain_time;
         let gone = async {
-            while !self.clients.is_empty() {
-                self.clients.changed().await;
+            loop {
+                // Before the look, so that nobody who goes in between is missed.
+                let changed = self.clients.changed();
+                if self.clients.is_empty() {
+                    break;
+                }
+                changed.await;
             }
         };
         if tokio::time::timeout(drain_time, gone).await.is_err() {
