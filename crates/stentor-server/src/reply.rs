@@ -69,7 +69,8 @@ impl Reply {
             }
             self.line(line.trailing(text).build());
         } else {
-            self.notice(&format!("{command}: {text}"));
+            let about = if command == "*" { String::new() } else { format!("{command}: ") };
+            self.notice(&format!("{about}{text}"));
         }
     }
 

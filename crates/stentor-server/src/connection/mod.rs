@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use stentor_proto::codec::{LineError, LineReader};
 use stentor_proto::message::{Message, ParseError};
+use stentor_proto::numeric::Numeric;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::client::{Client, Profile};
@@ -19,6 +20,7 @@ use crate::command;
 use crate::error::Error;
 use crate::listener::limits::Admission;
 use crate::node::Node;
+use crate::reply::Reply;
 use crate::send_queue::{Closed, SendQueue};
 use crate::session::Session;
 use rate::Rate;
@@ -215,22 +217,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn refuse_line(&self, error: &LineError) {
-        let server = &self.node.server_name;
-        let nick = self.client.profile().nick.clone();
-        let line = match error {
+        let mut reply = self.reply();
+        match error {
             LineError::TooLong | LineError::TagsTooLong => {
-                format!(":{server} 417 {nick} :Input line was too long")
+                reply.numeric(Numeric::ERR_INPUTTOOLONG, &[], "Input line was too long");
             }
             LineError::InvalidUtf8 => {
-                format!(":{server} FAIL * INVALID_UTF8 :Your message is not valid UTF-8, and was not sent")
+                let text = "Your message is not valid UTF-8, and was not sent";
+                reply.standard("FAIL", "*", "INVALID_UTF8", &[], text);
             }
             LineError::Nul | LineError::BareCr => {
-                format!(
-                    ":{server} FAIL * INVALID_MESSAGE :Your message holds a NUL or a lone CR, and was not sent"
-                )
+                let text = "Your message holds a NUL or a lone CR, and was not sent";
+                reply.standard("FAIL", "*", "INVALID_MESSAGE", &[], text);
             }
-        };
-        self.client.queue.push_line(&line);
+        }
+    }
+
+    /// An answer to no command in particular.
+    fn reply(&self) -> Reply {
+        Reply::new(self.client.clone(), self.node.server_name.clone(), None)
     }
 
     /// What a command's failure means for the connection.
@@ -243,11 +248,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Error::Fenced => {
                 let lost = session.client.tenure();
                 if self.wait_for_tenure(&session, &lost).await {
-                    let server = &self.node.server_name;
-                    let line = format!(
-                        ":{server} FAIL * TEMPORARILY_UNAVAILABLE :The store was away; your last command was not done."
-                    );
-                    self.client.queue.push_line(&line);
+                    let text = "The store was away, and your last command was not done. Please try again.";
+                    self.reply().standard("FAIL", "*", "TEMPORARILY_UNAVAILABLE", &[], text);
                     return Ok(session);
                 }
                 let reason = "This node lost its lease, and your session with it".to_owned();

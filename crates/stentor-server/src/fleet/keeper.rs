@@ -70,6 +70,7 @@ pub async fn keep(node: Arc<Node>) {
             Ok(()) => period,
             Err(error) => {
                 tracing::debug!(%error, "the lease could not be renewed");
+                node.fleet.disturbed();
                 RETRY.min(period)
             }
         };
@@ -99,6 +100,8 @@ async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<
         tracing::warn!(node = %lost.writer(), "this node's lease ran out: starting a new incarnation");
     }
     let next = begin(&**node.hub.store(), lost.writer().node(), node.fleet.lease(), info).await?;
+    node.fleet.refresh().await?;
+    node.fleet.disturbed();
     node.watch_bulletins(&next).await?;
     node.set_tenure(next.clone());
     for client in node.clients.all() {

@@ -94,8 +94,7 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 }
 
 fn answer(status: StatusCode, text: &str) -> impl IntoResponse + use<> {
-    let headers =
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, format!("{text}\n"))
 }
 
@@ -137,7 +136,11 @@ impl Visit {
 }
 
 impl AsyncRead for Visit {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.check(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }

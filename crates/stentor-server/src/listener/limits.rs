@@ -115,9 +115,8 @@ mod tests {
     use crate::config::Config;
 
     fn limits(all: u64, unregistered: u64) -> Limits {
-        let text = format!(
-            "[limits]\nconnections_per_address = {all}\nunregistered_per_address = {unregistered}\n"
-        );
+        let text =
+            format!("[limits]\nconnections_per_address = {all}\nunregistered_per_address = {unregistered}\n");
         Config::from_text(&text).unwrap().limits
     }
 
@@ -131,7 +130,10 @@ mod tests {
         let limits = limits(3, 2);
         let mut first = admissions.admit(ip("192.0.2.1"), &limits).unwrap();
         let second = admissions.admit(ip("192.0.2.1"), &limits).unwrap();
-        assert!(admissions.admit(ip("::ffff:192.0.2.1"), &limits).is_none(), "too many that have not registered");
+        assert!(
+            admissions.admit(ip("::ffff:192.0.2.1"), &limits).is_none(),
+            "too many that have not registered"
+        );
         let _other = admissions.admit(ip("192.0.2.2"), &limits).unwrap();
         first.registered();
         first.registered();

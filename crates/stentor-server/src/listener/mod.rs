@@ -163,7 +163,10 @@ impl fmt::Display for ListenError {
                  {scheme}://{ip}:PORT"
             ),
             io::ErrorKind::AddrNotAvailable => {
-                write!(f, "this machine does not have the address {ip}. Choose one that it has, or [::] for all")
+                write!(
+                    f,
+                    "this machine does not have the address {ip}. Choose one that it has, or [::] for all"
+                )
             }
             _ => error.fmt(f),
         }

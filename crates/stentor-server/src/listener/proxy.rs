@@ -285,8 +285,8 @@ mod tests {
             let line = format!("PROXY {kind} {} {here} {} {to}\r\n", from.ip(), from.port());
             (line.into_bytes(), from)
         });
-        let binary = (any::<SocketAddr>(), proptest::collection::vec(any::<u8>(), 0..64)).prop_map(
-            |(from, more)| {
+        let binary =
+            (any::<SocketAddr>(), proptest::collection::vec(any::<u8>(), 0..64)).prop_map(|(from, more)| {
                 let (family, mut rest) = match from.ip() {
                     IpAddr::V4(ip) => (TCP_OVER_IPV4, [ip.octets(), [127, 0, 0, 1]].concat()),
                     IpAddr::V6(ip) => (TCP_OVER_IPV6, [ip.octets(), [0; 16]].concat()),
@@ -295,8 +295,7 @@ mod tests {
                 rest.extend([0, 1]);
                 rest.extend(more);
                 (second(PROXY, family, &rest), from)
-            },
-        );
+            });
         prop_oneof![line, binary]
             .prop_map(|(bytes, from)| (bytes, Source::Client(SocketAddr::new(from.ip(), from.port()))))
     }

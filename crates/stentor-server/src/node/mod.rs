@@ -12,7 +12,6 @@ pub mod people;
 pub mod retry;
 
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -85,9 +84,8 @@ impl Node {
         let tenure = keeper::begin(&*store, name, config.fleet.lease, &info).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
         let committer = Committer::standalone(store.clone());
-        let threads = NonZeroUsize::new(config.limits.bcrypt_threads).unwrap_or_else(Hasher::default_threads);
-        let hasher = Arc::new(Hasher::new(config.accounts.bcrypt_cost, threads, LOGINS));
-        let accounts = Arc::new(Accounts::new(committer.clone(), hasher, rules_of(&config)));
+        let hasher = Arc::new(Hasher::of(&config));
+        let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
         let node = Arc::new(Self {
             server_name: server_name(name).into(),
             started: SystemTime::now(),
@@ -122,7 +120,7 @@ impl Node {
 
     /// Puts other settings in force, for what is done from now on.
     pub fn set_config(&self, config: Config) {
-        self.accounts.set_rules(rules_of(&config));
+        self.accounts.set_rules(Rules::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
     }
 
@@ -226,14 +224,6 @@ fn server_name(name: &str) -> String {
     if word.contains('.') { word.to_owned() } else { format!("{word}.stentor") }
 }
 
-fn rules_of(config: &Config) -> Rules {
-    Rules {
-        name_max: config.limits.nick_length,
-        roles: config.roles.names().map(str::to_owned).collect(),
-        accounts_max: config.accounts.max.get(),
-    }
-}
-
 fn info_of(config: &Config, users: usize) -> NodeInfo {
     NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -244,7 +234,5 @@ fn info_of(config: &Config, users: usize) -> NodeInfo {
 
 /// How many texts of other nodes may wait.
 const BULLETINS: usize = 4096;
-/// How many logins may wait for the password pool.
-const LOGINS: usize = 1024;
 /// How long the node's own tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);

@@ -18,7 +18,9 @@ use stentor_server::config::Config;
 use stentor_server::connection;
 use stentor_server::listener::limits::Admission;
 use stentor_server::node::Node;
+use stentor_server::store::Store;
 use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 pub(crate) use client::TestClient;
@@ -29,7 +31,7 @@ pub(crate) struct TestServer {
     /// The node, for what no client can ask.
     pub(crate) node: Arc<Node>,
     address: SocketAddr,
-    _directory: tempfile::TempDir,
+    _directory: TempDir,
 }
 
 impl TestServer {
@@ -41,6 +43,18 @@ impl TestServer {
     /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
+        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
+            .expect("the store opens");
+        Self::start_on(store, NODE, directory, settings).await
+    }
+
+    /// A node of this name on a store that is open already.
+    pub(crate) async fn start_on(
+        store: Arc<dyn Store>,
+        name: &str,
+        directory: TempDir,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut all: BTreeMap<&str, &str> = BTreeMap::from(DEFAULTS);
         all.extend(settings.iter().copied());
         let mut text = String::new();
@@ -49,9 +63,7 @@ impl TestServer {
         }
         let _ = writeln!(text, "data.dir = '{}'", directory.path().display());
         let config = Config::from_text(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
-            .expect("the store opens");
-        let node = Node::start(config, NODE, store).await.expect("the node starts");
+        let node = Node::start(config, name, store).await.expect("the node starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         node.tasks.spawn(accept(node.clone(), listener));
