@@ -216,6 +216,16 @@ impl Node {
     }
 }
 
+/// What a node is called whom nobody gave a name: the machine's name and the port of its first listener.
+#[must_use]
+pub fn default_name(port: u16) -> String {
+    let host = hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let host: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(57).collect();
+    let host = if host.is_empty() { "localhost" } else { &host };
+    format!("{host}:{port}")
+}
+
 /// A node's name as a server's name: one word with a dot, which no nick can be.
 fn server_name(name: &str) -> String {
     let word: String =
