@@ -9,6 +9,7 @@
 //! - [`connection`]: one task per socket
 //! - [`error`]: why a command was not done, and whose fault that is
 //! - [`fleet`]: leases, sweeps and the directory
+//! - [`history`]: pages of what was said, and how long it is kept
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
 //! - [`listener`]: where clients come in
@@ -33,6 +34,7 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod fleet;
+pub mod history;
 pub mod hub;
 pub mod invite;
 pub mod listener;

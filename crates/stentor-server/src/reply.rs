@@ -97,6 +97,22 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::list`] without parameters; one empty line where there are no items.
+    pub fn list_or_none(&mut self, numeric: Numeric, items: &[String]) {
+        if items.is_empty() {
+            self.numeric(numeric, &[], "");
+        }
+        self.list(numeric, &[], items.iter().map(String::as_str));
+    }
+
+    /// To be awaited between the lines of a long answer, so that it does not overflow the queue of a client that reads.
+    pub async fn room(&mut self) {
+        if self.waiting.len() > 1 {
+            self.expect_many();
+        }
+        self.client.queue.room().await;
+    }
+
     /// The server's name, as a source.
     #[must_use]
     pub fn server(&self) -> &Arc<str> {
@@ -111,6 +127,39 @@ impl Reply {
             Label::Batch(reference) => Some(format!("batch={reference}")),
             _ => None,
         }
+    }
+
+    /// Opens a batch for what the answer lists, where the client understands batches, and returns its reference. Of a
+    /// labelled request it is the whole answer unless there were lines before; then it is a part of it.
+    pub fn begin_batch(&mut self, kind: &str, params: &[&str]) -> Option<String> {
+        if !self.client.has(Capability::Batch) {
+            return None;
+        }
+        let reference = crate::random::text(8);
+        let mut line = Line::new("BATCH").source(&self.server).param(format!("+{reference}")).param(kind);
+        for param in params {
+            line = line.param(param);
+        }
+        let line = line.build();
+        match &self.label {
+            Label::Open(label) if self.waiting.is_empty() => {
+                self.client.queue.push_line(&with_tag(&format!("label={label}"), &line));
+                self.label = Label::Batch(reference.clone());
+            }
+            _ => {
+                self.expect_many();
+                self.line(line);
+            }
+        }
+        Some(reference)
+    }
+
+    /// Closes a batch that [`Reply::begin_batch`] opened.
+    pub fn end_batch(&mut self, reference: &str) {
+        if matches!(&self.label, Label::Batch(answer) if answer == reference) {
+            self.label = Label::None;
+        }
+        self.line(format!(":{} BATCH -{reference}", self.server));
     }
 
     /// Says that several messages will answer, so that those that the hub sends are in the batch too.

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 pub struct SendQueue {
     inner: Mutex<Inner>,
     ready: Notify,
+    /// Woken when something was taken out, or the queue was closed.
+    drained: Notify,
     /// In bytes; 0 means no bound.
     bound: usize,
 }
@@ -38,7 +40,7 @@ impl SendQueue {
     /// An empty queue that takes up to `bound` bytes; 0 lifts the bound.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { inner: Mutex::default(), ready: Notify::new(), bound }
+        Self { inner: Mutex::default(), ready: Notify::new(), drained: Notify::new(), bound }
     }
 
     /// Adds one line, its line end included. Past the bound, or once closed, it is dropped.
@@ -52,6 +54,7 @@ impl SendQueue {
             inner.bytes = 0;
             inner.closed = Some(Closed { reason: "SendQ exceeded".to_owned(), flush: false });
             self.ready.notify_one();
+            self.drained.notify_waiters();
             return;
         }
         inner.bytes += line.len();
@@ -87,6 +90,7 @@ impl SendQueue {
     fn close_with(&self, closed: Closed) {
         self.lock().closed.get_or_insert(closed);
         self.ready.notify_one();
+        self.drained.notify_waiters();
     }
 
     /// Why the connection is to end, once that is decided.
@@ -120,6 +124,24 @@ impl SendQueue {
         if inner.lines.is_empty() && inner.lines.capacity() > KEPT_LINES {
             inner.lines = VecDeque::new();
         }
+        drop(inner);
+        self.drained.notify_waiters();
+    }
+
+    /// Waits until less than half of what may wait does, or the queue is closed: a long answer goes out as fast as its
+    /// reader takes it. Cancel-safe.
+    pub async fn room(&self) {
+        let enough = if self.bound == 0 { UNBOUNDED_ROOM } else { self.bound / 2 };
+        loop {
+            let drained = self.drained.notified();
+            {
+                let inner = self.lock();
+                if inner.bytes < enough || inner.closed.is_some() {
+                    return;
+                }
+            }
+            drained.await;
+        }
     }
 
     /// How many bytes wait.
@@ -135,9 +157,13 @@ impl SendQueue {
 
 /// An empty queue keeps room for so many lines; an idle connection gives the rest back.
 const KEPT_LINES: usize = 8;
+/// How much of a long answer waits in a queue without a bound.
+const UNBOUNDED_ROOM: usize = 512 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     #[test]
@@ -162,6 +188,24 @@ mod tests {
         assert_eq!(closed.reason, "SendQ exceeded");
         assert!(!closed.flush);
         assert_eq!(queue.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_waits_for_its_reader() {
+        let queue = SendQueue::new(64);
+        queue.push_line("1234567890 1234567890");
+        {
+            let room = queue.room();
+            tokio::pin!(room);
+            let waker = std::task::Waker::noop();
+            let mut context = std::task::Context::from_waker(waker);
+            assert!(room.as_mut().poll(&mut context).is_pending(), "more than a quarter is taken");
+            queue.take(&mut Vec::new(), 64);
+            room.await;
+        }
+        queue.push_line("1234567890 1234567890");
+        queue.close("the end");
+        queue.room().await;
     }
 
     #[test]

@@ -8,6 +8,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member, Replica, State, clock};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
@@ -89,9 +90,21 @@ async fn enter(
 ) -> Result<(), Error> {
     let id = session.client.id.clone();
     let account = session.account_folded().map(str::to_owned);
-    let newcomer = Newcomer { name, id: &id, account: account.as_deref(), key, epoch };
     let modes = session.node.config().channels.default_modes.clone();
     let profile = session.client.profile();
+    let event = crate::random::text(12);
+    // Who knows that they are away is not told so by the channel.
+    session.node.hub.told().first(&event, &id);
+    let away = profile.away.as_deref().map(|text| super::away::line(&profile.source(), Some(text)));
+    let newcomer = Newcomer {
+        name,
+        id: &id,
+        account: account.as_deref(),
+        key,
+        epoch,
+        server: &session.node.server_name,
+        away: away.map(|line| format!("@{EVENT_TAG}={event} {line}")),
+    };
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
@@ -144,6 +157,10 @@ struct Newcomer<'a> {
     key: Option<&'a str>,
     /// What a channel that does not exist yet would get.
     epoch: Epoch,
+    /// Who gives the founder's prefix.
+    server: &'a str,
+    /// What tells the others that the newcomer is away.
+    away: Option<String>,
 }
 
 impl Newcomer<'_> {
@@ -161,8 +178,11 @@ impl Newcomer<'_> {
         let joiner = Joiner { id: self.id, source: &source, account: self.account, key: self.key };
         policy::may_join(state, self.name.as_str(), joiner)?;
         let mut member = member.clone();
+        let mut lines = vec![line];
+        lines.extend(self.away.clone());
         if policy::is_founder(state, self.account) {
             "o".clone_into(&mut member.prefixes);
+            lines.push(format!(":{} MODE {name} +o {}", self.server, member.nick));
         }
         let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), rules_guard(state)];
         guards.push(Guard::Size(if state.members.is_empty() { Size::Exactly(0) } else { Size::Above(0) }));
@@ -175,7 +195,7 @@ impl Newcomer<'_> {
             guards.pop_if(|guard| matches!(guard, Guard::Size(Size::Below(_))));
             changes.push(Change::Unset(invitation));
         }
-        Ok(Decision { life: state.within(), guards, changes, lines: vec![line] })
+        Ok(Decision { life: state.within(), guards, changes, lines })
     }
 
     fn create(&self, member: &Member, modes: &str, line: String) -> Decision {

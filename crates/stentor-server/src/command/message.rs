@@ -13,7 +13,7 @@ use stentor_proto::text::MAX_CONTENT;
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
-use crate::hub::{Decision, clock};
+use crate::hub::{Decision, State, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
@@ -153,7 +153,7 @@ async fn to_channel(
     };
     let id = session.client.id.clone();
     let source = session.client.profile().source();
-    let decide = |state: &crate::hub::State| {
+    let decide = |state: &State| {
         if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
             return Err(policy::no_such_channel(target));
         }
@@ -195,6 +195,9 @@ async fn to_person(
         }
         return Ok(());
     }
+    if person.id == session.client.id {
+        return to_oneself(session, &line, reply).await;
+    }
     let own = keep_own(session, &person, &line).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
@@ -223,6 +226,17 @@ async fn to_person(
             );
         }
     }
+    Ok(())
+}
+
+/// A note to oneself comes back once, whether its sender asked for echoes or not.
+async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
+    let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
+    let origin = reply.origin(true, true);
+    let decide = |state: &State| {
+        Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
+    };
+    session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
     Ok(())
 }
 

@@ -1,10 +1,19 @@
 //! The commands: one file each, and one table that lists them all.
 
+mod about;
+mod admin;
 mod authenticate;
+mod away;
 pub mod cap;
+mod chathistory;
+mod help;
+mod info;
 mod invite;
+mod ison;
 mod join;
 mod kick;
+mod links;
+mod list;
 mod lusers;
 mod message;
 mod mode;
@@ -17,13 +26,22 @@ mod pass;
 mod ping;
 pub mod quit;
 pub mod register;
+mod setname;
+mod time;
 mod topic;
 mod user;
+mod userhost;
+mod version;
 mod welcome;
+pub(crate) mod who;
+pub(crate) mod whois;
+mod whowas;
+mod whox;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use stentor_proto::mask::glob_matches;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
@@ -102,6 +120,7 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
+    command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Tells whom to turn to.")),
     command(
         "AUTHENTICATE",
         1,
@@ -109,11 +128,41 @@ pub const TABLE: &[Command] = &[
         ("AUTHENTICATE <mechanism or data>", "Logs in (SASL)."),
     )
     .always(),
+    command(
+        "AWAY",
+        0,
+        handler!(away::run),
+        ("AWAY [:<text>]", "Says that you are away, or, without a text, that you are back."),
+    )
+    .costs(2),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
+    command(
+        "CHATHISTORY",
+        1,
+        handler!(chathistory::run),
+        (
+            "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS [<target>] <reference> [<reference>] <limit>",
+            "Pages back in what was said.",
+        ),
+    )
+    .costs(3),
+    command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Lists the commands, or explains one.")),
+    command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
+    command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),
     command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
+    command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
+        .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out."))
         .active(),
+    command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
+    command(
+        "LIST",
+        0,
+        handler!(list::run),
+        ("LIST [<channel or mask>,…] [><count>] [<<count>]", "Lists channels, by name, mask or size."),
+    )
+    .costs(5),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
     command(
         "MODE",
@@ -156,10 +205,29 @@ pub const TABLE: &[Command] = &[
     )
     .always()
     .costs(5),
+    command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
+        .costs(2),
     command("TAGMSG", 0, handler!(message::tagmsg), ("TAGMSG <target>[,…]", "Sends client-only tags.")),
+    command("TIME", 0, handler!(time::run), ("TIME [<server>]", "Tells the server's time.")),
     command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic."))
         .active(),
     command("USER", 4, handler!(user::run), ("USER <name> 0 * :<real name>", "Introduces you.")).always(),
+    command(
+        "USERHOST",
+        1,
+        handler!(userhost::run),
+        ("USERHOST <nick> […]", "Shows the user names and hosts of up to five people."),
+    ),
+    command("VERSION", 0, handler!(version::run), ("VERSION [<server>]", "Tells which program this is.")),
+    command(
+        "WHO",
+        1,
+        handler!(who::run),
+        ("WHO <channel, nick or mask> [o][%<fields>[,<token>]]", "Lists people."),
+    )
+    .costs(3),
+    command("WHOIS", 0, handler!(whois::run), ("WHOIS <nick>", "Tells about somebody.")).costs(2),
+    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Tells who held a nick before.")),
 ];
 
 /// The command with this name, in any case.
@@ -228,6 +296,17 @@ pub fn need_more_params(command: &str) -> Error {
 #[must_use]
 pub fn no_such_nick(nick: &str) -> Error {
     Error::numeric(Numeric::ERR_NOSUCHNICK, &[nick], "No such nick/channel")
+}
+
+/// Answers only where a request's server is this one, by name or mask, or is a user of this node.
+fn for_this_server(session: &Session, target: Option<&str>) -> Result<(), Error> {
+    let Some(target) = target else { return Ok(()) };
+    let is_here = glob_matches(target, &session.node.server_name)
+        || session.node.clients.by_nick(&target.to_ascii_lowercase()).is_some();
+    if is_here {
+        return Ok(());
+    }
+    Err(Error::numeric(Numeric::ERR_NOSUCHSERVER, &[target], "No such server"))
 }
 
 /// A longer label is ignored, as the specification asks.

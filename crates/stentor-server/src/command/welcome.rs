@@ -52,6 +52,7 @@ fn isupport(node: &Node) -> Isupport {
         .set("CHANNELLEN", limits.channel_length)
         .set("CHANTYPES", "#")
         .set("CHATHISTORY", config.history.page)
+        .set("ELIST", "MNU")
         .flag("EXCEPTS")
         .flag("INVEX")
         .set("KICKLEN", limits.kick_length)
@@ -62,9 +63,11 @@ fn isupport(node: &Node) -> Isupport {
         .set("NETWORK", &config.network_name)
         .set("NICKLEN", limits.nick_length)
         .set("PREFIX", "(ov)@+")
+        .flag("SAFELIST")
         .set("TOPICLEN", limits.topic_length)
         .set("USERLEN", limits.user_length)
-        .flag("UTF8ONLY");
+        .flag("UTF8ONLY")
+        .flag("WHOX");
     tokens = match limits.monitor.get() {
         Some(limit) => tokens.set("MONITOR", limit),
         None => tokens.flag("MONITOR"),

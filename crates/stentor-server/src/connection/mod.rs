@@ -60,7 +60,7 @@ where
     node.clients.remove(&client);
     client.queue.cut(&reason);
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away.
-    node.tasks.spawn(async move { session.end(&reason).await });
+    node.ending.spawn(async move { session.end(&reason).await });
     drop(connection);
 }
 
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut draining = false;
         loop {
             if let Some(session) = idle.take() {
-                match self.next_command(session, &mut clock) {
+                match self.next_command(session) {
                     Next::Run(future) => running = Some(future),
                     Next::Wait(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
@@ -150,6 +150,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     let closed = self.client.queue.closed();
                     if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
                     {
+                        // A long answer that waits for room in the queue ends now.
+                        self.client.queue.close(&reason);
                         let session = finish(idle, running).await;
                         self.say_goodbye(&reason).await;
                         return (session, reason);
@@ -162,14 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 Woke::Drain => {
                     draining = true;
-                    self.client.queue.close("This server is shutting down; please reconnect");
+                    clock.close_at = Some(Instant::now() + self.node.drain_delay());
+                    self.reply().notice("This server is shutting down. Your client can reconnect now.");
                 }
             }
         }
     }
 
     /// Takes the next line that the rate allows, and starts its command.
-    fn next_command(&mut self, mut session: Box<Session>, clock: &mut Clock) -> Next {
+    fn next_command(&mut self, mut session: Box<Session>) -> Next {
         loop {
             if !self.rate.ready(Instant::now()) {
                 return Next::Wait(session);
@@ -200,7 +203,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     continue;
                 }
             }
-            clock.commands += 1;
             return Next::Run(Box::pin(async move {
                 // It was parsed above; the session and the line move into the command together.
                 let result = match Message::parse(&line) {
@@ -357,7 +359,8 @@ struct Clock {
     ping_interval: Option<Duration>,
     ping_timeout: Duration,
     pinged: Option<Instant>,
-    commands: u64,
+    /// When the connection is closed because the node drains.
+    close_at: Option<Instant>,
 }
 
 impl Clock {
@@ -368,7 +371,7 @@ impl Clock {
             ping_interval: limits.ping_interval,
             ping_timeout: limits.ping_timeout,
             pinged: None,
-            commands: 0,
+            close_at: None,
         }
     }
 
@@ -380,13 +383,16 @@ impl Clock {
             None => self.ping_interval.map(|interval| client.last_heard() + interval),
         };
         let line = lines_wait.then(|| rate.next());
-        [registration, ping, line].into_iter().flatten().fold(far, Instant::min)
+        [registration, ping, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
     }
 
     /// Does what is due. A reason, where the connection is to end.
     fn act(&mut self, client: &Client, node: &Node) -> Option<String> {
         let now = Instant::now();
         let registered = client.profile().registered;
+        if self.close_at.is_some_and(|at| at <= now) {
+            return Some("This server is shutting down".to_owned());
+        }
         if !registered && self.register_by.is_some_and(|by| by <= now) {
             return Some("Registration timed out".to_owned());
         }

@@ -81,6 +81,8 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
     let tenure = node.tenure();
     let info = node.lease_info();
     match node.hub.store().hold_lease(tenure.writer(), node.fleet.lease(), &info).await? {
+        // A store that was emptied has no index any more, and no claims: what this node believes to hold is gone.
+        Held::Yes { .. } if !has_index(node, &tenure).await? => start_over(node, &tenure, &info).await?,
         Held::Yes { deadline, .. } => tenure.renewed(deadline),
         Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
     }
@@ -91,6 +93,11 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
+    let peeks = node.hub.store().peek(&[Partition::index(tenure.writer())], &[]).await?;
+    Ok(peeks.first().and_then(|peek| peek.epoch) == Some(tenure.index_epoch()))
 }
 
 /// The lease was lost: this node was paused, or the store was away. Sessions whose claims still stand go on under a new

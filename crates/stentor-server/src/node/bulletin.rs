@@ -68,14 +68,14 @@ impl Node {
     }
 
     async fn answer(&self, question: &str) -> String {
-        let mut words = question.split(' ');
-        match words.next() {
-            Some("PROBE") => {
-                let (id, probe) =
-                    (words.next().unwrap_or_default(), words.next().and_then(|ms| ms.parse().ok()));
-                let probe = Duration::from_millis(probe.unwrap_or_default()).min(LONGEST_PROBE);
+        let words: Vec<&str> = question.split(' ').collect();
+        match words.as_slice() {
+            ["PROBE", id, probe] => {
+                let probe = Duration::from_millis(probe.parse().unwrap_or_default()).min(LONGEST_PROBE);
                 if self.probe(id, probe).await { "alive".to_owned() } else { "gone".to_owned() }
             }
+            ["WHO", rest @ ..] => crate::command::who::answer(self, rest),
+            ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             // A newer node asks for something that this version does not know.
             _ => "unknown".to_owned(),
         }

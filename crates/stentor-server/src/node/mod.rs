@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
 use crate::hub::Hub;
 use crate::invite::Invites;
-use crate::store::{Partition, Store, StoreError};
+use crate::store::{Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 use bulletin::Questions;
 use cloak::Cloak;
@@ -59,6 +59,8 @@ pub struct Node {
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
     pub tasks: TaskTracker,
+    /// Sessions that are giving up what they held.
+    pub ending: TaskTracker,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Ends connections, before everything else ends.
@@ -98,6 +100,7 @@ impl Node {
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
+            ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),
             tenure: RwLock::new(tenure.clone()),
@@ -133,6 +136,15 @@ impl Node {
     /// Puts a new incarnation in the place of one that lost its lease.
     pub fn set_tenure(&self, tenure: Arc<Tenure>) {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
+    }
+
+    /// The other nodes whose leases run, as far as this one has read them.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Writer> {
+        let (own, now) = (self.tenure(), self.fleet.now());
+        let leases = self.fleet.leases().into_iter();
+        let live = leases.filter(|lease| lease.expires > now && lease.writer != *own.writer());
+        live.map(|lease| lease.writer).collect()
     }
 
     /// Makes what other nodes publish for this one, and for all, reach it.
@@ -186,6 +198,17 @@ impl Node {
         Ok(())
     }
 
+    /// When to close one more connection while the node drains: they reconnect elsewhere one after another, not all at
+    /// once.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        let clients = u32::try_from(self.clients.count().now).unwrap_or(u32::MAX);
+        let spread = (self.config().drain_time / 2).min(PER_CLIENT.saturating_mul(clients));
+        spread.mul_f64(
+            f64::from(u32::try_from(crate::random::number() >> 32).unwrap_or_default()) / f64::from(u32::MAX),
+        )
+    }
+
     /// Stops taking commands, tells the clients, waits until they have gone or `drain.time` is over, and gives up the lease.
     pub async fn shutdown(&self) {
         self.drain.cancel();
@@ -199,6 +222,8 @@ impl Node {
                 }
                 changed.await;
             }
+            self.ending.close();
+            self.ending.wait().await;
         };
         if tokio::time::timeout(drain_time, gone).await.is_err() {
             tracing::warn!(clients = self.clients.all().len(), "the drain time is over: the rest is cut off");
@@ -227,7 +252,7 @@ pub fn default_name(port: u16) -> String {
 }
 
 /// A node's name as a server's name: one word with a dot, which no nick can be.
-fn server_name(name: &str) -> String {
+pub(crate) fn server_name(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let word = word.trim_matches('-');
@@ -244,5 +269,7 @@ fn info_of(config: &Config, users: usize) -> NodeInfo {
 
 /// How many texts of other nodes may wait.
 const BULLETINS: usize = 4096;
+/// The time that a draining node takes for each client, where its drain time allows.
+const PER_CLIENT: Duration = Duration::from_millis(10);
 /// How long the node's own tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);

@@ -1,0 +1,47 @@
+//! AWAY: says that one is not there to answer, or is back.
+
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+use stentor_proto::text::truncate_utf8;
+
+use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
+use crate::node::claim;
+use crate::reply::Reply;
+use crate::session::Session;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let limit = session.node.config().limits.away_length;
+    let away = message.nonempty(0).map(|text| truncate_utf8(text, limit).to_owned());
+    let before = session.client.profile();
+    if before.away != away {
+        session.client.update(|profile| profile.away.clone_from(&away));
+        if let Err(error) = claim::refresh(session).await {
+            // Nobody else has heard of it: it has not happened.
+            session.client.update(|profile| profile.away.clone_from(&before.away));
+            return Err(error);
+        }
+        let event = crate::random::text(12);
+        let line = format!("@{EVENT_TAG}={event} {}", line(&before.source(), away.as_deref()));
+        // The numeric tells the client itself; its channels tell the others.
+        session.node.hub.told().first(&event, &session.client.id);
+        super::nick::in_channels(session, &line, |member| member.away = away.is_some()).await?;
+    }
+    match away {
+        Some(_) => reply.numeric(Numeric::RPL_NOWAWAY, &[], "You have been marked as being away"),
+        None => reply.numeric(Numeric::RPL_UNAWAY, &[], "You are no longer marked as being away"),
+    }
+    Ok(())
+}
+
+/// What others read of somebody's going or coming back.
+pub(super) fn line(source: &str, away: Option<&str>) -> String {
+    match away {
+        Some(text) => format!(":{source} AWAY :{text}"),
+        None => format!(":{source} AWAY"),
+    }
+}

@@ -1,0 +1,36 @@
+//! SETNAME: changes the real name.
+
+use stentor_proto::capability::Capability;
+use stentor_proto::message::Message;
+
+use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
+use crate::reply::Reply;
+use crate::session::Session;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let name = message.param(0).unwrap_or_default();
+    let limit = session.node.config().limits.realname_length;
+    if name.trim().is_empty() || name.len() > limit {
+        let text = format!("A real name is not empty and has at most {limit} bytes");
+        return Err(Error::fail("SETNAME", "INVALID_REALNAME", &[], &text));
+    }
+    let before = session.client.profile();
+    let line = format!(":{} SETNAME :{name}", before.source());
+    if before.realname != name {
+        let event = crate::random::text(12);
+        session.client.update(|profile| name.clone_into(&mut profile.realname));
+        // The client itself is told once, below, whatever channels it is in.
+        session.node.hub.told().first(&event, &session.client.id);
+        let tagged = format!("@{EVENT_TAG}={event} {line}");
+        super::nick::in_channels(session, &tagged, |member| name.clone_into(&mut member.realname)).await?;
+    }
+    if session.client.has(Capability::SetName) {
+        reply.line(line);
+    }
+    Ok(())
+}

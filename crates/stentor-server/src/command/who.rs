@@ -1,0 +1,164 @@
+//! WHO: lists the people in a channel, or those whom a mask matches anywhere in the network.
+
+use std::time::Duration;
+
+use stentor_proto::channel::is_channel_like;
+use stentor_proto::mask::glob_matches;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+use tokio::task::JoinSet;
+
+use super::about::{self, About};
+use super::whox::Fields;
+use crate::error::Error;
+use crate::node::Node;
+use crate::policy;
+use crate::reply::Reply;
+use crate::session::Session;
+use crate::store::Partition;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let mask = message.nonempty(0).unwrap_or("*");
+    let (flags, fields) = Fields::parse(message.param(1).unwrap_or_default());
+    let mut list = List { session, reply, fields, operators: flags.contains('o') };
+    if is_channel_like(mask) {
+        list.channel(mask).await?;
+    } else if mask == "0" || mask.contains(['*', '?']) {
+        list.matching(if mask == "0" { "*" } else { mask }).await?;
+    } else {
+        list.person(mask).await?;
+    }
+    reply.numeric(Numeric::RPL_ENDOFWHO, &[mask], "End of WHO list");
+    Ok(())
+}
+
+/// Answers another node's `WHO <asker's id> <limit> <o or -> <mask>` with those of this node's users that it is about.
+pub(crate) fn answer(node: &Node, question: &[&str]) -> String {
+    let [asker, limit, flag, mask] = question else { return "[]".to_owned() };
+    let limit = limit.parse().unwrap_or_default();
+    let found = matching(node, asker, mask, *flag == "o", limit);
+    serde_json::to_string(&found).expect("plain data has a JSON form")
+}
+
+struct List<'a> {
+    session: &'a Session,
+    reply: &'a mut Reply,
+    fields: Option<Fields>,
+    operators: bool,
+}
+
+impl List<'_> {
+    async fn channel(&mut self, target: &str) -> Result<(), Error> {
+        let folded = target.to_ascii_lowercase();
+        let held = self.session.node.hub.hold(&Partition::channel(&folded)).await?;
+        let Some((name, members)) = held.with_state(|state| {
+            let visible = state.epoch.is_some() && policy::is_visible_to(state, &self.session.client.id);
+            let members = || state.members.iter().map(|(id, member)| (id.clone(), member.clone()));
+            visible.then(|| (policy::name(state, &folded).to_owned(), members().collect::<Vec<_>>()))
+        }) else {
+            return Ok(());
+        };
+        for (id, member) in members {
+            let about = About::of_member(&self.session.node, &id, &member);
+            if about.operator || !self.operators {
+                self.tell(&about, &name, member.signs(true)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn person(&mut self, nick: &str) -> Result<(), Error> {
+        let person = self.session.node.find_person(nick).await?.filter(|person| person.online);
+        let Some(person) = person else { return Ok(()) };
+        let (about, complete) = About::fetch(self.session, &person).await;
+        if about.operator || !self.operators {
+            self.tell(&about, "*", "").await;
+        }
+        if !complete {
+            self.incomplete(nick, &about.server);
+        }
+        Ok(())
+    }
+
+    async fn matching(&mut self, mask: &str) -> Result<(), Error> {
+        let node = &self.session.node;
+        let id = &self.session.client.id;
+        let limit = node.config().limits.whox;
+        // One more than is shown, to know whether there are more.
+        let enough = limit.or_max().saturating_add(1);
+        let mut found = matching(node, id, mask, self.operators, enough);
+        let flag = if self.operators { 'o' } else { '-' };
+        let question = format!("WHO {id} {enough} {flag} {}", mask.replace(' ', "?"));
+        let mut asked = JoinSet::new();
+        for writer in node.peers() {
+            let (node, question) = (node.clone(), question.clone());
+            asked.spawn(async move {
+                let answer = node.ask(&writer, &question, PATIENCE).await;
+                let users = answer.and_then(|answer| serde_json::from_str::<Vec<About>>(&answer).ok());
+                users.ok_or(writer)
+            });
+        }
+        let mut silent = Vec::new();
+        while let Some(answered) = asked.join_next().await {
+            match answered {
+                Ok(Ok(users)) => found.extend(users),
+                Ok(Err(writer)) => silent.push(crate::node::server_name(writer.node())),
+                Err(error) => tracing::error!(%error, "the question to another node failed"),
+            }
+        }
+        found.sort_by(|left, right| left.nick.cmp(&right.nick));
+        for about in found.iter().take(limit.or_max()) {
+            self.tell(about, "*", "").await;
+        }
+        for server in silent {
+            self.incomplete(mask, &server);
+        }
+        if !limit.allows(found.len()) {
+            let text = "There are more; a narrower mask shows them";
+            self.reply.numeric(Numeric::ERR_TOOMANYMATCHES, &[mask], text);
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, about: &About, channel: &str, prefixes: &str) {
+        self.reply.room().await;
+        let away = if about.away.is_some() { 'G' } else { 'H' };
+        let operator = if about.operator { "*" } else { "" };
+        let flags = format!("{away}{operator}{}", about::shown_prefixes(self.session, prefixes));
+        if let Some(fields) = &self.fields {
+            return fields.tell(about, channel, &flags, self.reply);
+        }
+        let About { nick, user, host, server, realname, .. } = about;
+        let params = [channel, user, host, server, nick, &flags];
+        self.reply.numeric(Numeric::RPL_WHOREPLY, &params, &format!("0 {realname}"));
+    }
+
+    fn incomplete(&mut self, about: &str, server: &str) {
+        let text = format!("{server} did not answer in time; its users may be missing here");
+        self.reply.standard("NOTE", "WHO", "INCOMPLETE", &[about], &text);
+    }
+}
+
+/// Up to `limit` users of this node whom `asker` may find by a mask.
+fn matching(node: &Node, asker: &str, mask: &str, operators: bool, limit: usize) -> Vec<About> {
+    let clients = node.clients.all();
+    let found = clients.iter().filter(|client| {
+        let profile = client.profile();
+        let names = [&profile.nick, &profile.user, &profile.host, &profile.realname];
+        profile.registered
+            && (names.into_iter().chain(&profile.account).any(|name| glob_matches(mask, name))
+                || mask.contains(['!', '@']) && glob_matches(mask, &profile.source()))
+            && (!about::is_invisible(&profile)
+                || *client.id == *asker
+                || about::shares_channel(client, asker))
+    });
+    let found = found.map(|client| About::of(node, client));
+    found.filter(|about| about.operator || !operators).take(limit).collect()
+}
+
+/// How long another node may take to tell of its users.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,96 @@
+//! WHOIS: tells what there is to know about somebody.
+
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use super::about::{self, About};
+use crate::error::Error;
+use crate::node::Node;
+use crate::reply::Reply;
+use crate::session::Session;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    // In the form `WHOIS server nick` the server does not matter: any node knows whom to ask.
+    let Some(nick) = message.nonempty(1).or(message.nonempty(0)) else {
+        return Err(Error::numeric(Numeric::ERR_NONICKNAMEGIVEN, &[], "No nickname given"));
+    };
+    match session.node.find_person(nick).await?.filter(|person| person.online) {
+        Some(person) => {
+            let (about, complete) = About::fetch(session, &person).await;
+            tell(session, &about, reply);
+            if *person.id == *session.client.id {
+                tell_oneself(session, &about, reply);
+            }
+            if !complete {
+                let text = "The node of this user did not answer in time: more may be known there";
+                reply.standard("NOTE", "WHOIS", "INCOMPLETE", &[nick], text);
+            }
+        }
+        None => super::no_such_nick(nick).send("WHOIS", reply),
+    }
+    reply.numeric(Numeric::RPL_ENDOFWHOIS, &[nick], "End of /WHOIS list");
+    Ok(())
+}
+
+/// Answers another node's `WHOIS <asker's id> <user's id>`.
+pub(crate) fn answer(node: &Node, question: &[&str]) -> String {
+    let [asker, id] = question else { return UNKNOWN.to_owned() };
+    match node.clients.by_id(id) {
+        Some(client) if client.profile().registered => {
+            let about = About::with_channels(node, &client, asker);
+            serde_json::to_string(&about).expect("plain data has a JSON form")
+        }
+        _ => UNKNOWN.to_owned(),
+    }
+}
+
+fn tell(session: &Session, about: &About, reply: &mut Reply) {
+    let nick = about.nick.as_str();
+    let realname = if about.realname.is_empty() { "*" } else { &about.realname };
+    reply.numeric(Numeric::RPL_WHOISUSER, &[nick, &about.user, &about.host, "*"], realname);
+    if !about.channels.is_empty() {
+        let shown: Vec<String> = about
+            .channels
+            .iter()
+            .map(|(prefixes, name)| format!("{}{name}", about::shown_prefixes(session, prefixes)))
+            .collect();
+        reply.list(Numeric::RPL_WHOISCHANNELS, &[nick], shown.iter().map(String::as_str));
+    }
+    let network = session.node.config().network_name.clone();
+    reply.numeric(Numeric::RPL_WHOISSERVER, &[nick, &about.server], &network);
+    if about.operator {
+        reply.numeric(Numeric::RPL_WHOISOPERATOR, &[nick], "is an operator of this network");
+    }
+    if let Some(account) = &about.account {
+        reply.numeric(Numeric::RPL_WHOISACCOUNT, &[nick, account], "is logged in as");
+    }
+    if about.secure {
+        reply.numeric(Numeric::RPL_WHOISSECURE, &[nick], "is using a secure connection");
+    }
+    if let Some(away) = &about.away {
+        reply.numeric(Numeric::RPL_AWAY, &[nick], away);
+    }
+    if let Some(idle) = about.idle {
+        let times = [nick, &idle.to_string(), &about.since.to_string()];
+        reply.numeric(Numeric::RPL_WHOISIDLE, &times, "seconds idle, signon time");
+    }
+}
+
+/// The address is shown to its owner alone.
+fn tell_oneself(session: &Session, about: &About, reply: &mut Reply) {
+    let source = format!("{}@{}", about.user, about.host);
+    // An IPv6 address may begin with a colon, which no parameter but the last may.
+    let address = match session.address.to_string() {
+        address if address.starts_with(':') => format!("0{address}"),
+        address => address,
+    };
+    let params = [about.nick.as_str(), &source, &address];
+    reply.numeric(Numeric::RPL_WHOISACTUALLY, &params, "Your user name and host, and your real address");
+}
+
+/// The answer of a node that knows no such user. It is not JSON of an object, so it is none to the asker.
+const UNKNOWN: &str = "gone";
