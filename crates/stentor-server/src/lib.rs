@@ -12,6 +12,7 @@
 //! - [`history`]: pages of what was said, and how long it is kept
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
+//! - [`listener`]: where clients come in
 //! - [`node`]: everything together, from start to shutdown
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
@@ -36,6 +37,7 @@ pub mod fleet;
 pub mod history;
 pub mod hub;
 pub mod invite;
+pub mod listener;
 pub mod node;
 pub mod policy;
 pub mod random;

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::client::{Client, Profile};
 use crate::command;
 use crate::error::Error;
+use crate::listener::limits::Admission;
 use crate::node::Node;
 use crate::reply::Reply;
 use crate::send_queue::{Closed, SendQueue};
@@ -26,8 +27,9 @@ use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
 ///
-/// `secure` says whether the stream is encrypted up to the client.
-pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool)
+/// `secure` says whether the stream is encrypted up to the client. `admission` is its place among the connections of its
+/// address.
+pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool, admission: Admission)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -50,6 +52,7 @@ where
         stream,
         client: client.clone(),
         node: node.clone(),
+        admission,
         out: Vec::new(),
         input_ended: false,
     };
@@ -64,6 +67,7 @@ where
 struct Connection<S> {
     node: Arc<Node>,
     client: Arc<Client>,
+    admission: Admission,
     stream: S,
     reader: LineReader,
     rate: Rate,
@@ -123,6 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             match woke {
                 Woke::Done(session, result) => {
                     running = None;
+                    if session.registering.is_none() {
+                        self.admission.registered();
+                    }
                     match result {
                         Ok(()) => idle = Some(session),
                         Err(error) => match self.after_error(session, error).await {

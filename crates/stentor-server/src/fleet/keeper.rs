@@ -64,7 +64,9 @@ pub async fn keep(node: Arc<Node>) {
             () = node.fenced.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
-        pause = match renew(&node).await {
+        let renewed = renew(&node).await;
+        node.fleet.note_renewal(renewed.is_ok());
+        pause = match renewed {
             Ok(()) => period,
             Err(error) => {
                 tracing::debug!(%error, "the lease could not be renewed");

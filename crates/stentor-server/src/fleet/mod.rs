@@ -10,7 +10,7 @@ pub mod keeper;
 pub mod outbox;
 pub mod sweep;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub struct Fleet {
     /// How long a lease must have been over before anybody acts on it, for clocks that differ.
     margin: Duration,
     lease: Duration,
+    /// Whether the last attempt to renew this node's lease succeeded.
+    renewed: AtomicBool,
     /// Until when, in the store's time, no lease is taken to be over.
     unsettled_until: AtomicU64,
 }
@@ -46,6 +48,7 @@ impl Fleet {
             view: RwLock::new(View { leases, at: Instant::now() }),
             margin,
             lease,
+            renewed: AtomicBool::new(true),
             unsettled_until: AtomicU64::new(0),
         })
     }
@@ -98,6 +101,17 @@ impl Fleet {
     pub fn disturbed(&self) {
         let until = self.now().plus(self.lease).plus(self.margin);
         self.unsettled_until.fetch_max(until.0, Ordering::AcqRel);
+    }
+
+    /// Notes how an attempt to renew this node's lease ended.
+    pub fn note_renewal(&self, succeeded: bool) {
+        self.renewed.store(succeeded, Ordering::Relaxed);
+    }
+
+    /// Whether the last attempt to renew this node's lease succeeded.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        self.renewed.load(Ordering::Relaxed)
     }
 
     /// How long a lease lasts.

@@ -79,6 +79,8 @@ impl Node {
     pub async fn start(config: Config, name: &str, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
+        // Ends the tasks where a later step fails.
+        let undo = stop.clone().drop_guard();
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
         let info = info_of(&config, 0).to_text();
@@ -110,6 +112,7 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+        undo.disarm();
         Ok(node)
     }
 
@@ -156,6 +159,23 @@ impl Node {
         self.hub.store().watch(&Partition::fleet()).await
     }
 
+    /// Whether clients may be sent here: the store answers, and the lease is held. It asks nobody, so it is cheap.
+    ///
+    /// # Errors
+    /// Why not, in a few words.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        let tenure = self.tenure();
+        if self.drain.is_cancelled() {
+            Err("this node is shutting down")
+        } else if self.hub.is_store_away() || !self.fleet.is_renewed() {
+            Err("the store does not answer")
+        } else if tenure.is_over() || tenure.ends_at() <= self.fleet.now() {
+            Err("this node's lease is over")
+        } else {
+            Ok(())
+        }
+    }
+
     /// What others see in the place of an address: the same for the same address, and for nearby ones alike at the end.
     #[must_use]
     pub fn cloak(&self, address: IpAddr) -> String {
@@ -198,6 +218,7 @@ impl Node {
         let drain_time = self.config().drain_time;
         let gone = async {
             loop {
+                // Before the look, so that nobody who goes in between is missed.
                 let changed = self.clients.changed();
                 if self.clients.is_empty() {
                     break;
@@ -221,6 +242,16 @@ impl Node {
         self.accounts.hasher().close().await;
         self.hub.store().close().await;
     }
+}
+
+/// What a node is called whom nobody gave a name: the machine's name and the port of its first listener.
+#[must_use]
+pub fn default_name(port: u16) -> String {
+    let host = hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let host: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(57).collect();
+    let host = if host.is_empty() { "localhost" } else { &host };
+    format!("{host}:{port}")
 }
 
 /// A node's name as a server's name: one word with a dot, which no nick can be.

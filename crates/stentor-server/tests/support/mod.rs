@@ -16,6 +16,7 @@ use std::sync::Arc;
 use stentor_server::account::Password;
 use stentor_server::config::Config;
 use stentor_server::connection;
+use stentor_server::listener::limits::Admission;
 use stentor_server::node::Node;
 use stentor_server::store::Store;
 use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
@@ -118,7 +119,7 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             accepted = listener.accept() => accepted.expect("loopback accepts"),
         };
         let _ = stream.set_nodelay(true);
-        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false));
+        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false, Admission::uncounted()));
     }
 }
 
