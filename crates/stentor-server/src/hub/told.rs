@@ -38,6 +38,11 @@ impl Told {
             }
         }
     }
+
+    /// Forgets what is old enough. [`Told::first`] does it too, but after a burst nobody may ask for long.
+    pub fn turn(&self) {
+        self.events.lock().expect("no holder of the events panics").turn();
+    }
 }
 
 impl Events {
