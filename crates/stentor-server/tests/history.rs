@@ -2,7 +2,10 @@
 
 mod support;
 
+use stentor_server::fleet::directory;
+use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::clock::parse_server_time;
+use stentor_server::store::{Partition, StoreTime};
 use support::{Said, TestClient, TestServer, command, numeric};
 
 /// All that a full answer needs.
@@ -379,3 +382,151 @@ async fn a_restart_keeps_what_was_said_exactly_once() {
     let newer = page(&mut ann, &format!("AFTER #room {} 50", room[4].by_id()), "#room").await;
     assert_eq!(newer, [more]);
 }
+
+/// The store's time now.
+async fn now(server: &TestServer) -> u64 {
+    server.node.hub.store().now().await.expect("the store is open").0
+}
+
+/// The janitor's visit to a partition at this time.
+async fn visit(server: &TestServer, partition: &Partition, now: u64) -> Visit {
+    let mut janitor = Janitor::new(server.node.clone());
+    janitor.visit(partition, StoreTime(now)).await.expect("the store is open")
+}
+
+const TRIMMED: Visit = Visit { trimmed: true, ended: false };
+const LEFT_ALONE: Visit = Visit { trimmed: false, ended: false };
+
+#[tokio::test]
+async fn old_messages_go_and_their_readers_are_told() {
+    let server = TestServer::start_with(&[("history.max_age", "'1h'")]).await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let mut bob = server.client_with("bob", &["batch", "draft/chathistory"]).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    let all = say_all(&server, &mut ann, "#room", 5).await;
+    bob.drain_until_pong().await;
+    let room = Partition::channel("#room");
+    let third = parse_server_time(&all[2].time).expect("a time tag is a time");
+    assert_eq!(visit(&server, &room, now(&server).await).await, LEFT_ALONE);
+    assert_eq!(page(&mut ann, "LATEST #room * 50", "#room").await, all);
+    assert_eq!(visit(&server, &room, third + HOUR_MS).await, TRIMMED);
+    assert_eq!(visit(&server, &room, third + HOUR_MS).await, LEFT_ALONE);
+
+    let told = |lines: &[Said]| command(lines, "NOTE").iter().any(|note| note.param(1) == "TRIMMED");
+    let cases = [
+        ("LATEST #room * 50".to_owned(), &all[2..], true),
+        (format!("BEFORE #room {} 50", all[3].by_id()), &all[2..3], true),
+        (format!("BEFORE #room {} 50", all[1].by_id()), &[], true),
+        (format!("AFTER #room {} 50", all[0].by_time()), &all[2..], true),
+        (format!("BETWEEN #room {} {} 50", all[0].by_id(), all[4].by_id()), &all[2..4], true),
+        (format!("AROUND #room {} 50", all[1].by_id()), &all[2..], true),
+        ("LATEST #room * 3".to_owned(), &all[2..], false),
+        (format!("LATEST #room {} 50", all[2].by_id()), &all[3..], false),
+        (format!("AFTER #room {} 50", all[2].by_id()), &all[3..], false),
+    ];
+    for (request, expected, is_told) in cases {
+        let lines = ann.ask(&format!("CHATHISTORY {request}")).await;
+        let found = batch_of(&lines, &["chathistory", "#room"]);
+        assert_eq!(found.into_iter().map(Spoken::of).collect::<Vec<_>>(), expected, "{request}");
+        assert_eq!(told(&lines), is_told, "{request}");
+    }
+    let lines = bob.ask("CHATHISTORY LATEST #room * 50").await;
+    assert!(lines[0].command == "NOTICE" && lines[0].text().contains("not kept"), "{lines:#?}");
+    let lines = ann.ask("@label=L CHATHISTORY LATEST #room * 50").await;
+    assert_eq!(lines.iter().filter(|line| line.tag("label").is_some()).count(), 1);
+    let (outer, inner) = (lines[0].param(0), lines[2].param(0));
+    assert_eq!((lines[0].param(1), lines[2].param(1)), ("labeled-response", "chathistory"));
+    let within = |batch: &str| {
+        let of = |line: &&Said| line.tag("batch").as_deref() == batch.strip_prefix('+');
+        lines.iter().filter(of).count()
+    };
+    assert_eq!((within(outer), within(inner)), (3, 3), "a note and two ends of a batch; three messages");
+}
+
+#[tokio::test]
+async fn the_janitor_counts_messages_and_not_joins() {
+    let server = TestServer::start_with(&[("history.max_count", "4")]).await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let mut bob = server.client("bob").await;
+    ann.ask("JOIN #room").await;
+    let room = Partition::channel("#room");
+    let mut janitor = Janitor::new(server.node.clone());
+    let mut all = Vec::new();
+    for n in 0..4 {
+        bob.ask("JOIN #room").await;
+        all.push(say(&server, &mut ann, "#room", &format!("message {n}")).await);
+        bob.ask("PART #room").await;
+    }
+    let later = now(&server).await + HOUR_MS;
+    assert_eq!(janitor.visit(&room, StoreTime(later)).await, Ok(LEFT_ALONE));
+    assert_eq!(page(&mut ann, "LATEST #room * 50", "#room").await, all);
+    for n in 4..10 {
+        all.push(say(&server, &mut ann, "#room", &format!("message {n}")).await);
+        assert_eq!(janitor.visit(&room, StoreTime(later)).await, Ok(TRIMMED), "{n}");
+        assert_eq!(page(&mut ann, "LATEST #room * 50", "#room").await, all[all.len() - 4..]);
+        assert_eq!(janitor.visit(&room, StoreTime(later)).await, Ok(LEFT_ALONE));
+    }
+    // Another node has cut the log meanwhile: what was counted before is void.
+    let before = parse_server_time(&all[8].time).expect("a time tag is a time");
+    server.node.hub.store().trim(&room, StoreTime(before), u64::MAX).await.expect("the store is open");
+    all.push(say(&server, &mut ann, "#room", "message 10").await);
+    all.push(say(&server, &mut ann, "#room", "message 11").await);
+    assert_eq!(janitor.visit(&room, StoreTime(later)).await, Ok(LEFT_ALONE));
+    assert_eq!(page(&mut ann, "LATEST #room * 50", "#room").await, all[8..]);
+}
+
+#[tokio::test]
+async fn private_messages_are_trimmed_too() {
+    let settings = [("accounts.required", "true"), ("history.max_count", "2")];
+    let server = TestServer::start_with(&settings).await;
+    for name in ["ann", "bob"] {
+        server.account(name, "a good password").await;
+    }
+    let mut ann = server.login("ann", "a good password", CAPABILITIES).await;
+    let all = say_all(&server, &mut ann, "bob", 5).await;
+    let later = now(&server).await + HOUR_MS;
+    assert_eq!(visit(&server, &Partition::account("bob"), later).await, TRIMMED);
+    let mut bob = server.login("bob", "a good password", CAPABILITIES).await;
+    assert_eq!(page(&mut bob, "LATEST ann * 50", "ann").await, all[3..]);
+    assert_eq!(page(&mut ann, "LATEST bob * 50", "bob").await, all, "each side's log is its own");
+    let older = page(&mut bob, &format!("AFTER ann {} 50", all[0].by_id()), "ann").await;
+    assert_eq!(older, all[3..], "an id of a message that is gone stands for its time");
+}
+
+#[tokio::test]
+async fn an_abandoned_room_ends_and_its_name_is_free() {
+    let settings = [("accounts.required", "true"), ("history.max_age", "'2h'")];
+    let server = TestServer::start_with(&settings).await;
+    for name in ["ann", "bob"] {
+        server.account(name, "a good password").await;
+    }
+    let mut ann = server.login("ann", "a good password", CAPABILITIES).await;
+    ann.ask("JOIN #room").await;
+    say(&server, &mut ann, "#room", "is anybody here?").await;
+    let room = Partition::channel("#room");
+    let later = now(&server).await + 3 * HOUR_MS;
+    assert_eq!(visit(&server, &room, later).await, TRIMMED, "somebody is there");
+    ann.send("QUIT").await;
+    ann.expect_closed().await;
+    let store = server.node.hub.store();
+    while store.peek(std::slice::from_ref(&room), &[]).await.expect("the store is open")[0].members > 0 {
+        tokio::task::yield_now().await;
+    }
+    let soon = now(&server).await + HOUR_MS;
+    assert_eq!(visit(&server, &room, soon).await, LEFT_ALONE, "its founder may come back");
+    let listed = directory::channels(&server.node.hub).await.expect("the store is open");
+    assert_eq!(listed, std::slice::from_ref(&room));
+    let later = now(&server).await + 3 * HOUR_MS;
+    assert_eq!(visit(&server, &room, later).await, Visit { trimmed: false, ended: true });
+    assert_eq!(visit(&server, &room, later).await, LEFT_ALONE);
+    assert_eq!(directory::channels(&server.node.hub).await.expect("the store is open"), []);
+
+    let mut bob = server.login("bob", "a good password", CAPABILITIES).await;
+    let lines = bob.ask("JOIN #room").await;
+    assert!(numeric(&lines, "353").text().contains("@bob"), "{lines:#?}");
+    let first = say(&server, &mut bob, "#room", "mine now").await;
+    assert_eq!(page(&mut bob, "LATEST #room * 50", "#room").await, [first]);
+}
+
+const HOUR_MS: u64 = 3_600_000;
