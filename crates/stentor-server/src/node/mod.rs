@@ -27,6 +27,7 @@ use crate::clients::Clients;
 use crate::commit_identity::Committer;
 use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
+use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
 use crate::store::{Partition, Store, StoreError, Writer};
@@ -112,7 +113,11 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+<<<<<<< HEAD
         undo.disarm();
+=======
+        node.tasks.spawn(Janitor::new(node.clone()).run());
+>>>>>>> wt-history
         Ok(node)
     }
 
