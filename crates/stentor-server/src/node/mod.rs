@@ -113,11 +113,8 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
-<<<<<<< HEAD
-        undo.disarm();
-=======
         node.tasks.spawn(Janitor::new(node.clone()).run());
->>>>>>> wt-history
+        undo.disarm();
         Ok(node)
     }
 

@@ -31,11 +31,7 @@ pub(crate) struct TestServer {
     /// The node, for what no client can ask.
     pub(crate) node: Arc<Node>,
     address: SocketAddr,
-<<<<<<< HEAD
-    _directory: TempDir,
-=======
-    directory: tempfile::TempDir,
->>>>>>> wt-history
+    directory: TempDir,
 }
 
 impl TestServer {
@@ -47,7 +43,16 @@ impl TestServer {
     /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
-<<<<<<< HEAD
+        Self::start_in(directory, settings).await
+    }
+
+    /// Ends the node, and starts another one in its directory.
+    pub(crate) async fn restart(self, settings: &[(&str, &str)]) -> Self {
+        self.node.shutdown().await;
+        Self::start_in(self.directory, settings).await
+    }
+
+    async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
             .expect("the store opens");
         Self::start_on(store, NODE, directory, settings).await
@@ -60,18 +65,6 @@ impl TestServer {
         directory: TempDir,
         settings: &[(&str, &str)],
     ) -> Self {
-=======
-        Self::start_in(directory, settings).await
-    }
-
-    /// Ends the node, and starts another one in its directory.
-    pub(crate) async fn restart(self, settings: &[(&str, &str)]) -> Self {
-        self.node.shutdown().await;
-        Self::start_in(self.directory, settings).await
-    }
-
-    async fn start_in(directory: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
->>>>>>> wt-history
         let mut all: BTreeMap<&str, &str> = BTreeMap::from(DEFAULTS);
         all.extend(settings.iter().copied());
         let mut text = String::new();
