@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -104,9 +104,12 @@ struct Door {
     places: Arc<Semaphore>,
 }
 
-/// A connection that ends when its time is over, however slow the other side is.
+/// A connection that ends when its time is over, however slow the other side is, or when it has sent more than requests
+/// for two pages can have.
 struct Visit {
     stream: TcpStream,
+    /// How many bytes it may still send.
+    left: usize,
     over: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
@@ -118,7 +121,7 @@ impl axum::serve::Listener for Door {
     async fn accept(&mut self) -> (Visit, SocketAddr) {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
         let (stream, peer) = self.entrance.accept().await;
-        (Visit { stream, over: Box::pin(tokio::time::sleep(VISIT)), _place: place }, peer)
+        (Visit { stream, left: VISIT_BYTES, over: Box::pin(tokio::time::sleep(VISIT)), _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -142,7 +145,11 @@ impl AsyncRead for Visit {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        self.left = self.left.checked_sub(read).ok_or(io::ErrorKind::InvalidData)?;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -165,3 +172,5 @@ impl AsyncWrite for Visit {
 const PLACES: usize = 64;
 /// How long a connection lasts; whoever asks more often opens another one.
 const VISIT: Duration = Duration::from_secs(15);
+/// How much a connection may send in all.
+const VISIT_BYTES: usize = 32 * 1024;

@@ -204,3 +204,37 @@ const EAFNOSUPPORT: i32 = if cfg!(target_os = "linux") { 97 } else { 47 };
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(text: &str) -> Listen {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_too_unless_another_listener_has_them() {
+        let bound = bind(&[listen("ircs://[::]:0")]).unwrap();
+        let [bound] = bound.as_slice() else { panic!("one listener was asked for") };
+        let address = bound.listen().address;
+        assert_ne!(address.port(), 0);
+        // A machine without IPv6 listens on IPv4 alone.
+        assert!(address.is_ipv4() || !bound.socket.only_v6().unwrap());
+        let port = address.port();
+        let both = [listen(&format!("ircs://[::]:{port}")), listen(&format!("ircs://0.0.0.0:{port}"))];
+        if address.is_ipv6() {
+            assert!(Bound::new(both[0], &both).unwrap().socket.only_v6().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_with_a_way_out() {
+        let told =
+            |listen: Listen, kind: io::ErrorKind| ListenError { listen, error: kind.into() }.to_string();
+        let six = listen("ircs://[2001:db8::1]:697");
+        assert!(told(six, io::ErrorKind::AddrInUse).ends_with("--listen ircs://[2001:db8::1]:PORT"));
+        assert!(told(six, io::ErrorKind::PermissionDenied).contains("Ports below 1024"));
+        assert!(told(six, io::ErrorKind::AddrNotAvailable).contains("the address [2001:db8::1]"));
+    }
+}

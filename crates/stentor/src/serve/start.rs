@@ -171,8 +171,8 @@ async fn join_fleet(config: &Config, name: &str, health: &Health) -> Result<Arc<
             Err(OpenStoreError::Redis(error @ ConnectError::Unreachable(_))) => error.to_string(),
             Err(error) => return Err(store_failure(error)),
         };
-        tracing::warn!("{why}; nobody is taken in until it answers");
         health.starting(&why);
+        tracing::warn!("{why}; nobody is taken in until it answers");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

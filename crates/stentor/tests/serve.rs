@@ -1,0 +1,298 @@
+//! `stentor serve`, as the real process.
+
+mod node;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use stentor_server::tls;
+use stentor_testing::RedisServer;
+use stentor_testing::redis::RedisOptions;
+
+use node::{Node, PATIENCE, refused};
+
+/// A TLS connection to the node, with a client that trusts its authority alone.
+fn connect_secure(node: &Node, data: &Path) -> BufReader<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(data.join("tls/ca.pem")).expect("the authority is there"))
+        .unwrap();
+    let config = ClientConfig::builder_with_provider(tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    BufReader::new(StreamOwned::new(session, connect(node, "ircs")))
+}
+
+fn connect(node: &Node, scheme: &str) -> TcpStream {
+    let stream = TcpStream::connect(node.address(scheme)).expect("it is listened on");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The next line with this in it.
+fn line_with(client: &mut impl BufRead, wanted: &str) -> String {
+    loop {
+        let mut line = String::new();
+        let read = client.read_line(&mut line).expect("a line comes in time");
+        assert!(read > 0, "the connection ended before a line with {wanted:?} came");
+        if line.contains(wanted) {
+            return line;
+        }
+    }
+}
+
+/// The status of `/ready`, and what it says.
+fn ready(node: &Node) -> String {
+    let mut stream = connect(node, "http");
+    stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("headers end");
+    format!("{} {}", head.split(' ').nth(1).unwrap_or_default(), body.trim_end())
+}
+
+#[test]
+fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
+    let data = tempfile::tempdir().unwrap();
+    let mut node = Node::start(data.path(), &["ircs://127.0.0.1:0"], &[]);
+    let told = node.welcome();
+    assert!(!told.contains('\x1b'), "there is no terminal: {told}");
+    let address = node.address("ircs");
+    let port = address.rsplit(':').next().unwrap();
+    let hostless = format!("ircs://127.0.0.1:{port}");
+    let leaf = CertificateDer::from_pem_file(data.path().join("tls/cert.pem")).unwrap();
+    for part in [
+        hostless.as_str(),
+        data.path().to_str().unwrap(),
+        &tls::fingerprint_sha256_colons(&leaf),
+        &format!("/connect localhost/{port} -ssl -ssl_fingerprint={}", tls::fingerprint_sha256(&leaf)),
+        &format!(
+            "/connect -tls -tls_verify -tls_cafile {}/tls/ca.pem localhost {port}",
+            data.path().display()
+        ),
+        "stentor account add NAME --data ",
+        "stentor invite --data ",
+    ] {
+        assert!(told.contains(part), "{part} is missing in:\n{told}");
+    }
+
+    let file = data.path().join("admin-password");
+    assert!(told.contains(file.to_str().unwrap()) && node.log().contains(file.to_str().unwrap()));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = fs::read_to_string(&file).unwrap().trim_end().to_owned();
+    assert!(!told.contains(&password) && !node.log().contains(&password));
+
+    let mut client = connect_secure(&node, data.path());
+    let login = format!("PASS admin:{password}\r\nNICK admin\r\nUSER admin 0 * :admin\r\n");
+    client.get_mut().write_all(login.as_bytes()).unwrap();
+    line_with(&mut client, " 001 admin ");
+
+    node.signal("TERM");
+    line_with(&mut client, "ERROR :");
+    assert_eq!(node.wait(), Some(0), "{}", node.log());
+    assert!(!data.path().join("stentor.sock").exists(), "the socket is gone");
+
+    let again = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
+    assert!(!again.welcome().contains("admin-password"), "there is an admin already");
+}
+
+#[test]
+fn a_port_in_use_has_exit_code_5() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let data = tempfile::tempdir().unwrap();
+    let told = refused(5, data.path(), &[&format!("irc://127.0.0.1:{port}")], &[]);
+    assert!(
+        told.contains(&format!("cannot listen on irc://127.0.0.1:{port}: port {port} is in use")),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_data_directory_that_is_in_use_or_no_directory_has_exit_code_4() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
+    let told = refused(4, data.path(), &["irc://127.0.0.1:0"], &[]);
+    let expected = format!("{} is in use by another process (pid {})", data.path().display(), node.id());
+    assert!(told.contains(&expected), "{told}");
+
+    let redis = RedisServer::start();
+    let told = refused(4, data.path(), &["irc://127.0.0.1:0"], &["--redis", &redis.url()]);
+    assert!(told.contains(&expected), "with Redis, too: {told}");
+
+    let file = data.path().join("file");
+    fs::write(&file, "").unwrap();
+    let told = refused(4, &file.join("data"), &["irc://127.0.0.1:0"], &[]);
+    assert!(told.contains(&format!("{} cannot be used: ", file.join("data").display())), "{told}");
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "motd = '{}'\naccounts.required = false\naccounts.bcrypt_cost = 4\nlimits.lines_per_second = 0\n\
+         limits.send_queue = 0\ndrain.time = '5m'\n",
+        "x".repeat(16_000)
+    );
+    let config = data.path().join("stentor.toml");
+    fs::write(&config, settings).unwrap();
+    let mut node = Node::start(data.path(), &["irc://127.0.0.1:0"], &["--config", config.to_str().unwrap()]);
+    // A client that asks for much and reads none of it keeps its connection busy.
+    let mut stuck = connect(&node, "irc");
+    stuck.write_all(b"NICK stuck\r\nUSER stuck 0 * :stuck\r\n").unwrap();
+    stuck.write_all("MOTD\r\n".repeat(2000).as_bytes()).unwrap();
+    let mut other = BufReader::new(connect(&node, "irc"));
+    other.get_mut().write_all(b"NICK other\r\nUSER other 0 * :other\r\n").unwrap();
+    line_with(&mut other, " 376 ");
+    node.signal("INT");
+    node.log_line("a second signal stops at once");
+    line_with(&mut other, "ERROR :");
+    let second = Instant::now();
+    node.signal("INT");
+    assert_eq!(node.wait(), Some(130), "{}", node.log());
+    assert!(second.elapsed().as_secs() < 5, "it did not wait for the client that reads nothing");
+}
+
+#[test]
+fn a_hundred_busy_clients_are_closed_in_time() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("stentor.toml");
+    fs::write(&config, "accounts.required = false\ndrain.time = '10s'\n").unwrap();
+    let mut node = Node::start(data.path(), &["irc://127.0.0.1:0"], &["--config", config.to_str().unwrap()]);
+    let mut clients: Vec<BufReader<TcpStream>> =
+        (0..100).map(|_| BufReader::new(connect(&node, "irc"))).collect();
+    for (index, client) in clients.iter_mut().enumerate() {
+        let login = format!("NICK n{index}\r\nUSER n 0 * :n\r\nJOIN #all\r\n");
+        client.get_mut().write_all(login.as_bytes()).unwrap();
+    }
+    for client in &mut clients {
+        line_with(client, " 366 ");
+        client.get_mut().write_all("PRIVMSG #all :busy\r\n".repeat(25).as_bytes()).unwrap();
+    }
+    let start = Instant::now();
+    node.signal("INT");
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| line_with(client, "ERROR :"));
+        }
+    });
+    assert_eq!(node.wait(), Some(0), "{}", node.log());
+    assert!(start.elapsed().as_secs() < 10, "it takes {:?}", start.elapsed());
+    assert!(!node.log().contains("WARN"), "{}", node.log());
+}
+
+#[test]
+fn sighup_takes_what_it_can_and_keeps_the_rest() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("stentor.toml");
+    let write = |text: &str| fs::write(&config, text).unwrap();
+    write("motd = 'the first'\n");
+    let listen = ["ircs://127.0.0.1:0", "irc://127.0.0.1:0"];
+    let flags = ["--config", config.to_str().unwrap()];
+    let node = Node::start(data.path(), &listen, &flags);
+    let motd = || {
+        let mut client = BufReader::new(connect(&node, "irc"));
+        let password = fs::read_to_string(data.path().join("admin-password")).unwrap();
+        let login = format!("PASS admin:{}\r\nNICK admin\r\nUSER admin 0 * :admin\r\n", password.trim_end());
+        client.get_mut().write_all(login.as_bytes()).unwrap();
+        let line = line_with(&mut client, " 372 ");
+        client.get_mut().write_all(b"QUIT\r\n").unwrap();
+        line_with(&mut client, "ERROR :");
+        line
+    };
+    assert!(motd().contains("the first"));
+
+    write(
+        "motd = 'the second'\nnetwork.name = 'Other'\ntls.names = ['localhost', 'other.example']\nlog.level = 'debug'\n",
+    );
+    node.signal("HUP");
+    node.log_line("changed: log.level, motd, tls.names");
+    node.log_line("changed, but not before a restart: network.name");
+    node.log_line("new certificate");
+    assert!(motd().contains("the second"));
+    let pem = data.path().join("tls/cert.pem");
+    let leaf = CertificateDer::from_pem_file(&pem).unwrap();
+    assert!(node.log().contains(&tls::fingerprint_sha256(&leaf)));
+
+    write("motd = 'the third'\nmodt = 'oops'\n");
+    node.signal("HUP");
+    node.log_line("the settings stay as they were");
+    assert!(node.log().contains("unknown key `modt"), "{}", node.log());
+    assert!(motd().contains("the second"));
+
+    write("motd = 'the second'\ntls.names = ['localhost', 'other.example']\nlog.level = 'debug'\n");
+    node.signal("HUP");
+    node.log_line("no setting has changed");
+}
+
+#[test]
+fn too_few_descriptors_are_waited_out() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start_limited(data.path(), &["irc://127.0.0.1:0"], "ulimit -n 48");
+    let crowd: Vec<TcpStream> = (0..100).map(|_| connect(&node, "irc")).collect();
+    node.log_line("takes no connection; trying again");
+    drop(crowd);
+    let mut client = BufReader::new(connect(&node, "irc"));
+    client.get_mut().write_all(b"CAP LS 302\r\n").unwrap();
+    line_with(&mut client, " CAP ");
+    let told = node.log().matches("takes no connection").count();
+    assert!(told < 10, "it does not fill the log: {told} lines");
+}
+
+#[test]
+fn a_store_that_is_not_there_yet_is_awaited() {
+    let mut redis = RedisServer::start();
+    redis.kill();
+    let data = tempfile::tempdir().unwrap();
+    let url = redis.url();
+    let listen = ["irc://127.0.0.1:0", "http://127.0.0.1:0"];
+    let node = Node::start_without_welcome(data.path(), &listen, &["--redis", &url, "--name", "node-1"]);
+    node.log_line("nobody is taken in until it answers");
+    node.log_line("listening on http://");
+    assert!(ready(&node).starts_with("503 the store cannot be reached"), "{}", ready(&node));
+    assert!(!node.log().contains("listening on irc://"), "nobody is taken in");
+    redis.restart();
+    assert!(node.welcome().contains("node-1"));
+    assert_eq!(ready(&node), "200 ready");
+    let mut client = BufReader::new(connect(&node, "irc"));
+    client.get_mut().write_all(b"CAP LS 302\r\n").unwrap();
+    line_with(&mut client, " CAP ");
+    redis.kill();
+    node.log_line("the store is away");
+    assert!(ready(&node).starts_with("503 "), "{}", ready(&node));
+}
+
+#[test]
+fn a_wait_for_the_store_ends_with_a_signal() {
+    let mut redis = RedisServer::start();
+    redis.kill();
+    let data = tempfile::tempdir().unwrap();
+    let flags = ["--redis", &redis.url()];
+    let mut node = Node::start_without_welcome(data.path(), &["irc://127.0.0.1:0"], &flags);
+    node.log_line("nobody is taken in until it answers");
+    node.signal("TERM");
+    assert_eq!(node.wait(), Some(0), "{}", node.log());
+}
+
+#[test]
+fn a_store_that_refuses_has_exit_code_4() {
+    let redis = RedisOptions::new().password("right").start();
+    let data = tempfile::tempdir().unwrap();
+    let url = format!("redis://:hunter2@127.0.0.1:{}", redis.port());
+    let told = refused(4, data.path(), &["irc://127.0.0.1:0"], &["--redis", &url]);
+    assert!(told.contains("WRONGPASS") && !told.contains("hunter2"), "{told}");
+}
