@@ -2,11 +2,16 @@
 
 mod support;
 
+use std::time::Duration;
+
 use stentor_server::fleet::directory;
 use stentor_server::history::janitor::{Janitor, Visit};
+use stentor_server::hub::Decision;
 use stentor_server::hub::clock::parse_server_time;
-use stentor_server::store::{Partition, StoreTime};
+use stentor_server::store::partition::DIRECTORY_BUCKETS;
+use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime, Writer};
 use support::{Said, TestClient, TestServer, command, numeric};
+use tokio::time::Instant;
 
 /// All that a full answer needs.
 const CAPABILITIES: &[&str] = &[
@@ -530,3 +535,58 @@ async fn an_abandoned_room_ends_and_its_name_is_free() {
 }
 
 const HOUR_MS: u64 = 3_600_000;
+
+#[tokio::test]
+async fn nodes_share_the_janitors_work() {
+    let server = TestServer::start().await;
+    let (node, store) = (&server.node, server.node.hub.store());
+    let rooms: Vec<Partition> = (0..40).map(|n| Partition::channel(&format!("#gone-{n}"))).collect();
+    for room in &rooms {
+        let listing = Change::Set(room.to_string(), "00000000000000aa 1".to_owned());
+        node.hub
+            .write(&node.tenure(), &Partition::directory_of(room.as_str()), &[], |peek| {
+                let life = peek.epoch.map_or_else(|| Life::Begin(Epoch::random()), Life::Within);
+                let changes = vec![listing.clone()];
+                Ok::<_, ()>(Decision { life: Some(life), changes, ..Decision::default() })
+            })
+            .await
+            .expect("the directory can be written");
+    }
+    let other = Writer::new("other", 1);
+    store.hold_lease(&other, Duration::from_mins(1), "").await.expect("the store is open");
+    node.fleet.refresh().await.expect("the store is open");
+    visit_all(&server).await;
+    let left = directory::channels(&node.hub).await.expect("the store is open");
+    assert!((8..=32).contains(&left.len()), "{} of 40 listings are the other node's to clean up", left.len());
+
+    store.release_lease(&other).await.expect("the store is open");
+    node.fleet.refresh().await.expect("the store is open");
+    visit_all(&server).await;
+    assert_eq!(directory::channels(&node.hub).await.expect("the store is open"), []);
+}
+
+async fn visit_all(server: &TestServer) {
+    let mut janitor = Janitor::new(server.node.clone());
+    for bucket in 0..DIRECTORY_BUCKETS {
+        janitor.visit_bucket(bucket, Instant::now()).await.expect("the store is open");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_a_crash_left_without_members_goes_after_an_hour() {
+    let server = TestServer::start_with(&[("history.max_age", "'0'")]).await;
+    let node = &server.node;
+    let room = Partition::channel("#room");
+    let begin = |founder: Option<&str>| Decision {
+        changes: founder.map(|name| Change::Set("founder".to_owned(), name.to_owned())).into_iter().collect(),
+        ..Decision::default()
+    };
+    for (founder, ended) in [(None, true), (Some("ann"), false)] {
+        let life = Life::Begin(Epoch::random());
+        let written = node.hub.write_blind::<()>(&node.tenure(), &room, life, begin(founder)).await;
+        assert!(written.is_ok_and(|entry| entry.is_some()));
+        assert_eq!(visit(&server, &room, now(&server).await).await, LEFT_ALONE);
+        let later = now(&server).await + 2 * HOUR_MS;
+        assert_eq!(visit(&server, &room, later).await, Visit { trimmed: false, ended });
+    }
+}

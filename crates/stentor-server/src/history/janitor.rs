@@ -1,6 +1,6 @@
 //! Goes round at a calm pace: cuts what is too old or too much, and ends rooms that were abandoned.
 //!
-//! Every node has a share of the partitions, by a hash over the leases that are live. Two nodes that see the leases
+//! Every node has a share of the partitions that the directory lists, by a hash over the leases that are live. Two nodes that see the leases
 //! differently may both visit one, or neither does until the next round; trimming twice is trimming once.
 //!
 //! **By count.** The store trims by entries or by time, and knows no messages. So the janitor counts: a log once as a whole,
@@ -69,7 +69,7 @@ impl Janitor {
             for bucket in 0..DIRECTORY_BUCKETS {
                 let end = Instant::now() + ROUND / BUCKETS;
                 self.node.hub.told().turn();
-                if let Err(refusal) = self.sweep_bucket(bucket, end).await {
+                if let Err(refusal) = self.visit_bucket(bucket, end).await {
                     tracing::debug!(?refusal, bucket, "the janitor leaves this part for the next round");
                 }
                 if !self.rest_until(end).await {
@@ -107,22 +107,21 @@ impl Janitor {
         }
     }
 
-    /// Visits this node's share of what a directory bucket lists, evenly until `end`.
-    async fn sweep_bucket(&mut self, bucket: u64, end: Instant) -> Result<(), Refusal<()>> {
-        let mut share = Vec::new();
-        if let Some(snapshot) = self.node.hub.store().snapshot(&Partition::directory(bucket)).await? {
-            let listed = snapshot.fields.iter().filter_map(|(name, _)| Partition::from_name(name));
-            share.extend(listed.filter(|partition| self.is_mine(partition)));
-        }
-        if bucket == 0 {
-            share.extend(self.guests());
-        }
+    /// Visits this node's share of what a directory bucket lists, evenly until `end`; where that is past, without a pause.
+    ///
+    /// # Errors
+    /// The store's where it is away, and [`Refusal::Fenced`]. A partition that cannot be read does not keep others waiting.
+    pub async fn visit_bucket(&mut self, bucket: u64, end: Instant) -> Result<(), Refusal<()>> {
+        let share = self.share_of(bucket).await?;
         let mut left = u32::try_from(share.len()).unwrap_or(u32::MAX);
         for partition in share {
             let now = self.node.hub.store().now().await?;
-            let visit = self.visit(&partition, now).await?;
-            if visit.ended {
-                tracing::info!(room = partition.name(), "an abandoned room was ended");
+            match self.visit(&partition, now).await {
+                Ok(Visit { trimmed, ended }) => tracing::debug!(%partition, trimmed, ended, "visited"),
+                Err(Refusal::Store(error @ (StoreError::Refused(_) | StoreError::Gone))) => {
+                    tracing::warn!(%partition, %error, "the janitor cannot keep this within its bounds");
+                }
+                Err(refusal) => return Err(refusal),
             }
             let pause = end.saturating_duration_since(Instant::now()) / left.saturating_add(1);
             left = left.saturating_sub(1);
@@ -131,6 +130,17 @@ impl Janitor {
             }
         }
         Ok(())
+    }
+
+    async fn share_of(&self, bucket: u64) -> Result<Vec<Partition>, StoreError> {
+        let snapshot = self.node.hub.store().snapshot(&Partition::directory(bucket)).await?;
+        let listed = snapshot.map(|snapshot| snapshot.fields).unwrap_or_default();
+        let listed = listed.iter().filter_map(|(name, _)| Partition::from_name(name));
+        let mut share: Vec<Partition> = listed.filter(|partition| self.is_mine(partition)).collect();
+        if bucket == 0 {
+            share.extend(self.guests());
+        }
+        Ok(share)
     }
 
     /// The inboxes of this node's guests, which no directory lists.
