@@ -118,6 +118,17 @@ impl TestClient {
         Said::new(self.expect(|line| Said::new(line).command == command).await)
     }
 
+    /// All lines up to one with this numeric or command, and that one.
+    pub(crate) async fn collect_until(&mut self, command: &str) -> Vec<Said> {
+        let mut lines = Vec::new();
+        loop {
+            lines.push(Said::new(self.next().await));
+            if lines.last().is_some_and(|line| line.command == command) {
+                return lines;
+            }
+        }
+    }
+
     /// Skips lines up to one that is exactly this.
     pub(crate) async fn expect_exact(&mut self, wanted: &str) {
         self.note(format!("   (waiting for: {wanted})"));
