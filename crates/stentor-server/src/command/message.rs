@@ -13,7 +13,7 @@ use stentor_proto::text::MAX_CONTENT;
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
-use crate::hub::{Decision, clock};
+use crate::hub::{Decision, Origin, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
@@ -188,16 +188,21 @@ async fn to_person(
     let source = session.client.profile().source();
     let line = said.line(&source, &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
-    if said.kind == Kind::Tagmsg {
+    let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
+    let to_oneself = own_partition.as_ref() == Some(&person.inbox);
+    if said.kind == Kind::Tagmsg && to_oneself {
+        send_transient(session, &line, "");
+    } else if said.kind == Kind::Tagmsg {
         session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+    }
+    if said.kind == Kind::Tagmsg {
         if echo {
             echo_transient(session, &line, reply);
         }
         return Ok(());
     }
-    let own = keep_own(session, &person, &line).await?;
-    let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
-    if own_partition.as_ref() != Some(&person.inbox) {
+    let own = keep_own(session, &person, &line, to_oneself).await?;
+    if !to_oneself {
         deliver(session, &person, &own, &line).await?;
     }
     if echo {
@@ -226,8 +231,15 @@ async fn to_person(
     Ok(())
 }
 
-/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
-async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
+/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too. What one says to
+/// oneself is delivered by that, besides its echo.
+async fn keep_own(
+    session: &Session,
+    person: &Person,
+    line: &str,
+    to_oneself: bool,
+) -> Result<Arc<Entry>, Error> {
+    let origin = Origin { echo: to_oneself, ..session.quiet_origin() };
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let guard = session
         .account
@@ -236,7 +248,7 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
     let entry = session
         .node
         .hub
-        .transact(inbox, &session.client.tenure(), Some(session.quiet_origin()), |state| {
+        .transact(inbox, &session.client.tenure(), Some(origin), |state| {
             if state.epoch.is_none() {
                 return Err(Error::Fenced);
             }
@@ -270,10 +282,13 @@ async fn deliver(session: &Session, person: &Person, own: &Entry, line: &str) ->
 
 fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
     let origin = reply.origin(true, true);
+    send_transient(session, line, &origin.tag);
+}
+
+fn send_transient(session: &Session, line: &str, tag: &str) {
     let time = clock::server_time(clock::wall_ms());
     if let Ok(message) = Message::parse(line)
-        && let Some(bytes) =
-            Rendering::new(message, &time, "").own(session.client.capabilities(), &origin.tag)
+        && let Some(bytes) = Rendering::new(message, &time, "").own(session.client.capabilities(), tag)
     {
         session.client.queue.push(bytes);
     }

@@ -31,6 +31,7 @@ async fn prefixes_are_given_and_taken() {
         numeric(&ann.ask("MODE #room +ov bob bob").await, "MODE").params,
         ["#room", "+ov", "bob", "bob"]
     );
+    bob.drain_until_pong().await;
     numeric(&bob.ask("MODE #room -o ann").await, "MODE");
     assert_eq!(numeric(&ann.ask("MODE #room +m").await, "482").param(1), "#room");
     assert_eq!(numeric(&bob.ask("MODE #room +o nobody").await, "441").params[1..3], ["nobody", "#room"]);

@@ -12,6 +12,7 @@ async fn the_invited_reads_it_and_so_do_members_who_asked_for_that() {
     for client in [&mut ann, &mut eve, &mut dan] {
         client.ask("JOIN #Room").await;
     }
+    ann.drain_until_pong().await;
     eve.drain_until_pong().await;
     dan.drain_until_pong().await;
     let own = ann.ask("INVITE BOB #room").await;

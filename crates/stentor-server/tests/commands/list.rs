@@ -72,7 +72,7 @@ async fn a_list_longer_than_the_queue_reaches_who_reads() {
         ("limits.channel_length", "200"),
     ])
     .await;
-    let mut ann = server.client_with("ann", &["no-implicit-names", "batch", "labeled-response"]).await;
+    let mut ann = server.client_with("ann", &["draft/no-implicit-names", "batch", "labeled-response"]).await;
     let filler = "x".repeat(180);
     for number in 0..300 {
         ann.ask(&format!("JOIN #{filler}{number}")).await;

@@ -77,6 +77,7 @@ async fn tags_are_for_those_who_asked_for_them() {
     for client in [&mut ann, &mut bob, &mut eve] {
         client.ask("JOIN #room").await;
     }
+    ann.drain_until_pong().await;
     bob.drain_until_pong().await;
     assert!(ann.ask("@+typing=active;time=forged;stentor.chat/event=x TAGMSG #room").await.is_empty());
     let seen = bob.drain_until_pong().await;

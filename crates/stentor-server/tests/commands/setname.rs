@@ -11,6 +11,7 @@ async fn the_client_and_those_in_common_channels_read_it_where_they_asked_for_it
     for client in [&mut ann, &mut bob, &mut eve] {
         client.ask("JOIN #one,#two").await;
     }
+    ann.drain_until_pong().await;
     bob.drain_until_pong().await;
     eve.drain_until_pong().await;
 
