@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
+use crate::account::{Account, AccountError, Accounts, Password};
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError, begin_or_within};
 use crate::random;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Store, StoreError};
@@ -164,6 +166,31 @@ impl Invites {
             }
         }
         Err(WriteError::Contended.into())
+    }
+
+    /// Makes an account for who has a code. The use is given back if there is certainly no account.
+    ///
+    /// # Errors
+    /// What is wrong with the code, the name or the password, or what the pool or the store says.
+    pub async fn register(
+        &self,
+        accounts: &Accounts,
+        code: &str,
+        name: &str,
+        password: &Password,
+    ) -> Result<Account, RegisterError> {
+        let spent = self.spend(code).await?;
+        let error = match accounts.add(name, password).await {
+            Ok(account) => return Ok(account),
+            Err(error) => error,
+        };
+        // With an unknown outcome there may be an account, and a use given back would make another.
+        if !matches!(error, AccountError::Write(WriteError::Store(StoreError::Unknown(_))))
+            && let Err(error) = self.unspend(spent).await
+        {
+            warn!(%error, "a use of an invitation that made no account is lost");
+        }
+        Err(error.into())
     }
 
     async fn replace(
@@ -328,6 +355,38 @@ pub enum InviteError {
     Full,
     /// The store did not do it, or did not say.
     Write(WriteError),
+}
+
+/// Why an invitation made no account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegisterError {
+    /// Something is wrong with the code.
+    Invite(InviteError),
+    /// Something is wrong with the name.
+    Account(AccountError),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invite(error) => error.fmt(f),
+            Self::Account(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RegisterError {}
+
+impl From<InviteError> for RegisterError {
+    fn from(error: InviteError) -> Self {
+        Self::Invite(error)
+    }
+}
+
+impl From<AccountError> for RegisterError {
+    fn from(error: AccountError) -> Self {
+        Self::Account(error)
+    }
 }
 
 impl fmt::Display for InviteError {

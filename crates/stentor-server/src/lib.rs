@@ -9,8 +9,10 @@
 //! - [`connection`]: one task per socket
 //! - [`error`]: why a command was not done, and whose fault that is
 //! - [`fleet`]: leases, sweeps and the directory
+//! - [`history`]: pages of what was said, and how long it is kept
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
+//! - [`listener`]: where clients come in
 //! - [`node`]: everything together, from start to shutdown
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
@@ -32,8 +34,10 @@ pub mod config;
 pub mod connection;
 pub mod error;
 pub mod fleet;
+pub mod history;
 pub mod hub;
 pub mod invite;
+pub mod listener;
 pub mod node;
 pub mod policy;
 pub mod random;

@@ -69,7 +69,8 @@ impl Reply {
             }
             self.line(line.trailing(text).build());
         } else {
-            self.notice(&format!("{command}: {text}"));
+            let about = if command == "*" { String::new() } else { format!("{command}: ") };
+            self.notice(&format!("{about}{text}"));
         }
     }
 
@@ -135,6 +136,39 @@ impl Reply {
             Label::Batch(reference) => Some(format!("batch={reference}")),
             _ => None,
         }
+    }
+
+    /// Opens a batch for what the answer lists, where the client understands batches, and returns its reference. Of a
+    /// labelled request it is the whole answer unless there were lines before; then it is a part of it.
+    pub fn begin_batch(&mut self, kind: &str, params: &[&str]) -> Option<String> {
+        if !self.client.has(Capability::Batch) {
+            return None;
+        }
+        let reference = crate::random::text(8);
+        let mut line = Line::new("BATCH").source(&self.server).param(format!("+{reference}")).param(kind);
+        for param in params {
+            line = line.param(param);
+        }
+        let line = line.build();
+        match &self.label {
+            Label::Open(label) if self.waiting.is_empty() => {
+                self.client.queue.push_line(&with_tag(&format!("label={label}"), &line));
+                self.label = Label::Batch(reference.clone());
+            }
+            _ => {
+                self.expect_many();
+                self.line(line);
+            }
+        }
+        Some(reference)
+    }
+
+    /// Closes a batch that [`Reply::begin_batch`] opened.
+    pub fn end_batch(&mut self, reference: &str) {
+        if matches!(&self.label, Label::Batch(answer) if answer == reference) {
+            self.label = Label::None;
+        }
+        self.line(format!(":{} BATCH -{reference}", self.server));
     }
 
     /// Says that several messages will answer, so that those that the hub sends are in the batch too.

@@ -162,6 +162,8 @@ const UNBOUNDED_ROOM: usize = 512 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     #[test]
@@ -186,6 +188,24 @@ mod tests {
         assert_eq!(closed.reason, "SendQ exceeded");
         assert!(!closed.flush);
         assert_eq!(queue.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_long_answer_waits_for_its_reader() {
+        let queue = SendQueue::new(64);
+        queue.push_line("1234567890 1234567890 1234567890");
+        {
+            let room = queue.room();
+            tokio::pin!(room);
+            let waker = std::task::Waker::noop();
+            let mut context = std::task::Context::from_waker(waker);
+            assert!(room.as_mut().poll(&mut context).is_pending(), "half or more is taken");
+            queue.take(&mut Vec::new(), 64);
+            room.await;
+        }
+        queue.push_line("1234567890 1234567890");
+        queue.close("the end");
+        queue.room().await;
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One client's session: what its connection task owns, from the first byte to the last.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub struct Session {
     pub account: Option<AccountClaim>,
     /// The partition of its private messages.
     pub inbox: Option<Held>,
+    /// What the node's index names of it.
+    indexed: BTreeSet<String>,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
 }
@@ -66,6 +68,7 @@ impl Session {
             nick: None,
             account: None,
             inbox: None,
+            indexed: BTreeSet::new(),
             monitored: HashMap::new(),
         }
     }
@@ -92,17 +95,28 @@ impl Session {
     /// misses what exists.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn index<R>(&self, key: &str, value: Option<&str>) -> Result<(), Refusal<R>> {
-        let tenure = self.client.tenure();
+    /// The store's; [`Refusal::Fenced`] where the index itself is gone.
+    pub async fn index<R>(&mut self, key: &str, value: Option<&str>) -> Result<(), Refusal<R>> {
         let change = match value {
-            Some(value) => Change::SetMember(key.to_owned(), value.to_owned()),
+            Some(value) => {
+                self.indexed.insert(key.to_owned());
+                Change::SetMember(key.to_owned(), value.to_owned())
+            }
             None => Change::UnsetMember(key.to_owned()),
         };
-        let decision = Decision { changes: vec![change], ..Decision::default() };
-        let life = Life::Within(tenure.index_epoch());
-        self.node.hub.write_blind(&tenure, &Partition::index(tenure.writer()), life, decision).await?;
+        self.write_index(vec![change]).await?;
+        if value.is_none() {
+            self.indexed.remove(key);
+        }
         Ok(())
+    }
+
+    async fn write_index<R>(&self, changes: Vec<Change>) -> Result<(), Refusal<R>> {
+        let tenure = self.client.tenure();
+        let decision = Decision { changes, ..Decision::default() };
+        let life = Life::Within(tenure.index_epoch());
+        let index = Partition::index(tenure.writer());
+        self.node.hub.write_blind(&tenure, &index, life, decision).await?.map(drop).ok_or(Refusal::Fenced)
     }
 
     /// The client as the origin of a commit whose lines it gets no copy of.
@@ -142,7 +156,6 @@ impl Session {
     async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
         for channel in self.client.channel_names() {
             crate::command::quit::leave(self, &channel, reason).await?;
-            self.index(&format!("{}/{channel}", self.client.id), None).await?;
         }
         self.release_inbox().await?;
         if let Some(claim) = self.nick.clone() {
@@ -153,7 +166,7 @@ impl Session {
             self.release_account(&claim).await?;
             self.account = None;
         }
-        self.index(&self.client.id, None).await
+        self.write_index(self.indexed.iter().cloned().map(Change::UnsetMember).collect()).await
     }
 
     /// Gives up a nick.

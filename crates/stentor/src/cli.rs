@@ -271,7 +271,8 @@ Exit codes:
   2  the command line is wrong
   3  the configuration is wrong, or a file that it names
   4  the store cannot be used: it is not there, is locked, or refuses the password
-  5  a listener cannot be opened: the port is in use, or not allowed";
+  5  a listener cannot be opened: the port is in use, or not allowed
+  130, 143  `serve` was told twice to stop (SIGINT, SIGTERM), and stopped at once";
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use stentor_server::config::{ConfigError, Origin};
+use stentor_server::listener::ListenError;
 use stentor_server::tls::TlsError;
 
 /// Why a command failed. The kind decides the exit code, which `stentor --help` documents.
@@ -19,7 +20,6 @@ pub(crate) enum Failure {
     /// The store cannot be used: 4.
     Store(String),
     /// A listener cannot be opened: 5.
-    #[expect(dead_code, reason = "listeners come with the node")]
     Listener(String),
 }
 
@@ -66,6 +66,12 @@ impl From<TlsError> for Failure {
             | TlsError::Mismatch { .. }
             | TlsError::HalfAuthority { .. } => Self::Configuration(error.to_string()),
         }
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        Self::Listener(error.to_string())
     }
 }
 

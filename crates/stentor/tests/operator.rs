@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{env, fs};
 
 use stentor_server::account::{Accounts, COST_MIN, Hasher, Rules};
@@ -47,6 +47,7 @@ impl Data {
     }
 
     fn open(&self) -> Arc<EmbeddedStore> {
+        let _alone = starting();
         EmbeddedStore::open(self.path(), OpenMode::Create, Durability::Normal).expect("the store opens")
     }
 
@@ -84,7 +85,9 @@ impl Data {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let alone = starting();
         let mut child = command.spawn().expect("the binary runs");
+        drop(alone);
         let mut stdin = child.stdin.take().expect("it has a standard input");
         // Who is refused at once reads nothing.
         let _ = stdin.write_all(input.as_bytes());
@@ -109,6 +112,12 @@ impl Data {
         assert!(!text.contains("panicked"), "{text}");
         text
     }
+}
+
+/// A process that is being started holds the locks of its parent for a moment, so no store is opened meanwhile.
+fn starting() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Node {
@@ -255,7 +264,9 @@ fn a_bad_password_is_refused_before_anything_happens() {
 
 #[test]
 fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
+    let alone = starting();
     let server = RedisServer::start();
+    drop(alone);
     let data = Data { directory: tempfile::tempdir().unwrap() };
     let with = |command: &str| format!("{command} --redis {}", server.url());
     data.refused(4, &with("account list"), "");

@@ -92,28 +92,34 @@ impl Turn<'_> {
     /// [`Busy`] where the runtime is shutting down.
     pub async fn hash(self, password: &Password) -> Result<PasswordHash, Busy> {
         let (password, cost) = (password.clone(), self.hasher.cost());
-        self.run(move || PasswordHash::of(&password, cost)).await
+        self.run(move || PasswordHash::of(&password, cost)).await.map(|(hash, _)| hash)
     }
 
-    /// Whether `hash` is of `password`. Without a hash the answer is no, after as much work.
+    /// Whether `hash` is of `password`. Without a hash the answer is no, after as much work. The turn comes back with the
+    /// answer, so that what follows from it can be settled before the next one in line begins.
     ///
     /// # Errors
     /// [`Busy`] where the runtime is shutting down.
-    pub async fn matches(self, password: &Password, hash: Option<&PasswordHash>) -> Result<bool, Busy> {
+    pub async fn matches(
+        self,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<(bool, Self), Busy> {
         let known = hash.is_some();
         let (password, hash) = (password.clone(), hash.cloned().unwrap_or_else(|| self.hasher.unknown()));
-        Ok(self.run(move || hash.matches(&password)).await? && known)
+        let (matches, turn) = self.run(move || hash.matches(&password)).await?;
+        Ok((matches && known, turn))
     }
 
-    /// The turn ends with the work, not with the wait for it: a caller that goes away frees no thread that is busy.
-    async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    /// The turn goes with the work: a caller that goes away frees no thread that is busy.
+    async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Self), Busy> {
         let Self { hasher, held } = self;
-        let job = move || {
-            let result = work();
-            drop(held);
-            result
-        };
-        hasher.tasks.spawn_blocking(job).await.map_err(|_| Busy)
+        let job = move || (work(), held);
+        let (result, held) = hasher.tasks.spawn_blocking(job).await.map_err(|_| Busy)?;
+        Ok((result, Self { hasher, held }))
     }
 }
 
@@ -150,9 +156,22 @@ mod tests {
         let right = Password::new("right").unwrap();
         let wrong = Password::new("wrong").unwrap();
         let hash = hasher.turn().await.unwrap().hash(&right).await.unwrap();
-        assert_eq!(hasher.turn().await.unwrap().matches(&right, Some(&hash)).await, Ok(true));
-        assert_eq!(hasher.turn().await.unwrap().matches(&wrong, Some(&hash)).await, Ok(false));
-        assert_eq!(hasher.turn().await.unwrap().matches(&right, None).await, Ok(false));
+        let mut turn = hasher.turn().await.unwrap();
+        for (password, hash, expected) in
+            [(&right, Some(&hash), true), (&wrong, Some(&hash), false), (&right, None, false)]
+        {
+            let (matches, again) = turn.matches(password, hash).await.unwrap();
+            assert_eq!(matches, expected);
+            turn = again;
+        }
+    }
+
+    #[test]
+    fn comparing_with_no_hash_is_comparing_with_one_of_the_configured_cost() {
+        let hasher = hasher(0);
+        hasher.set_cost(13);
+        let unknown = hasher.unknown();
+        assert_eq!(PasswordHash::parse(unknown.as_str()).map(|hash| hash.cost()), Ok(13));
     }
 
     #[tokio::test]

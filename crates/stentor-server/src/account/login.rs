@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use stentor_proto::Casemapping;
 use tracing::debug;
 
+use super::hasher::Turn;
 use super::record::{HASH, Record};
 use super::throttle::{Pair, Throttle, ThrottleSettings};
-use super::{Account, Accounts, Busy, Password, PasswordHash, set};
+use super::{Account, Accounts, Busy, Password, set};
 use crate::commit_identity::Draft;
 use crate::store::{Life, Partition, StoreError};
 
@@ -22,16 +23,18 @@ impl Accounts {
     /// # Errors
     /// See [`LoginError`]; [`LoginError::Slowed`] does not occur.
     pub async fn verify(&self, name: &str, password: &str) -> Result<Account, LoginError> {
-        self.verify_if(name, password, || Ok(())).await
+        self.verify_if(name, password, || Ok(()), |_| ()).await
     }
 
-    /// Like [`Accounts::verify`], where `allowed` is asked when the work of comparing is about to begin: attempts that
-    /// wait together do not all get through before the first has failed.
+    /// Like [`Accounts::verify`]. `allowed` is asked when the work of comparing is about to begin, and `judged` is told
+    /// the result before the next in line begins: attempts that wait together do not get through before the first of
+    /// them has been counted.
     async fn verify_if(
         &self,
         name: &str,
         password: &str,
         allowed: impl FnOnce() -> Result<(), LoginError> + Send,
+        judged: impl FnOnce(&Result<Account, LoginError>) + Send,
     ) -> Result<Account, LoginError> {
         let record = match self.name(name) {
             Ok(name) => self.record(&name).await?,
@@ -40,29 +43,33 @@ impl Accounts {
         let turn = self.hasher().turn().await?;
         allowed()?;
         // No account has such a password, so this tells nothing about any.
-        let password = Password::new(password).map_err(|_| LoginError::Wrong)?;
+        let Ok(password) = Password::new(password) else {
+            let wrong = Err(LoginError::Wrong);
+            judged(&wrong);
+            return wrong;
+        };
         let (account, hash) = match record {
             Record::Present(stored) => (Some(stored.account), stored.hash),
             _ => (None, None),
         };
-        let matches = turn.matches(&password, hash.as_ref()).await?;
-        match account {
+        let (matches, turn) = turn.matches(&password, hash.as_ref()).await?;
+        let result = match account {
             Some(account) if matches && account.locked.is_some() => Err(LoginError::Locked),
-            Some(account) if matches => {
-                self.strengthen(&account, &password, hash.as_ref()).await;
-                Ok(account)
-            }
+            Some(account) if matches => Ok(account),
             _ => Err(LoginError::Wrong),
+        };
+        judged(&result);
+        if let (Ok(account), Some(hash)) = (&result, hash)
+            && hash.cost() < self.hasher().cost()
+        {
+            self.strengthen(account, &password, turn).await;
         }
+        result
     }
 
     /// Replaces a hash of a lower cost than is configured. It is no change that ends sessions, and its failure no failure
     /// of the login: the next login tries again.
-    async fn strengthen(&self, account: &Account, password: &Password, hash: Option<&PasswordHash>) {
-        if hash.is_none_or(|hash| hash.cost() >= self.hasher().cost()) {
-            return;
-        }
-        let Ok(turn) = self.hasher().turn().await else { return };
+    async fn strengthen(&self, account: &Account, password: &Password, turn: Turn<'_>) {
         let Ok(hash) = turn.hash(password).await else { return };
         let draft = Draft {
             guards: vec![account.unchanged()],
@@ -103,14 +110,14 @@ impl LoginGate {
     pub async fn login(&self, name: &str, password: &str, address: IpAddr) -> Result<Account, LoginError> {
         let pair = Pair::new(&Casemapping::Ascii.fold(name), address);
         self.check(pair)?;
-        let result = self.accounts.verify_if(name, password, || self.check(pair)).await;
-        match &result {
+        let judged = |result: &Result<Account, LoginError>| match result {
             Ok(_) | Err(LoginError::Locked) => self.with(|throttle, _| throttle.succeeded(pair)),
-            Err(LoginError::Wrong) => {
-                self.with(|throttle, now| throttle.failed(pair, now));
-                self.tell(pair).await;
-            }
+            Err(LoginError::Wrong) => self.with(|throttle, now| throttle.failed(pair, now)),
             Err(_) => {}
+        };
+        let result = self.accounts.verify_if(name, password, || self.check(pair), judged).await;
+        if result == Err(LoginError::Wrong) {
+            self.tell(pair).await;
         }
         result
     }
@@ -130,6 +137,11 @@ impl LoginGate {
             self.with(|throttle, now| throttle.failed(pair, now));
         }
         true
+    }
+
+    /// Goes on with other settings.
+    pub fn set(&self, settings: ThrottleSettings) {
+        self.with(|throttle, _| throttle.set(settings));
     }
 
     /// Forgets what is old, so that the table shrinks at rest. To be called every few minutes.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::config::Config;
+
 /// Counts failures in a table of bounded size. Reads no clock: `now` is the time since any fixed moment, and never goes
 /// backwards by more than it is forgiven.
 #[derive(Debug)]
@@ -49,6 +51,11 @@ impl Throttle {
     #[must_use]
     pub fn new(settings: ThrottleSettings) -> Self {
         Self { settings, pairs: HashMap::new(), by_age: BTreeSet::new() }
+    }
+
+    /// Goes on with other settings.
+    pub fn set(&mut self, settings: ThrottleSettings) {
+        self.settings = settings;
     }
 
     /// Whether the pair may try now.
@@ -117,6 +124,15 @@ impl Throttle {
         };
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
         self.settings.first.saturating_mul(factor).min(self.settings.longest)
+    }
+}
+
+impl ThrottleSettings {
+    /// As `config` has it.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let free = config.limits.login_failures.get().and_then(|free| u32::try_from(free).ok());
+        Self { free: free.unwrap_or(u32::MAX), ..Self::default() }
     }
 }
 
@@ -255,6 +271,20 @@ mod tests {
         let mut throttle = Throttle::new(ThrottleSettings { free: u32::MAX, ..ThrottleSettings::default() });
         failed(&mut throttle, pair("alice", "::1"), 1000, SECOND);
         assert!(throttle.is_empty());
+    }
+
+    #[test]
+    fn the_configuration_says_how_many_failures_are_free() {
+        let free = |text: &str| {
+            let config = Config::from_text(&format!("[limits]\nlogin_failures = {text}\n")).unwrap();
+            ThrottleSettings::of(&config).free
+        };
+        assert_eq!((free("3"), free("10"), free("0")), (3, 10, u32::MAX));
+        let mut throttle = Throttle::new(ThrottleSettings::default());
+        let alice = pair("alice", "::1");
+        failed(&mut throttle, alice, 9, SECOND);
+        throttle.set(ThrottleSettings { free: u32::MAX, ..ThrottleSettings::default() });
+        assert_eq!(throttle.check(alice, SECOND), Ok(()));
     }
 
     #[test]

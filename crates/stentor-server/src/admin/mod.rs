@@ -4,7 +4,7 @@
 //! or the store is a fleet's, the command line opens the store and executes the same requests itself.
 //!
 //! - [`protocol`]: requests and answers, each a JSON object in a line
-//! - [`execute`]: what becomes of a request
+//! - [`mod@execute`]: what becomes of a request
 //! - [`status`]: nodes, versions, leases, users and warnings
 //! - [`socket`]: the listener of a node
 //! - [`client`]: the other end

@@ -13,7 +13,7 @@ use stentor_proto::text::MAX_CONTENT;
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
-use crate::hub::{Decision, Origin, clock};
+use crate::hub::{Decision, State, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
@@ -153,7 +153,7 @@ async fn to_channel(
     };
     let id = session.client.id.clone();
     let source = session.client.profile().source();
-    let decide = |state: &crate::hub::State| {
+    let decide = |state: &State| {
         if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
             return Err(policy::no_such_channel(target));
         }
@@ -188,34 +188,30 @@ async fn to_person(
     let source = session.client.profile().source();
     let line = said.line(&source, &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
-    let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
-    let to_oneself = own_partition.as_ref() == Some(&person.inbox);
-    if said.kind == Kind::Tagmsg && to_oneself {
-        send_transient(session, &line, "");
-    } else if said.kind == Kind::Tagmsg {
-        session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
-    }
     if said.kind == Kind::Tagmsg {
+        if person.id == session.client.id {
+            send_transient(session, &line, "");
+        } else {
+            session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+        }
         if echo {
             echo_transient(session, &line, reply);
         }
         return Ok(());
     }
-    let own = keep_own(session, &person, &line, to_oneself).await?;
-    if !to_oneself {
+    if person.id == session.client.id {
+        return to_oneself(session, &line, reply).await;
+    }
+    let own = keep_own(session, &person, &line).await?;
+    let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
+    if own_partition.as_ref() != Some(&person.inbox) {
         deliver(session, &person, &own, &line).await?;
     }
     if echo {
         let origin = reply.origin(true, true);
         let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
-        let time = clock::server_time(own.id.ms);
-        if let Ok(message) = Message::parse(&line)
-            && let Some(bytes) =
-                Rendering::new(message, &time, &msgid).own(session.client.capabilities(), &origin.tag)
-        {
-            session.client.queue.push(bytes);
-        }
+        send_own(session, &line, &clock::server_time(own.id.ms), &msgid, &origin.tag);
     }
     if said.kind == Kind::Privmsg {
         if let Some(away) = &person.away {
@@ -231,15 +227,24 @@ async fn to_person(
     Ok(())
 }
 
-/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too. What one says to
-/// oneself is delivered by that, besides its echo.
-async fn keep_own(
-    session: &Session,
-    person: &Person,
-    line: &str,
-    to_oneself: bool,
-) -> Result<Arc<Entry>, Error> {
-    let origin = Origin { echo: to_oneself, ..session.quiet_origin() };
+/// A note to oneself is delivered, and, where its sender asked for echoes, echoed too: the echo alone bears the label.
+async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
+    let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
+    let echo = session.client.has(Capability::EchoMessage);
+    let origin = reply.origin(true, true);
+    let decide = |state: &State| {
+        Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
+    };
+    let entry = session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
+    if echo {
+        let msgid = MessageId::new(inbox.partition(), entry.epoch, entry.id, 0).to_string();
+        send_own(session, line, &clock::server_time(entry.id.ms), &msgid, "");
+    }
+    Ok(())
+}
+
+/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
+async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let guard = session
         .account
@@ -248,7 +253,7 @@ async fn keep_own(
     let entry = session
         .node
         .hub
-        .transact(inbox, &session.client.tenure(), Some(origin), |state| {
+        .transact(inbox, &session.client.tenure(), Some(session.quiet_origin()), |state| {
             if state.epoch.is_none() {
                 return Err(Error::Fenced);
             }
@@ -286,9 +291,13 @@ fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
 }
 
 fn send_transient(session: &Session, line: &str, tag: &str) {
-    let time = clock::server_time(clock::wall_ms());
+    send_own(session, line, &clock::server_time(clock::wall_ms()), "", tag);
+}
+
+/// Sends the client a copy of what it said.
+fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     if let Ok(message) = Message::parse(line)
-        && let Some(bytes) = Rendering::new(message, &time, "").own(session.client.capabilities(), tag)
+        && let Some(bytes) = Rendering::new(message, time, msgid).own(session.client.capabilities(), tag)
     {
         session.client.queue.push(bytes);
     }

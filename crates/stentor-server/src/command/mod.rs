@@ -5,6 +5,7 @@ mod admin;
 mod authenticate;
 mod away;
 pub mod cap;
+mod chathistory;
 mod help;
 mod info;
 mod invite;
@@ -135,6 +136,16 @@ pub const TABLE: &[Command] = &[
     )
     .costs(2),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
+    command(
+        "CHATHISTORY",
+        1,
+        handler!(chathistory::run),
+        (
+            "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN|TARGETS [<target>] <reference> [<reference>] <limit>",
+            "Pages back in what was said.",
+        ),
+    )
+    .costs(3),
     command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Lists the commands, or explains one.")),
     command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
     command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),

@@ -227,6 +227,7 @@ impl<'a> Builder<'a> {
             registration_timeout: self.time_or_none("limits.registration_timeout"),
             ping_interval: self.time_or_none("limits.ping_interval"),
             ping_timeout: self.time("limits.ping_timeout"),
+            login_failures: self.limit("limits.login_failures"),
             bcrypt_threads: match self.count("limits.bcrypt_threads") {
                 0 => (cores / 2).max(1),
                 threads => threads,

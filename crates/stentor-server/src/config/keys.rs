@@ -520,6 +520,14 @@ pub static KEYS: &[Key] = &[
         "How long a client may take to answer that PING.",
     ),
     row(
+        "limits.login_failures",
+        limit(1_000_000),
+        "3",
+        Live,
+        "How many wrong passwords for one account cost an address nothing. After each further one that account is closed \
+         to that address, for a second at first, then twice as long each time, up to five minutes.",
+    ),
+    row(
         "limits.bcrypt_threads",
         Kind::Number { least: 1, most: 1024, zero: Some("half of the processor's cores, at least one") },
         "0",

@@ -198,6 +198,8 @@ pub struct Limits {
     pub ping_interval: Option<Duration>,
     /// Time to answer it.
     pub ping_timeout: Duration,
+    /// Wrong passwords that cost nothing.
+    pub login_failures: Limit,
     /// Passwords checked at the same time; at least 1.
     pub bcrypt_threads: usize,
 }

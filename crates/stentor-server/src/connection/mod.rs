@@ -12,20 +12,24 @@ use std::time::{Duration, Instant};
 
 use stentor_proto::codec::{LineError, LineReader};
 use stentor_proto::message::{Message, ParseError};
+use stentor_proto::numeric::Numeric;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::client::{Client, Profile};
 use crate::command;
 use crate::error::Error;
+use crate::listener::limits::Admission;
 use crate::node::Node;
+use crate::reply::Reply;
 use crate::send_queue::{Closed, SendQueue};
 use crate::session::Session;
 use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
 ///
-/// `secure` says whether the stream is encrypted up to the client.
-pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool)
+/// `secure` says whether the stream is encrypted up to the client. `admission` is its place among the connections of its
+/// address.
+pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool, admission: Admission)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -48,6 +52,7 @@ where
         stream,
         client: client.clone(),
         node: node.clone(),
+        admission,
         out: Vec::new(),
         input_ended: false,
     };
@@ -55,13 +60,14 @@ where
     node.clients.remove(&client);
     client.queue.cut(&reason);
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away.
-    node.tasks.spawn(async move { session.end(&reason).await });
+    node.ending.spawn(async move { session.end(&reason).await });
     drop(connection);
 }
 
 struct Connection<S> {
     node: Arc<Node>,
     client: Arc<Client>,
+    admission: Admission,
     stream: S,
     reader: LineReader,
     rate: Rate,
@@ -92,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut draining = false;
         loop {
             if let Some(session) = idle.take() {
-                match self.next_command(session, &mut clock) {
+                match self.next_command(session) {
                     Next::Run(future) => running = Some(future),
                     Next::Wait(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
@@ -121,6 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             match woke {
                 Woke::Done(session, result) => {
                     running = None;
+                    if session.registering.is_none() {
+                        self.admission.registered();
+                    }
                     match result {
                         Ok(()) => idle = Some(session),
                         Err(error) => match self.after_error(session, error).await {
@@ -155,14 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 Woke::Drain => {
                     draining = true;
-                    self.client.queue.close("This server is shutting down; please reconnect");
+                    clock.close_at = Some(Instant::now() + self.node.drain_delay());
+                    self.reply().notice("This server is shutting down. Your client can reconnect now.");
                 }
             }
         }
     }
 
     /// Takes the next line that the rate allows, and starts its command.
-    fn next_command(&mut self, mut session: Box<Session>, clock: &mut Clock) -> Next {
+    fn next_command(&mut self, mut session: Box<Session>) -> Next {
         loop {
             if !self.rate.ready(Instant::now()) {
                 return Next::Wait(session);
@@ -193,7 +203,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     continue;
                 }
             }
-            clock.commands += 1;
             return Next::Run(Box::pin(async move {
                 // It was parsed above; the session and the line move into the command together.
                 let result = match Message::parse(&line) {
@@ -210,22 +219,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn refuse_line(&self, error: &LineError) {
-        let server = &self.node.server_name;
-        let nick = self.client.profile().nick.clone();
-        let line = match error {
+        let mut reply = self.reply();
+        match error {
             LineError::TooLong | LineError::TagsTooLong => {
-                format!(":{server} 417 {nick} :Input line was too long")
+                reply.numeric(Numeric::ERR_INPUTTOOLONG, &[], "Input line was too long");
             }
             LineError::InvalidUtf8 => {
-                format!(":{server} FAIL * INVALID_UTF8 :Your message is not valid UTF-8, and was not sent")
+                let text = "Your message is not valid UTF-8, and was not sent";
+                reply.standard("FAIL", "*", "INVALID_UTF8", &[], text);
             }
             LineError::Nul | LineError::BareCr => {
-                format!(
-                    ":{server} FAIL * INVALID_MESSAGE :Your message holds a NUL or a lone CR, and was not sent"
-                )
+                let text = "Your message holds a NUL or a lone CR, and was not sent";
+                reply.standard("FAIL", "*", "INVALID_MESSAGE", &[], text);
             }
-        };
-        self.client.queue.push_line(&line);
+        }
+    }
+
+    /// An answer to no command in particular.
+    fn reply(&self) -> Reply {
+        Reply::new(self.client.clone(), self.node.server_name.clone(), None)
     }
 
     /// What a command's failure means for the connection.
@@ -238,11 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             Error::Fenced => {
                 let lost = session.client.tenure();
                 if self.wait_for_tenure(&session, &lost).await {
-                    let server = &self.node.server_name;
-                    let line = format!(
-                        ":{server} FAIL * TEMPORARILY_UNAVAILABLE :The store was away; your last command was not done."
-                    );
-                    self.client.queue.push_line(&line);
+                    let text = "The store was away, and your last command was not done. Please try again.";
+                    self.reply().standard("FAIL", "*", "TEMPORARILY_UNAVAILABLE", &[], text);
                     return Ok(session);
                 }
                 let reason = "This node lost its lease, and your session with it".to_owned();
@@ -350,7 +359,8 @@ struct Clock {
     ping_interval: Option<Duration>,
     ping_timeout: Duration,
     pinged: Option<Instant>,
-    commands: u64,
+    /// When the connection is closed because the node drains.
+    close_at: Option<Instant>,
 }
 
 impl Clock {
@@ -361,7 +371,7 @@ impl Clock {
             ping_interval: limits.ping_interval,
             ping_timeout: limits.ping_timeout,
             pinged: None,
-            commands: 0,
+            close_at: None,
         }
     }
 
@@ -373,13 +383,16 @@ impl Clock {
             None => self.ping_interval.map(|interval| client.last_heard() + interval),
         };
         let line = lines_wait.then(|| rate.next());
-        [registration, ping, line].into_iter().flatten().fold(far, Instant::min)
+        [registration, ping, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
     }
 
     /// Does what is due. A reason, where the connection is to end.
     fn act(&mut self, client: &Client, node: &Node) -> Option<String> {
         let now = Instant::now();
         let registered = client.profile().registered;
+        if self.close_at.is_some_and(|at| at <= now) {
+            return Some("This server is shutting down".to_owned());
+        }
         if !registered && self.register_by.is_some_and(|by| by <= now) {
             return Some("Registration timed out".to_owned());
         }

@@ -64,10 +64,13 @@ pub async fn keep(node: Arc<Node>) {
             () = node.fenced.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
-        pause = match renew(&node).await {
+        let renewed = renew(&node).await;
+        node.fleet.note_renewal(renewed.is_ok());
+        pause = match renewed {
             Ok(()) => period,
             Err(error) => {
                 tracing::debug!(%error, "the lease could not be renewed");
+                node.fleet.disturbed();
                 RETRY.min(period)
             }
         };
@@ -78,6 +81,8 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
     let tenure = node.tenure();
     let info = node.lease_info();
     match node.hub.store().hold_lease(tenure.writer(), node.fleet.lease(), &info).await? {
+        // A store that was emptied has no index any more, and no claims: what this node believes to hold is gone.
+        Held::Yes { .. } if !has_index(node, &tenure).await? => start_over(node, &tenure, &info).await?,
         Held::Yes { deadline, .. } => tenure.renewed(deadline),
         Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
     }
@@ -90,6 +95,11 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
     Ok(())
 }
 
+async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
+    let peeks = node.hub.store().peek(&[Partition::index(tenure.writer())], &[]).await?;
+    Ok(peeks.first().and_then(|peek| peek.epoch) == Some(tenure.index_epoch()))
+}
+
 /// The lease was lost: this node was paused, or the store was away. Sessions whose claims still stand go on under a new
 /// incarnation; the others are closed.
 async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<(), StoreError> {
@@ -97,6 +107,8 @@ async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<
         tracing::warn!(node = %lost.writer(), "this node's lease ran out: starting a new incarnation");
     }
     let next = begin(&**node.hub.store(), lost.writer().node(), node.fleet.lease(), info).await?;
+    node.fleet.refresh().await?;
+    node.fleet.disturbed();
     node.watch_bulletins(&next).await?;
     node.set_tenure(next.clone());
     for client in node.clients.all() {

@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod outbox;
 pub mod sweep;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,10 @@ pub struct Fleet {
     /// How long a lease must have been over before anybody acts on it, for clocks that differ.
     margin: Duration,
     lease: Duration,
+    /// Whether the last attempt to renew this node's lease succeeded.
+    renewed: AtomicBool,
+    /// Until when, in the store's time, no lease is taken to be over.
+    unsettled_until: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -38,7 +43,14 @@ impl Fleet {
     /// The store's.
     pub async fn look(store: Arc<dyn Store>, lease: Duration, margin: Duration) -> Result<Self, StoreError> {
         let leases = store.leases().await?;
-        Ok(Self { store, view: RwLock::new(View { leases, at: Instant::now() }), margin, lease })
+        Ok(Self {
+            store,
+            view: RwLock::new(View { leases, at: Instant::now() }),
+            margin,
+            lease,
+            renewed: AtomicBool::new(true),
+            unsettled_until: AtomicU64::new(0),
+        })
     }
 
     /// Reads the leases again.
@@ -75,12 +87,31 @@ impl Fleet {
         Ok(find(&leases, writer).is_none_or(|lease| self.is_over(lease, &leases)))
     }
 
-    /// Whether a lease is over beyond doubt. None is before the store has been up for one whole lease: until then nodes could
-    /// not renew.
+    /// Whether a lease is over beyond doubt. None is before the store has been up, and this node undisturbed, for one whole
+    /// lease: until then the others may not have been able to renew.
     #[must_use]
     pub fn is_over(&self, lease: &Lease, leases: &Leases) -> bool {
-        let settled = leases.up_since.plus(self.lease).plus(self.margin);
-        lease.expires.plus(self.margin) < leases.now && settled < leases.now
+        let up = leases.up_since.plus(self.lease).plus(self.margin);
+        let unsettled = StoreTime(self.unsettled_until.load(Ordering::Acquire));
+        lease.expires.plus(self.margin) < leases.now && up < leases.now && unsettled < leases.now
+    }
+
+    /// Notes that this node could not renew, or was too late: perhaps nobody could. The others get a whole lease to do so
+    /// before any of them is taken for dead.
+    pub fn disturbed(&self) {
+        let until = self.now().plus(self.lease).plus(self.margin);
+        self.unsettled_until.fetch_max(until.0, Ordering::AcqRel);
+    }
+
+    /// Notes how an attempt to renew this node's lease ended.
+    pub fn note_renewal(&self, succeeded: bool) {
+        self.renewed.store(succeeded, Ordering::Relaxed);
+    }
+
+    /// Whether the last attempt to renew this node's lease succeeded.
+    #[must_use]
+    pub fn is_renewed(&self) -> bool {
+        self.renewed.load(Ordering::Relaxed)
     }
 
     /// How long a lease lasts.

@@ -1,6 +1,7 @@
 //! From the store's events to the replicas.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::store::{Event, Partition, Sink};
 #[derive(Debug)]
 struct Feed {
     workers: Vec<Worker>,
+    away: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(super) fn attach(hub: &Arc<Hub>) {
             Worker { events: sender, lost }
         })
         .collect();
-    hub.store.attach(Arc::new(Feed { workers }));
+    hub.store.attach(Arc::new(Feed { workers, away: Arc::clone(&hub.away) }));
 }
 
 impl Sink for Feed {
@@ -49,9 +51,13 @@ impl Sink for Feed {
                 }
             }
             Event::Away => {
+                self.away.store(true, Ordering::Relaxed);
                 tracing::warn!("the store is away: clients stay, and what needs the store is refused");
             }
-            Event::Back => tracing::info!("the store is back"),
+            Event::Back => {
+                self.away.store(false, Ordering::Relaxed);
+                tracing::info!("the store is back");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod told;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct Hub {
     bulletins: mpsc::Sender<Bulletin>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Whether the store has said that it does not answer.
+    away: Arc<AtomicBool>,
 }
 
 /// A text that a node published on its own, another's or the fleet's partition.
@@ -116,6 +119,7 @@ impl Hub {
             bulletins,
             tasks,
             stop,
+            away: Arc::default(),
         });
         feed::attach(&hub);
         let janitor = hub.clone();
@@ -127,6 +131,12 @@ impl Hub {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Whether the store has stopped answering, as far as it knows.
+    #[must_use]
+    pub fn is_store_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// Who has been told of which event.

@@ -250,10 +250,11 @@ impl Replica {
 
 impl Inner {
     fn offer(&mut self, partition: &Partition, entry: &Arc<Entry>, told: &Told) -> Offered {
-        if self.recent.contains(&entry.link()) {
-            return Offered::Known;
-        }
         if !self.ready || entry.previous != self.state.last {
+            // Mostly the newest: an own commit that was applied from its reply before it came as an event.
+            if self.recent.iter().rev().any(|link| *link == entry.link()) {
+                return Offered::Known;
+            }
             if self.early.len() < EARLY_BOUND {
                 self.early.insert(entry.previous.clone(), entry.clone());
             }
@@ -295,7 +296,7 @@ impl Inner {
                 let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
                 self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
                 if kind == Kind::User {
-                    self.end_revoked(entry);
+                    self.follow_account(entry);
                 }
             }
         }
@@ -415,8 +416,17 @@ impl Inner {
         }
     }
 
-    /// Ends the sessions whose claim on the account an entry took away.
-    fn end_revoked(&self, entry: &Entry) {
+    /// Ends the sessions whose claim on the account an entry took away, and gives the others the account's roles.
+    fn follow_account(&self, entry: &Entry) {
+        let of_roles =
+            |change: &Change| matches!(change, Change::Set(name, _) | Change::Unset(name) if name == "roles");
+        if entry.body.changes.iter().any(of_roles) {
+            let roles: Vec<String> =
+                self.state.field("roles").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+            for client in self.locals.values() {
+                client.update(|profile| profile.roles.clone_from(&roles));
+            }
+        }
         let reason = entry.body.changes.iter().find_map(|change| match change {
             Change::Set(name, _) if name == "removed" => Some("Account removed"),
             Change::Set(name, _) if name == "locked" => Some("Account locked"),
@@ -442,6 +452,6 @@ fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
 }
 
 /// How many applied entries a replica remembers, to know duplicates by: more than can be between a reply and its push.
-const RECENT_BOUND: usize = 512;
+const RECENT_BOUND: usize = 256;
 /// How many entries may wait for a predecessor; what comes beyond is read from the log.
 const EARLY_BOUND: usize = 1024;

@@ -48,7 +48,7 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
     let tenure = session.client.tenure();
     let value = session.claim_value();
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
-    session.index(&session.client.id, Some(&format!("{nick} {}", account.folded))).await?;
+    session.index(&session.client.id.clone(), Some(&format!("{nick} {}", account.folded))).await?;
     for _ in 0..ATTEMPTS {
         let peeks =
             session.node.hub.store().peek(std::slice::from_ref(&partition), &["session", "revision"]).await?;
@@ -194,9 +194,9 @@ pub async fn refresh(session: &Session) -> Result<(), Error> {
 ///
 /// # Errors
 /// The store's.
-pub async fn index_names(session: &Session, nicks: &str) -> Result<(), Error> {
-    let account = session.account_folded().unwrap_or("*");
-    session.index::<Error>(&session.client.id, Some(&format!("{nicks} {account}"))).await?;
+pub async fn index_names(session: &mut Session, nicks: &str) -> Result<(), Error> {
+    let names = format!("{nicks} {}", session.account_folded().unwrap_or("*"));
+    session.index::<Error>(&session.client.id.clone(), Some(&names)).await?;
     Ok(())
 }
 

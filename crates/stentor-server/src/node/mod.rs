@@ -20,15 +20,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::login::LoginGate;
+use crate::account::throttle::ThrottleSettings;
 use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
 use crate::clients::Clients;
 use crate::commit_identity::Committer;
 use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
+use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
-use crate::store::{Partition, Store, StoreError, Writer};
+use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 use bulletin::Questions;
 use cloak::Cloak;
@@ -59,6 +61,8 @@ pub struct Node {
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
     pub tasks: TaskTracker,
+    /// Sessions that are giving up what they held.
+    pub ending: TaskTracker,
     /// Ends everything.
     pub stop: CancellationToken,
     /// Ends connections, before everything else ends.
@@ -76,6 +80,8 @@ impl Node {
     pub async fn start(config: Config, name: &str, store: Arc<dyn Store>) -> Result<Arc<Self>, StoreError> {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
+        // Ends the tasks where a later step fails.
+        let undo = stop.clone().drop_guard();
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
         let info = info_of(&config, 0).to_text();
@@ -90,12 +96,13 @@ impl Node {
             hub,
             clients: Clients::default(),
             fleet,
-            login: LoginGate::new(accounts.clone(), crate::account::throttle::ThrottleSettings::default()),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
             accounts,
             invites: Arc::new(Invites::new(committer.clone())),
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
+            ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),
             tenure: RwLock::new(tenure.clone()),
@@ -106,6 +113,8 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+        node.tasks.spawn(Janitor::new(node.clone()).run());
+        undo.disarm();
         Ok(node)
     }
 
@@ -118,6 +127,8 @@ impl Node {
     /// Puts other settings in force, for what is done from now on.
     pub fn set_config(&self, config: Config) {
         self.accounts.set_rules(Rules::of(&config));
+        self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
+        self.login.set(ThrottleSettings::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
     }
 
@@ -132,13 +143,15 @@ impl Node {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
     }
 
-    /// The other nodes whose leases run, as far as this one has read them.
-    #[must_use]
-    pub fn peers(&self) -> Vec<Writer> {
-        let (own, now) = (self.tenure(), self.fleet.now());
-        let leases = self.fleet.leases().into_iter();
-        let live = leases.filter(|lease| lease.expires > now && lease.writer != *own.writer());
-        live.map(|lease| lease.writer).collect()
+    /// The other nodes that may have users: all whose leases are not over beyond doubt.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn peers(&self) -> Result<Vec<Writer>, StoreError> {
+        let leases = self.fleet.refresh().await?;
+        let own = self.tenure();
+        let alive = |lease: &&Lease| lease.writer != *own.writer() && !self.fleet.is_over(lease, &leases);
+        Ok(leases.leases.iter().filter(alive).map(|lease| lease.writer.clone()).collect())
     }
 
     /// Makes what other nodes publish for this one, and for all, reach it.
@@ -148,6 +161,23 @@ impl Node {
     pub async fn watch_bulletins(&self, tenure: &Tenure) -> Result<(), StoreError> {
         self.hub.store().watch(&Partition::index(tenure.writer())).await?;
         self.hub.store().watch(&Partition::fleet()).await
+    }
+
+    /// Whether clients may be sent here: the store answers, and the lease is held. It asks nobody, so it is cheap.
+    ///
+    /// # Errors
+    /// Why not, in a few words.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        let tenure = self.tenure();
+        if self.drain.is_cancelled() {
+            Err("this node is shutting down")
+        } else if self.hub.is_store_away() || !self.fleet.is_renewed() {
+            Err("the store does not answer")
+        } else if tenure.is_over() || tenure.ends_at() <= self.fleet.now() {
+            Err("this node's lease is over")
+        } else {
+            Ok(())
+        }
     }
 
     /// What others see in the place of an address: the same for the same address, and for nearby ones alike at the end.
@@ -175,14 +205,32 @@ impl Node {
         Ok(())
     }
 
+    /// When to close one more connection while the node drains: they reconnect elsewhere one after another, not all at
+    /// once.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        let clients = u32::try_from(self.clients.count().now).unwrap_or(u32::MAX);
+        let spread = (self.config().drain_time / 2).min(PER_CLIENT.saturating_mul(clients));
+        spread.mul_f64(
+            f64::from(u32::try_from(crate::random::number() >> 32).unwrap_or_default()) / f64::from(u32::MAX),
+        )
+    }
+
     /// Stops taking commands, tells the clients, waits until they have gone or `drain.time` is over, and gives up the lease.
     pub async fn shutdown(&self) {
         self.drain.cancel();
         let drain_time = self.config().drain_time;
         let gone = async {
-            while !self.clients.is_empty() {
-                self.clients.changed().await;
+            loop {
+                // Before the look, so that nobody who goes in between is missed.
+                let changed = self.clients.changed();
+                if self.clients.is_empty() {
+                    break;
+                }
+                changed.await;
             }
+            self.ending.close();
+            self.ending.wait().await;
         };
         if tokio::time::timeout(drain_time, gone).await.is_err() {
             tracing::warn!(clients = self.clients.all().len(), "the drain time is over: the rest is cut off");
@@ -198,6 +246,16 @@ impl Node {
         self.accounts.hasher().close().await;
         self.hub.store().close().await;
     }
+}
+
+/// What a node is called whom nobody gave a name: the machine's name and the port of its first listener.
+#[must_use]
+pub fn default_name(port: u16) -> String {
+    let host = hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let host: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(57).collect();
+    let host = if host.is_empty() { "localhost" } else { &host };
+    format!("{host}:{port}")
 }
 
 /// A node's name as a server's name: one word with a dot, which no nick can be.
@@ -218,5 +276,7 @@ fn info_of(config: &Config, users: usize) -> NodeInfo {
 
 /// How many texts of other nodes may wait.
 const BULLETINS: usize = 4096;
+/// The time that a draining node takes for each client, where its drain time allows.
+const PER_CLIENT: Duration = Duration::from_millis(10);
 /// How long the node's own tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);

@@ -3,12 +3,14 @@
 //! - [`authority`]: an authority of one's own, and certificates by it
 //! - [`certificates`]: what the listeners show, renewed and reloaded without a restart
 //! - [`files`]: reading and writing PEM files
+//! - [`renewal`]: keeps certificates fresh while a node runs
 //! - [`error`]: what can go wrong
 
 pub mod authority;
 pub mod certificates;
 pub mod error;
 pub mod files;
+pub mod renewal;
 #[cfg(test)]
 mod tests;
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use stentor_server::invite::{InviteError, Spent};
+use stentor_server::account::{AccountError, Password};
+use stentor_server::invite::{InviteError, RegisterError, Spent};
 use stentor_server::store::Partition;
 use tokio::task::JoinSet;
 
-use crate::kit::{invites, store};
+use crate::kit::{accounts, invites, store};
 
 const DAY: Option<Duration> = Some(Duration::from_secs(86_400));
 
@@ -118,4 +119,21 @@ async fn an_invitation_can_last_for_ever() {
     assert_eq!(invite.expires, None);
     assert_eq!(invites.list().await, Ok(vec![invite]));
     let _spent: Spent = invites.spend(code.reveal()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_a_code_gets_an_account_and_a_taken_name_costs_no_use() {
+    let (_directory, store) = store();
+    let (accounts, invites) = (accounts(&store), invites(&store));
+    let (code, _) = invites.create(1, DAY, "operator").await.unwrap();
+    let password = Password::new("secret").unwrap();
+    accounts.add("taken", &password).await.unwrap();
+
+    let taken = invites.register(&accounts, code.reveal(), "Taken", &password).await;
+    assert_eq!(taken, Err(RegisterError::Account(AccountError::Exists("taken".into()))));
+    let account = invites.register(&accounts, code.reveal(), "alice", &password).await.unwrap();
+    assert_eq!(accounts.verify("alice", "secret").await, Ok(account));
+    let again = invites.register(&accounts, code.reveal(), "bob", &password).await;
+    assert_eq!(again, Err(RegisterError::Invite(InviteError::Unknown)));
+    assert_eq!(accounts.find("bob").await, Ok(None));
 }

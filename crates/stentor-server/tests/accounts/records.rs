@@ -280,7 +280,8 @@ async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     accounts.add("alice", &password("right")).await.unwrap();
     let known = fastest(&accounts, "alice").await;
     let unknown = fastest(&accounts, "nobody").await;
-    assert!(unknown > known / 2 && known > unknown / 2, "{known:?} against {unknown:?}");
+    // Without the work it would be a thousand times as fast; a busy machine makes a difference too, but not of that kind.
+    assert!(unknown > known / 20 && known > unknown / 20, "{known:?} against {unknown:?}");
 }
 
 async fn fastest(accounts: &Accounts, name: &str) -> Duration {

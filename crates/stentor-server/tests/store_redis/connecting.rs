@@ -1,5 +1,7 @@
 //! Which servers the store works with, and how it says what is wrong with the others.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use stentor_server::secret::Secret;
@@ -24,6 +26,21 @@ async fn unreachable(settings: RedisSettings) -> String {
     }
 }
 
+/// The authority's certificate, PEM.
+fn pem(authority: &Authority) -> Option<String> {
+    Some(read(&authority.certificate()))
+}
+
+/// A certificate by the authority, and its key, PEM.
+fn issued(authority: &Authority, file: &str) -> Option<(String, Secret)> {
+    let (chain, key) = authority.issue(file);
+    Some((read(&chain), Secret::new(read(&key))))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("the authority wrote it")
+}
+
 /// Commits, and hears about it.
 async fn works(store: &dyn Store) {
     let events = Recorder::of(store);
@@ -45,8 +62,8 @@ async fn tls_with_an_authority_of_its_own_and_a_client_certificate() {
     let (ours, other) = (Authority::new(), Authority::new());
     let server = RedisOptions::new().tls(&ours, true).start();
     let good = RedisSettings {
-        ca_file: Some(ours.certificate()),
-        client_certificate: Some(ours.issue("client")),
+        ca: pem(&ours),
+        client_certificate: issued(&ours, "client"),
         ..RedisSettings::new(&server.url())
     };
     let store = RedisStore::connect(good.clone()).await.unwrap();
@@ -55,17 +72,16 @@ async fn tls_with_an_authority_of_its_own_and_a_client_certificate() {
     let by_name = format!("rediss://localhost:{}", server.port());
     works(RedisStore::connect(RedisSettings { url: by_name, ..good.clone() }).await.unwrap().as_ref()).await;
 
-    let why = refused(RedisSettings { ca_file: Some(other.certificate()), ..good.clone() }).await;
+    let why = refused(RedisSettings { ca: pem(&other), ..good.clone() }).await;
     assert!(why.contains("certificate"), "{why}");
-    let why = refused(RedisSettings { ca_file: None, ..good.clone() }).await;
+    let why = refused(RedisSettings { ca: None, ..good.clone() }).await;
     assert!(why.contains("certificate"), "{why}");
     let why = refused(RedisSettings { client_certificate: None, ..good.clone() }).await;
     assert!(why.contains("ertificate"), "{why}");
-    let why = refused(RedisSettings { client_certificate: Some(other.issue("c")), ..good.clone() }).await;
+    let why = refused(RedisSettings { client_certificate: issued(&other, "c"), ..good.clone() }).await;
     assert!(why.contains("ertificate") || why.contains("alert"), "{why}");
-    let missing = ours.certificate().with_file_name("missing.pem");
-    let why = refused(RedisSettings { ca_file: Some(missing), ..good.clone() }).await;
-    assert!(why.contains("missing.pem"), "{why}");
+    let why = refused(RedisSettings { ca: Some("no certificate".to_owned()), ..good.clone() }).await;
+    assert!(why.contains("authorities to trust"), "{why}");
     let plain = format!("redis://127.0.0.1:{}", server.port());
     unreachable(RedisSettings { url: plain, ..good }).await;
 }
@@ -76,7 +92,7 @@ async fn tls_to_a_plaintext_port_is_refused() {
     let authority = Authority::new();
     let url = server.url().replace("redis:", "rediss:");
     let settings = RedisSettings {
-        ca_file: Some(authority.certificate()),
+        ca: pem(&authority),
         connect_timeout: Duration::from_secs(1),
         ..RedisSettings::new(&url)
     };

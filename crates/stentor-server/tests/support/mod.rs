@@ -16,8 +16,11 @@ use std::sync::Arc;
 use stentor_server::account::Password;
 use stentor_server::config::Config;
 use stentor_server::connection;
+use stentor_server::listener::limits::Admission;
 use stentor_server::node::Node;
+use stentor_server::store::Store;
 use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 pub(crate) use client::TestClient;
@@ -28,7 +31,7 @@ pub(crate) struct TestServer {
     /// The node, for what no client can ask.
     pub(crate) node: Arc<Node>,
     address: SocketAddr,
-    _directory: tempfile::TempDir,
+    directory: TempDir,
 }
 
 impl TestServer {
@@ -40,6 +43,28 @@ impl TestServer {
     /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
+        Self::start_in(directory, settings).await
+    }
+
+    /// Ends the node, and starts another one in its directory.
+    pub(crate) async fn restart(self, settings: &[(&str, &str)]) -> Self {
+        self.node.shutdown().await;
+        Self::start_in(self.directory, settings).await
+    }
+
+    async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
+        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
+            .expect("the store opens");
+        Self::start_on(store, NODE, directory, settings).await
+    }
+
+    /// A node of this name on a store that is open already.
+    pub(crate) async fn start_on(
+        store: Arc<dyn Store>,
+        name: &str,
+        directory: TempDir,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let mut all: BTreeMap<&str, &str> = BTreeMap::from(DEFAULTS);
         all.extend(settings.iter().copied());
         let mut text = String::new();
@@ -48,13 +73,11 @@ impl TestServer {
         }
         let _ = writeln!(text, "data.dir = '{}'", directory.path().display());
         let config = Config::from_text(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
-            .expect("the store opens");
-        let node = Node::start(config, NODE, store).await.expect("the node starts");
+        let node = Node::start(config, name, store).await.expect("the node starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         node.tasks.spawn(accept(node.clone(), listener));
-        Self { node, address, _directory: directory }
+        Self { node, address, directory }
     }
 
     /// A connection that has said nothing yet.
@@ -106,7 +129,7 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             accepted = listener.accept() => accepted.expect("loopback accepts"),
         };
         let _ = stream.set_nodelay(true);
-        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false));
+        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false, Admission::uncounted()));
     }
 }
 

@@ -47,7 +47,7 @@ use clock::Clock;
 use leases::LeaseBook;
 use ledger::{Frozen, Ledger, Look};
 use open::Files;
-pub use open::{OpenError, OpenMode};
+pub use open::{DirectoryLock, OpenError, OpenMode};
 use readers::Readers;
 use watches::Watches;
 use writer::{Job, Looks, Reply};

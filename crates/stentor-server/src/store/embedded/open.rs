@@ -57,6 +57,24 @@ pub enum OpenError {
     },
 }
 
+/// A data directory that no other process uses until this is dropped: for a node whose store is elsewhere.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Makes the directory where it is missing, and takes it.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] or [`OpenError::NotWritable`].
+    pub fn take(directory: &Path) -> Result<Self, OpenError> {
+        let files = Files::of(directory);
+        files.make_directory()?;
+        Ok(Self { _file: files.lock()? })
+    }
+}
+
 /// The paths of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
@@ -80,13 +98,18 @@ impl Files {
         if mode == OpenMode::Existing && !self.database.exists() {
             return Err(OpenError::NotFound(self.database.clone()));
         }
-        if !self.directory.is_dir() {
-            private_directory(&self.directory).map_err(|error| not_writable(&self.directory, &error))?;
-        }
+        self.make_directory()?;
         let lock = self.lock()?;
         let database = private_file(&self.database).map_err(|error| not_writable(&self.database, &error))?;
         drop(database);
         Ok(lock)
+    }
+
+    fn make_directory(&self) -> Result<(), OpenError> {
+        if self.directory.is_dir() {
+            return Ok(());
+        }
+        private_directory(&self.directory).map_err(|error| not_writable(&self.directory, &error))
     }
 
     /// Takes the lock, which the system gives back when this process ends, however it ends.

@@ -1,0 +1,315 @@
+//! CHATHISTORY: pages back in what was said (draft/chathistory).
+//!
+//! The capability changes nothing about the command: a client without it may ask by hand.
+
+use stentor_proto::channel::is_channel_like;
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::nick::Nick;
+use stentor_proto::text::truncate_utf8;
+
+use crate::error::Error;
+use crate::history::targets::{self, Targets};
+use crate::history::{Ask, Found, Log, Mark, Said, View};
+use crate::hub::Replica;
+use crate::hub::clock::{parse_server_time, server_time};
+use crate::hub::msgid::MessageId;
+use crate::hub::render::Rendering;
+use crate::policy;
+use crate::reply::{Reply, with_tag};
+use crate::session::Session;
+use crate::store::StoreError;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let most = session.node.config().history.page;
+    let request = Request::parse(message.params(), most)?;
+    if request.kind == Kind::Targets {
+        return show_targets(session, &request, reply).await;
+    }
+    let buffer = Buffer::open(session, &request)?;
+    let found = match read(&buffer.log, &request).await {
+        Err(Error::Store(StoreError::Gone)) => return Err(request.invalid_target()),
+        result => result?,
+    };
+    if found.trimmed {
+        note(reply, "TRIMMED", &[&buffer.name], "Older messages of this conversation are not kept any more");
+    }
+    if let Some(time) = found.unfinished {
+        incomplete(reply, &[&buffer.name], time);
+    }
+    send(session, &buffer, &found.messages, reply).await;
+    Ok(())
+}
+
+/// What a client asks for, with nothing looked up yet.
+struct Request<'a> {
+    /// As the client wrote it.
+    subcommand: &'a str,
+    kind: Kind,
+    /// Empty for TARGETS.
+    target: &'a str,
+    from: Reference<'a>,
+    /// The second reference, or the first once more where there is one alone.
+    to: Reference<'a>,
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Latest,
+    Before,
+    After,
+    Around,
+    Between,
+    Targets,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reference<'a> {
+    /// `*`
+    Any,
+    /// `timestamp=`, in milliseconds since the Unix epoch.
+    Time(u64),
+    /// `msgid=`
+    Message(&'a str),
+}
+
+impl<'a> Request<'a> {
+    fn parse(params: &[&'a str], most: usize) -> Result<Self, Error> {
+        let subcommand = params.first().copied().unwrap_or_default();
+        let invalid = |text| Error::fail(COMMAND, "INVALID_PARAMS", &[short(subcommand)], text);
+        let kind = Kind::of(subcommand).ok_or_else(|| invalid("Unknown command"))?;
+        let (targets, references) = match kind {
+            Kind::Targets => (0, 2),
+            Kind::Between => (1, 2),
+            _ => (1, 1),
+        };
+        let wanted = 1 + targets + references + 1;
+        if params.len() < wanted {
+            return Err(invalid("Insufficient parameters"));
+        }
+        if params.len() > wanted {
+            return Err(invalid("Too many parameters"));
+        }
+        let at = |index: usize| params.get(index).copied().unwrap_or_default();
+        let target = if targets == 0 { "" } else { at(1) };
+        let reference = |index: usize| Reference::parse(kind, subcommand, target, at(1 + targets + index));
+        let (from, to) = (reference(0)?, reference(references - 1)?);
+        let limit = at(wanted - 1);
+        let limit: usize = limit.parse().map_err(|_| {
+            let context = [short(subcommand), short(limit)];
+            Error::fail(COMMAND, "INVALID_PARAMS", &context, "The limit is not a number")
+        })?;
+        Ok(Self { subcommand, kind, target, from, to, limit: limit.min(most) })
+    }
+
+    /// The same for what does not exist and for what this client may not read.
+    fn invalid_target(&self) -> Error {
+        let context = [short(self.subcommand), short(self.target)];
+        Error::fail(COMMAND, "INVALID_TARGET", &context, "Messages could not be retrieved")
+    }
+}
+
+impl Kind {
+    fn of(subcommand: &str) -> Option<Self> {
+        let kinds = [
+            ("LATEST", Self::Latest),
+            ("BEFORE", Self::Before),
+            ("AFTER", Self::After),
+            ("AROUND", Self::Around),
+            ("BETWEEN", Self::Between),
+            ("TARGETS", Self::Targets),
+        ];
+        kinds.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(subcommand)).map(|(_, kind)| kind)
+    }
+}
+
+impl<'a> Reference<'a> {
+    fn parse(kind: Kind, subcommand: &str, target: &str, text: &'a str) -> Result<Self, Error> {
+        let invalid = |why| Error::fail(COMMAND, "INVALID_PARAMS", &[short(subcommand), short(text)], why);
+        match text.split_once('=') {
+            None if text == "*" && kind == Kind::Latest => Ok(Self::Any),
+            Some(("timestamp", time)) => {
+                parse_server_time(time).map(Self::Time).ok_or_else(|| invalid("Invalid timestamp"))
+            }
+            Some(("msgid", _)) if kind == Kind::Targets => Err(invalid("TARGETS takes timestamps alone")),
+            Some(("msgid", id)) => Ok(Self::Message(id)),
+            Some(_) => {
+                let context: Vec<&str> = [subcommand, target, text]
+                    .into_iter()
+                    .filter(|text| !text.is_empty())
+                    .map(short)
+                    .collect();
+                let text = "Messages are referred to by msgid= or timestamp=";
+                Err(Error::fail(COMMAND, "INVALID_MSGREFTYPE", &context, text))
+            }
+            None => Err(invalid("A reference is msgid=… or timestamp=…, or * for LATEST")),
+        }
+    }
+
+    async fn resolve(self, log: &Log, request: &Request<'_>) -> Result<Option<Mark>, Error> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Time(time) => Ok(Some(Mark::Time(time))),
+            Self::Message(id) => match log.mark_of(id).await? {
+                Some(mark) => Ok(Some(mark)),
+                None => {
+                    let context = [short(request.subcommand), short(request.target), short(id)];
+                    let text = "There is no such message in this conversation";
+                    Err(Error::fail(COMMAND, "MESSAGE_ERROR", &context, text))
+                }
+            },
+        }
+    }
+}
+
+/// A room or a conversation that the client may read.
+struct Buffer {
+    /// What the answer calls it: a room by its own name; a person as the client does, since nobody may be there to ask.
+    name: String,
+    log: Log,
+}
+
+impl Buffer {
+    fn open(session: &Session, request: &Request<'_>) -> Result<Self, Error> {
+        let target = request.target;
+        if is_channel_like(target) {
+            return Self::room(session, target).ok_or_else(|| request.invalid_target());
+        }
+        let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
+        let view = View::With(nick.folded().to_owned());
+        let log = inbox(session, view).ok_or(Error::Fenced)?;
+        Ok(Self { name: target.to_owned(), log })
+    }
+
+    /// `None` unless the client is a member.
+    fn room(session: &Session, target: &str) -> Option<Self> {
+        let folded = target.to_ascii_lowercase();
+        let replica =
+            session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()))?;
+        room(session, &folded, &replica)
+    }
+}
+
+/// A room's log as far as this node has applied it, where the client is a member.
+fn room(session: &Session, folded: &str, replica: &Replica) -> Option<Buffer> {
+    replica.with_state(|state| {
+        let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
+        state.members.contains_key(&session.client.id).then(|| Buffer {
+            name: policy::name(state, folded).to_owned(),
+            log: Log {
+                store: session.node.hub.store().clone(),
+                partition: replica.partition().clone(),
+                epoch,
+                last,
+                view: View::Room,
+            },
+        })
+    })
+}
+
+/// The session's private messages.
+fn inbox(session: &Session, view: View) -> Option<Log> {
+    let inbox = session.inbox.as_ref()?;
+    let (epoch, last) = inbox.with_state(|state| Some((state.epoch?, state.last.as_ref()?.id)))?;
+    let store = session.node.hub.store().clone();
+    Some(Log { store, partition: inbox.partition().clone(), epoch, last, view })
+}
+
+async fn read(log: &Log, request: &Request<'_>) -> Result<Found, Error> {
+    let from = request.from.resolve(log, request).await?;
+    let ask = match (request.kind, from) {
+        (Kind::Latest | Kind::Targets, from) => Ask::Latest(from),
+        (Kind::Before, Some(mark)) => Ask::Before(mark),
+        (Kind::After, Some(mark)) => Ask::After(mark),
+        (Kind::Around, Some(mark)) => Ask::Around(mark),
+        (Kind::Between, Some(mark)) => match request.to.resolve(log, request).await? {
+            Some(to) => Ask::Between(mark, to),
+            None => Ask::After(mark),
+        },
+        // `*` is refused for these when the request is read.
+        (_, None) => Ask::Latest(None),
+    };
+    Ok(log.page(ask, request.limit).await?)
+}
+
+/// Sends a page, as fast as the client reads.
+async fn send(session: &Session, buffer: &Buffer, messages: &[Said], reply: &mut Reply) {
+    let batch = reply.begin_batch("chathistory", &[&buffer.name]);
+    let tag = match &batch {
+        Some(reference) => format!("batch={reference}"),
+        None => reply.nested_tag().unwrap_or_default(),
+    };
+    let client = &session.client;
+    for said in messages {
+        let Ok(message) = Message::parse(said.text()) else { continue };
+        let id =
+            MessageId::new(&buffer.log.partition, said.entry.epoch, said.entry.id, said.line).to_string();
+        let time = server_time(said.entry.id.ms);
+        if let Some(bytes) = Rendering::new(message, &time, &id).own(client.capabilities(), &tag) {
+            client.queue.room().await;
+            client.queue.push(bytes);
+        }
+    }
+    if let Some(reference) = batch {
+        reply.end_batch(&reference);
+    }
+}
+
+async fn show_targets(session: &Session, request: &Request<'_>, reply: &mut Reply) -> Result<(), Error> {
+    let (Reference::Time(from), Reference::Time(to)) = (request.from, request.to) else {
+        return Err(request.invalid_target());
+    };
+    let replicas = session.client.with_channels(|channels| {
+        channels.iter().map(|(folded, held)| (folded.clone(), held.replica())).collect::<Vec<_>>()
+    });
+    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica));
+    let rooms = rooms.map(|buffer| (buffer.name, buffer.log)).collect();
+    let Targets { list, unfinished } =
+        targets::find(rooms, inbox(session, View::Everybody), from, to, request.limit).await?;
+    if let Some(time) = unfinished {
+        incomplete(reply, &[], time);
+    }
+    let batch = reply.begin_batch("draft/chathistory-targets", &[]);
+    let tag = match &batch {
+        Some(reference) => Some(format!("batch={reference}")),
+        None => reply.nested_tag(),
+    };
+    for target in list {
+        let line = Line::new(COMMAND).source(reply.server()).param("TARGETS").param(&target.name);
+        let line = line.param(server_time(target.latest)).build();
+        session.client.queue.room().await;
+        session.client.queue.push_line(&tag.as_ref().map_or(line.clone(), |tag| with_tag(tag, &line)));
+    }
+    if let Some(reference) = batch {
+        reply.end_batch(&reference);
+    }
+    Ok(())
+}
+
+/// The search was ended because it took too long: the client learns from where to go on.
+fn incomplete(reply: &mut Reply, context: &[&str], time: u64) {
+    let from = format!("timestamp={}", server_time(time));
+    let context: Vec<&str> = context.iter().copied().chain([&*from]).collect();
+    let text = format!("There may be more than this: the search went as far as {}", server_time(time));
+    note(reply, "INCOMPLETE", &context, &text);
+}
+
+/// Goes before the batch, so that whoever reads the page knows it already.
+fn note(reply: &mut Reply, code: &str, context: &[&str], text: &str) {
+    reply.expect_many();
+    reply.standard("NOTE", COMMAND, code, context, text);
+}
+
+/// What a client sent, as much of it as an error repeats.
+fn short(text: &str) -> &str {
+    truncate_utf8(text, REPEATED)
+}
+
+const COMMAND: &str = "CHATHISTORY";
+/// How many bytes of a parameter an error repeats: room for the longest name, and for three of them in a line.
+const REPEATED: usize = 128;

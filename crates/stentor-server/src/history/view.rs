@@ -1,0 +1,100 @@
+//! Which lines of a log are messages of one buffer.
+
+use std::sync::Arc;
+
+use stentor_proto::message::Message;
+
+use super::Place;
+use crate::hub::clock::parse_server_time;
+use crate::store::Entry;
+
+/// One buffer of a client, as a part of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// A room: all that was said there.
+    Room,
+    /// Private messages to and from the person with this folded nick.
+    With(String),
+    /// Private messages to and from anybody.
+    Everybody,
+}
+
+/// A message in a log.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The entry that holds it.
+    pub entry: Arc<Entry>,
+    /// Which line of the entry, from 0.
+    pub line: usize,
+    /// When clients were told that it was said, in milliseconds since the Unix epoch.
+    pub shown: u64,
+    /// The time that it is found by: `shown`, unless it came into this log much later than that.
+    pub at: u64,
+}
+
+impl View {
+    /// The messages of an entry that belong to the buffer, in their order.
+    #[must_use]
+    pub fn said(&self, entry: &Arc<Entry>) -> Vec<Said> {
+        let lines = entry.body.lines.iter().enumerate();
+        lines.filter_map(|(line, text)| self.read(entry, line, text)).collect()
+    }
+
+    /// By how many milliseconds an entry's time and [`Said::at`] of its messages may differ.
+    #[must_use]
+    pub fn slack(&self) -> u64 {
+        match self {
+            Self::Room => 0,
+            Self::With(_) | Self::Everybody => SLACK_MS,
+        }
+    }
+
+    fn read(&self, entry: &Arc<Entry>, line: usize, text: &str) -> Option<Said> {
+        let message = Message::parse(text).ok().filter(is_message)?;
+        if let Self::With(nick) = self
+            && !correspondent(&message)?.eq_ignore_ascii_case(nick)
+        {
+            return None;
+        }
+        let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
+        let shown = told.filter(|_| *self != Self::Room).unwrap_or(entry.id.ms);
+        let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
+        Some(Said { entry: entry.clone(), line, shown, at })
+    }
+}
+
+impl Said {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { id: self.entry.id, line: self.line }
+    }
+
+    /// The line as it is logged.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.entry.body.lines.get(self.line).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// Whether a line is something said that stays, and counts.
+#[must_use]
+pub fn is_message(message: &Message<'_>) -> bool {
+    matches!(message.command, "PRIVMSG" | "NOTICE")
+}
+
+/// The nick at the other end of a private message, as it was spelt. A received one has its id from the sender's log, so it
+/// carries it; one's own has the id of the entry that holds it.
+#[must_use]
+pub fn correspondent<'a>(message: &Message<'a>) -> Option<&'a str> {
+    if message.tags.get("msgid").is_some() {
+        message.source.map(|source| source.split('!').next().unwrap_or(source))
+    } else {
+        message.param(0)
+    }
+}
+
+/// How much later than it was said a private message may reach its recipient's log, and still be found by the time that
+/// its sender's log gave it. What was held up for longer is found by when it came: a client that asks for all since its
+/// last visit gets it.
+const SLACK_MS: u64 = 10_000;

@@ -1,0 +1,231 @@
+//! IRC, in plaintext or over TLS: from the socket to a connection that can be served.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::limits::{Admission, Admissions};
+use super::proxy::{self, Source};
+use super::{Bound, Entrance, ListenError};
+use crate::connection;
+use crate::node::Node;
+
+/// Opens the listeners for IRC and serves whoever comes, until the node drains; then the ports are closed. Every
+/// connection is one of the node's tasks.
+///
+/// # Errors
+/// Where a port cannot be opened; then none is.
+///
+/// # Panics
+/// Where one of them speaks TLS, and `tls` is missing.
+pub fn serve(bound: Vec<Bound>, node: &Arc<Node>, tls: Option<Arc<ServerConfig>>) -> Result<(), ListenError> {
+    let entrances = bound.into_iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
+    let admissions = Arc::new(Admissions::default());
+    let partings = Arc::new(Semaphore::new(PARTINGS));
+    for entrance in entrances {
+        let encrypted = entrance.listen().scheme.is_encrypted();
+        let tls = encrypted.then(|| tls.clone().expect("there are certificates where a listener speaks TLS"));
+        let gate = Gate {
+            node: Arc::clone(node),
+            admissions: Arc::clone(&admissions),
+            tls: tls.map(TlsAcceptor::from),
+            partings: Arc::clone(&partings),
+        };
+        node.tasks.spawn(accept(entrance, Arc::new(gate)));
+    }
+    Ok(())
+}
+
+async fn accept(mut entrance: Entrance, gate: Arc<Gate>) {
+    loop {
+        let (stream, peer) = tokio::select! {
+            () = gate.node.drain.cancelled() => return,
+            // Cancel-safe.
+            accepted = entrance.accept() => accepted,
+        };
+        gate.node.tasks.spawn(Arc::clone(&gate).take(stream, peer));
+    }
+}
+
+/// What all connections of one listener pass through.
+struct Gate {
+    node: Arc<Node>,
+    admissions: Arc<Admissions>,
+    tls: Option<TlsAcceptor>,
+    /// Connections that are refused and may take a moment to hear it.
+    partings: Arc<Semaphore>,
+}
+
+/// A connection whose client may be served.
+enum Arrived {
+    Plain(Plain, IpAddr, Admission),
+    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>, IpAddr, Admission),
+}
+
+impl Gate {
+    async fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let arrived = tokio::select! {
+            () = self.node.drain.cancelled() => return,
+            // Not cancel-safe; the connection ends with it.
+            arrived = self.greet(stream, peer) => arrived,
+        };
+        let node = Arc::clone(&self.node);
+        drop(self);
+        match arrived {
+            Ok(Arrived::Plain(stream, address, admission)) => {
+                connection::serve(node, stream, address, false, admission).await;
+            }
+            Ok(Arrived::Secure(stream, address, admission)) => {
+                connection::serve(node, stream, address, true, admission).await;
+            }
+            Err(error) => tracing::debug!(%peer, %error, "a connection came to nothing"),
+        }
+    }
+
+    /// Learns who it is, whether there is room, and sets up TLS.
+    async fn greet(&self, mut stream: TcpStream, peer: SocketAddr) -> io::Result<Arrived> {
+        let config = self.node.config();
+        let patience = config.tls.handshake_timeout;
+        let mut address = peer.ip().to_canonical();
+        if config.proxy_trusted.iter().any(|trusted| trusted.contains(address)) {
+            let source = in_time(patience, proxy::read(&mut stream)).await;
+            if let Err(error) = &source
+                && error.kind() == io::ErrorKind::InvalidData
+            {
+                tracing::warn!(proxy = %address, %error, "a trusted proxy was turned away");
+            }
+            if let Source::Client(client) = source? {
+                address = client.ip().to_canonical();
+            }
+        }
+        let Some(admission) = self.admissions.admit(address, &config.limits) else {
+            let last: &[u8] = if self.tls.is_some() { ACCESS_DENIED } else { TOO_MANY };
+            self.part(stream, last).await;
+            return Err(io::Error::other("there are too many from its address"));
+        };
+        let Some(tls) = &self.tls else {
+            return Ok(Arrived::Plain(Plain { stream, begun: false }, address, admission));
+        };
+        let mut first = [0];
+        if in_time(patience, stream.peek(&mut first)).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if first != [HANDSHAKE] {
+            self.part(stream, SPEAK_TLS).await;
+            return Err(io::Error::other("it does not speak TLS, and this port does"));
+        }
+        let stream = in_time(patience, tls.accept(stream)).await?;
+        Ok(Arrived::Secure(Box::new(stream), address, admission))
+    }
+
+    /// Says a last word and closes in a way that lets it arrive: with bytes unread, the system would reset the connection
+    /// and the client might not see the word. Where many are leaving, the rest leave without.
+    async fn part(&self, mut stream: TcpStream, last: &[u8]) {
+        let Ok(_place) = self.partings.try_acquire() else { return };
+        let leave = async {
+            stream.write_all(last).await?;
+            stream.shutdown().await?;
+            let mut rest = (&mut stream).take(PARTING_BYTES);
+            let mut buffer = [0; 1024];
+            while rest.read(&mut buffer).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // The client may be gone, or not reading: it has had its chance.
+        let _ = timeout(PARTING_TIME, leave).await;
+    }
+}
+
+async fn in_time<T>(patience: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(patience, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A plaintext connection that notices a client which begins with TLS: it is told in its own language, and the
+/// connection ends.
+#[derive(Debug)]
+struct Plain {
+    stream: TcpStream,
+    begun: bool,
+}
+
+impl Plain {
+    fn refuse_tls(&self) -> io::Error {
+        // What is not read makes the system reset the connection, and the client might not see the alert.
+        let mut buffer = [0; 1024];
+        while self.stream.try_read(&mut buffer).is_ok_and(|count| count > 0) {}
+        let sent = self.stream.try_write(PROTOCOL_VERSION);
+        let peer = self.stream.peer_addr().ok();
+        tracing::debug!(?peer, ?sent, "a client speaks TLS on a plaintext port");
+        io::Error::new(io::ErrorKind::InvalidData, "TLS on a plaintext port")
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if !self.begun
+            && let Some(first) = buf.filled().get(before)
+        {
+            if *first == HANDSHAKE {
+                return Poll::Ready(Err(self.refuse_tls()));
+            }
+            self.begun = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// The first byte of a TLS connection: a record of the handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 0x16;
+/// The fatal alert `access_denied` (RFC 8446, section 6).
+const ACCESS_DENIED: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
+/// The fatal alert `protocol_version`.
+const PROTOCOL_VERSION: &[u8] = &[21, 3, 3, 0, 2, 2, 70];
+const TOO_MANY: &[u8] = b"ERROR :Too many connections from your address\r\n";
+const SPEAK_TLS: &[u8] = b"ERROR :This port speaks TLS; switch it on in your client\r\n";
+/// How many refused connections may take their time to leave.
+const PARTINGS: usize = 256;
+/// How long such a connection may take.
+const PARTING_TIME: Duration = Duration::from_secs(2);
+/// How much such a connection may still send.
+const PARTING_BYTES: u64 = 64 * 1024;

@@ -1,0 +1,70 @@
+//! The store away and back: clients stay, nothing that was acknowledged is lost, and nobody is told that others left.
+
+use super::Pair;
+use super::support::TestClient;
+
+const SHORT: &[(&str, &str)] = &[("fleet.lease", "'2s'"), ("fleet.margin", "'500ms'")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_restarted_finds_its_clients_again() {
+    let mut pair = Pair::start(SHORT).await;
+    let (mut ann, mut bob) = room_of_two(&pair).await;
+    pair.redis().kill();
+    ann.send("PRIVMSG #room :into the void").await;
+    let answer = ann.expect(|line| line.contains("PRIVMSG") && line.contains("store")).await;
+    assert!(answer.contains("NOTICE"), "{answer}");
+    pair.redis().restart();
+    talk_again(&mut ann, &mut bob).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_paused_for_longer_than_a_lease_finds_its_clients_again() {
+    let mut pair = Pair::start(SHORT).await;
+    let (mut ann, mut bob) = room_of_two(&pair).await;
+    let gone_until = pair.one.node.fleet.now().plus(std::time::Duration::from_secs(4));
+    pair.redis().pause();
+    // The pause has to outlast the lease: the node's estimate of the store's time says when it has.
+    while pair.one.node.fleet.now() < gone_until {
+        tokio::task::yield_now().await;
+        ann.send("PING x").await;
+        ann.expect(|line| line.contains(" PONG ")).await;
+    }
+    pair.redis().resume();
+    talk_again(&mut ann, &mut bob).await;
+}
+
+async fn room_of_two(pair: &Pair) -> (TestClient, TestClient) {
+    let mut ann = pair.one.client("ann").await;
+    let mut bob = pair.two.client("bob").await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    ann.drain_until_pong().await;
+    (ann, bob)
+}
+
+/// The two talk again as soon as the store is back for their nodes, and neither saw the other go.
+async fn talk_again(ann: &mut TestClient, bob: &mut TestClient) {
+    say_until_heard(ann, bob).await;
+    say_until_heard(bob, ann).await;
+}
+
+/// Says something again and again until the server does not refuse it, and awaits it on the other side.
+async fn say_until_heard(speaker: &mut TestClient, hearer: &mut TestClient) {
+    for number in 0.. {
+        let text = format!("{} is back, {number}", speaker.nick);
+        let answer = speaker.ask(&format!("PRIVMSG #room :{text}")).await;
+        assert!(
+            answer.iter().all(|said| !matches!(said.command.as_str(), "QUIT" | "PART" | "ERROR")),
+            "{answer:?}"
+        );
+        if answer.iter().any(|said| said.command == "NOTICE") {
+            continue;
+        }
+        let heard = hearer.expect(|line| {
+            assert!(!line.contains(" QUIT ") && !line.contains(" PART "), "{line}");
+            line.ends_with(&text)
+        });
+        heard.await;
+        return;
+    }
+}
