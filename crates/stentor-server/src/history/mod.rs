@@ -14,8 +14,10 @@
 //! Nothing newer than the node's own copy of the partition is shown. What a client may read is decided by that copy, so
 //! whoever is thrown out of a room reads nothing of what follows, even while the news of it is on its way.
 
+pub mod janitor;
 pub mod mark;
 pub mod reader;
+pub mod retention;
 pub mod scan;
 pub mod targets;
 pub mod view;

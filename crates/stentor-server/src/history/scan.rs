@@ -190,3 +190,171 @@ pub const BUDGET: usize = 16 * 1024;
 pub const PIECE: usize = 512;
 /// How many are read at least: fewer cost as much.
 const FIRST: usize = 32;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::history::{Mark, Place};
+    use crate::store::{Body, By, Epoch, Writer};
+
+    pub(in crate::history) fn says(ms: u64) -> Arc<Entry> {
+        entry(ms, &format!(":ann!a@h PRIVMSG #room :at {ms}"))
+    }
+
+    pub(in crate::history) fn join(ms: u64) -> Arc<Entry> {
+        entry(ms, ":bob!b@h JOIN #room * :Bob")
+    }
+
+    fn entry(ms: u64, line: &str) -> Arc<Entry> {
+        Arc::new(Entry {
+            id: EntryId { ms, seq: 0 },
+            epoch: Epoch(1),
+            by: By { writer: Writer::new("node", 1), number: ms },
+            previous: None,
+            ends: false,
+            body: Body { changes: Vec::new(), lines: vec![line.to_owned()] },
+        })
+    }
+
+    /// Answers a scan as a store does.
+    fn run(mut scan: Scan, log: &[Arc<Entry>], is_trimmed: bool) -> (Vec<u64>, Found) {
+        while let Some((range, limit)) = scan.next() {
+            let inside: Vec<_> = log
+                .iter()
+                .filter(|entry| match range {
+                    Range::From(id) => entry.id >= id,
+                    Range::After(id) => entry.id > id,
+                    Range::Before(id) => entry.id < id,
+                    Range::Latest => true,
+                })
+                .cloned()
+                .collect();
+            let skipped = match range {
+                Range::Before(_) | Range::Latest => inside.len().saturating_sub(limit),
+                Range::From(_) | Range::After(_) => 0,
+            };
+            let entries: Vec<_> = inside.into_iter().skip(skipped).take(limit).collect();
+            let at_edge = match (entries.first(), log.first(), range) {
+                (_, None, _) => true,
+                (Some(first), Some(oldest), _) => first.id == oldest.id,
+                (None, Some(oldest), Range::Before(id)) => oldest.id >= id,
+                (None, Some(_), _) => false,
+            };
+            scan.take(&Page { entries, trimmed: is_trimmed && at_edge });
+        }
+        let found = scan.finish();
+        (found.messages.iter().map(|said| said.at).collect(), found)
+    }
+
+    const NONE: [u64; 0] = [];
+
+    fn last(log: &[Arc<Entry>]) -> EntryId {
+        log.last().map(|entry| entry.id).unwrap_or_default()
+    }
+
+    fn backward(low: Option<Cut>, high: Option<Cut>, log: &[Arc<Entry>], limit: usize) -> Scan {
+        Scan::backward(View::Room, low, high, last(log), limit)
+    }
+
+    fn forward(low: Option<Cut>, high: Option<Cut>, log: &[Arc<Entry>], limit: usize) -> Scan {
+        Scan::forward(View::Room, low, high, last(log), limit)
+    }
+
+    fn after(ms: u64) -> Option<Cut> {
+        Some(Cut::after(Mark::Place(Place { id: EntryId { ms, seq: 0 }, line: 0 })))
+    }
+
+    fn before(ms: u64) -> Option<Cut> {
+        Some(Cut::before(Mark::Time(ms)))
+    }
+
+    #[test]
+    fn a_page_is_found_among_many_joins() {
+        let mut log = vec![says(1), says(2)];
+        log.extend((3..3000).map(join));
+        log.push(says(3000));
+        assert_eq!(run(backward(None, None, &log, 2), &log, false).0, [2, 3000]);
+        assert_eq!(run(backward(None, None, &log, 9), &log, false).0, [1, 2, 3000]);
+        assert_eq!(run(forward(after(1), None, &log, 2), &log, false).0, [2, 3000]);
+        assert_eq!(run(forward(after(2), before(3000), &log, 2), &log, false).0, NONE);
+    }
+
+    #[test]
+    fn a_search_that_takes_too_long_says_how_far_it_came() {
+        let mut log = vec![says(1)];
+        log.extend((2..2000).map(join));
+        let (messages, found) = run(backward(None, None, &log, 5).within(1000), &log, false);
+        assert_eq!((messages.len(), found.unfinished, found.read), (0, Some(1000), 1000));
+        let (messages, found) = run(forward(after(0), None, &log, 5).within(1000), &log, false);
+        assert_eq!((messages, found.unfinished, found.read), (vec![1], Some(1000), 1000));
+        let (_, found) = run(backward(None, None, &log, 5), &log, false);
+        assert_eq!(found.unfinished, None);
+    }
+
+    #[test]
+    fn nothing_newer_than_the_replica_is_shown() {
+        let log = [says(1), says(2), says(3)];
+        let upto = EntryId { ms: 2, seq: 0 };
+        assert_eq!(run(Scan::backward(View::Room, None, None, upto, 9), &log, false).0, [1, 2]);
+        assert_eq!(run(Scan::forward(View::Room, after(0), None, upto, 9), &log, false).0, [1, 2]);
+        assert_eq!(run(Scan::forward(View::Room, after(7), None, upto, 9), &log, false).0, NONE);
+    }
+
+    #[test]
+    fn a_trimmed_beginning_is_told_from_a_real_one() {
+        let log = [says(5), join(6), says(7)];
+        let trimmed = |scan: Scan| run(scan, &log, true).1.trimmed;
+        assert!(!run(backward(None, None, &log, 9), &log, false).1.trimmed, "a log that was never trimmed");
+        assert!(trimmed(backward(None, None, &log, 9)));
+        assert!(trimmed(backward(None, before(7), &log, 2)));
+        assert!(trimmed(backward(None, before(5), &log, 2)));
+        assert!(trimmed(backward(after(2), None, &log, 9)));
+        assert!(trimmed(forward(after(2), None, &log, 1)));
+        assert!(trimmed(forward(Some(Cut::after(Mark::Time(2))), before(4), &log, 1)));
+        // The page was filled, or began with what is still there.
+        assert!(!trimmed(backward(None, None, &log, 2)));
+        assert!(!trimmed(backward(after(5), None, &log, 9)));
+        assert!(!trimmed(backward(Some(Cut::after(Mark::Time(6))), None, &log, 9)));
+        assert!(!trimmed(forward(after(5), None, &log, 9)));
+        assert!(!trimmed(forward(after(7), None, &log, 9)));
+    }
+
+    #[test]
+    fn a_log_with_nothing_left_is_no_gap_for_who_has_seen_it_all() {
+        let upto = EntryId { ms: 7, seq: 0 };
+        let trimmed = |low| run(Scan::forward(View::Room, low, None, upto, 9), &[], true).1.trimmed;
+        assert!(trimmed(after(6)));
+        assert!(!trimmed(after(7)));
+        assert!(run(Scan::backward(View::Room, None, None, upto, 9), &[], true).1.trimmed);
+        assert!(!run(Scan::backward(View::Room, after(7), None, upto, 9), &[], true).1.trimmed);
+    }
+
+    #[test]
+    fn a_private_message_is_found_by_the_time_that_both_sides_know() {
+        let received = |ms: u64, sent: u64, id: &str| {
+            let time = crate::hub::clock::server_time(sent);
+            entry(ms, &format!("@msgid={id};time={time} :bob!b@h PRIVMSG ann :sent at {sent}"))
+        };
+        let base = 1_700_000_000_000;
+        let log = [
+            received(base + 20, base + 15, "a"),
+            entry(base + 30, ":ann!a@h PRIVMSG Bob :an answer"),
+            entry(base + 31, ":ann!a@h PRIVMSG cat :to somebody else"),
+            // Its sender's node died, and another finished what it had begun.
+            received(base + 90_000, base + 40, "b"),
+        ];
+        let view = || View::With("bob".to_owned());
+        let scan = |low, high| Scan::forward(view(), low, high, last(&log), 9);
+        let all = [base + 15, base + 30, base + 90_000];
+        assert_eq!(run(scan(before(base), None), &log, false).0, all);
+        let time = |ms| Some(Cut::after(Mark::Time(base + ms)));
+        assert_eq!(run(scan(time(15), None), &log, false).0, all[1..]);
+        assert_eq!(run(scan(time(14), before(base + 30)), &log, false).0, all[..1]);
+        assert_eq!(run(scan(time(60), None), &log, false).0, all[2..], "what came late is not missed");
+        let scan = |high| Scan::backward(view(), None, high, last(&log), 9);
+        assert_eq!(run(scan(before(base + 15)), &log, false).0, NONE);
+        assert_eq!(run(scan(before(base + 16)), &log, false).0, all[..1]);
+        let everybody = Scan::backward(View::Everybody, None, None, last(&log), 9);
+        assert_eq!(run(everybody, &log, false).0.len(), 4);
+    }
+}

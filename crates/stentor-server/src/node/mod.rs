@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::login::LoginGate;
+use crate::account::throttle::ThrottleSettings;
 use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
 use crate::clients::Clients;
 use crate::commit_identity::Committer;
 use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
+use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
 use crate::store::{Partition, Store, StoreError, Writer};
@@ -94,7 +96,7 @@ impl Node {
             hub,
             clients: Clients::default(),
             fleet,
-            login: LoginGate::new(accounts.clone(), crate::account::throttle::ThrottleSettings::default()),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
             accounts,
             invites: Arc::new(Invites::new(committer.clone())),
             fenced: Notify::new(),
@@ -111,6 +113,7 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+        node.tasks.spawn(Janitor::new(node.clone()).run());
         undo.disarm();
         Ok(node)
     }
@@ -124,6 +127,8 @@ impl Node {
     /// Puts other settings in force, for what is done from now on.
     pub fn set_config(&self, config: Config) {
         self.accounts.set_rules(Rules::of(&config));
+        self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
+        self.login.set(ThrottleSettings::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
     }
 

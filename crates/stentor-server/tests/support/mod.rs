@@ -31,7 +31,7 @@ pub(crate) struct TestServer {
     /// The node, for what no client can ask.
     pub(crate) node: Arc<Node>,
     address: SocketAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl TestServer {
@@ -43,6 +43,16 @@ impl TestServer {
     /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
     pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
+        Self::start_in(directory, settings).await
+    }
+
+    /// Ends the node, and starts another one in its directory.
+    pub(crate) async fn restart(self, settings: &[(&str, &str)]) -> Self {
+        self.node.shutdown().await;
+        Self::start_in(self.directory, settings).await
+    }
+
+    async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
         let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
             .expect("the store opens");
         Self::start_on(store, NODE, directory, settings).await
@@ -67,7 +77,7 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         node.tasks.spawn(accept(node.clone(), listener));
-        Self { node, address, _directory: directory }
+        Self { node, address, directory }
     }
 
     /// A connection that has said nothing yet.

@@ -1,0 +1,261 @@
+//! Goes round at a calm pace: cuts what is too old or too much, and ends rooms that were abandoned.
+//!
+//! Every node has a share of the partitions that the directory lists, by a hash over the leases that are live. Two nodes that see the leases
+//! differently may both visit one, or neither does until the next round; trimming twice is trimming once.
+//!
+//! **By count.** The store trims by entries or by time, and knows no messages. So the janitor counts: a log once as a whole,
+//! then from where it stopped, and where there are too many it reads from the oldest on to find the time to cut at. What it
+//! remembers for that is one line for each partition of its share.
+//!
+//! **Abandoned rooms.** A room whose founder has an account outlives its members. It ends when nothing has happened there
+//! for `history.max_age`: by then its history is gone too. A room without a founder ends with its last member; one that is
+//! left over, because a process ended without taking its members out, goes after an hour.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::retention::{Bounds, Count, Cutter};
+use super::scan::PIECE;
+use crate::fleet::directory;
+use crate::hub::{Decision, Refusal};
+use crate::node::Node;
+use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
+use crate::store::{
+    EntryId, Epoch, Guard, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
+};
+
+/// What one visit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Visit {
+    /// The log was cut.
+    pub trimmed: bool,
+    /// The room was ended.
+    pub ended: bool,
+}
+
+/// One node's janitor.
+#[derive(Debug)]
+pub struct Janitor {
+    node: Arc<Node>,
+    counts: HashMap<Partition, Counted>,
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Counted {
+    count: Count,
+    /// The round in which it was visited last.
+    round: u64,
+}
+
+impl Janitor {
+    /// A janitor that knows nothing yet.
+    #[must_use]
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, counts: HashMap::new(), round: 0 }
+    }
+
+    /// Goes round until the node stops.
+    pub async fn run(mut self) {
+        let jitter = crate::random::number() % FIRST_MS;
+        if !self.rest_until(Instant::now() + Duration::from_millis(jitter)).await {
+            return;
+        }
+        loop {
+            self.round += 1;
+            for bucket in 0..DIRECTORY_BUCKETS {
+                let end = Instant::now() + ROUND / BUCKETS;
+                self.node.hub.told().turn();
+                if let Err(refusal) = self.visit_bucket(bucket, end).await {
+                    tracing::debug!(?refusal, bucket, "the janitor leaves this part for the next round");
+                }
+                if !self.rest_until(end).await {
+                    return;
+                }
+            }
+            let round = self.round;
+            self.counts.retain(|_, counted| counted.round == round);
+        }
+    }
+
+    /// Visits a partition once, as if it were `now`.
+    ///
+    /// # Errors
+    /// The store's, and [`Refusal::Fenced`] where this node's lease is over.
+    pub async fn visit(&mut self, partition: &Partition, now: StoreTime) -> Result<Visit, Refusal<()>> {
+        let peeks = self.node.hub.store().peek(std::slice::from_ref(partition), &["founder"]).await?;
+        let peek = peeks.into_iter().next().unwrap_or_default();
+        if peek.epoch.is_none() {
+            self.counts.remove(partition);
+            if partition.kind() == Kind::Channel {
+                directory::forget(&self.node.hub, &self.node.tenure(), partition, None).await?;
+            }
+            return Ok(Visit::default());
+        }
+        if partition.kind() == Kind::Channel && peek.members == 0 && self.end(partition, &peek, now).await? {
+            self.counts.remove(partition);
+            return Ok(Visit { trimmed: false, ended: true });
+        }
+        match self.trim(partition, &peek, now).await {
+            Ok(trimmed) => Ok(Visit { trimmed, ended: false }),
+            // Created anew meanwhile: there is nothing to cut yet.
+            Err(StoreError::Gone) => Ok(Visit::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Visits this node's share of what a directory bucket lists, evenly until `end`; where that is past, without a pause.
+    ///
+    /// # Errors
+    /// The store's where it is away, and [`Refusal::Fenced`]. A partition that cannot be read does not keep others waiting.
+    pub async fn visit_bucket(&mut self, bucket: u64, end: Instant) -> Result<(), Refusal<()>> {
+        let share = self.share_of(bucket).await?;
+        let mut left = u32::try_from(share.len()).unwrap_or(u32::MAX);
+        for partition in share {
+            let now = self.node.hub.store().now().await?;
+            match self.visit(&partition, now).await {
+                Ok(Visit { trimmed, ended }) => tracing::debug!(%partition, trimmed, ended, "visited"),
+                Err(Refusal::Store(error @ (StoreError::Refused(_) | StoreError::Gone))) => {
+                    tracing::warn!(%partition, %error, "the janitor cannot keep this within its bounds");
+                }
+                Err(refusal) => return Err(refusal),
+            }
+            let pause = end.saturating_duration_since(Instant::now()) / left.saturating_add(1);
+            left = left.saturating_sub(1);
+            if !self.rest_until(Instant::now() + pause).await {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn share_of(&self, bucket: u64) -> Result<Vec<Partition>, StoreError> {
+        let snapshot = self.node.hub.store().snapshot(&Partition::directory(bucket)).await?;
+        let listed = snapshot.map(|snapshot| snapshot.fields).unwrap_or_default();
+        let listed = listed.iter().filter_map(|(name, _)| Partition::from_name(name));
+        let mut share: Vec<Partition> = listed.filter(|partition| self.is_mine(partition)).collect();
+        if bucket == 0 {
+            share.extend(self.guests());
+        }
+        Ok(share)
+    }
+
+    /// The inboxes of this node's guests, which no directory lists.
+    fn guests(&self) -> Vec<Partition> {
+        let clients = self.node.clients.all();
+        let guests = clients.iter().filter(|client| client.profile().account.is_none());
+        guests.map(|client| Partition::guest(&client.id)).collect()
+    }
+
+    /// Whether the partition is in this node's share: its own lease and the partition hash highest together.
+    fn is_mine(&self, partition: &Partition) -> bool {
+        let weight = |writer: &Writer| stable_hash(&format!("{partition} {writer}"));
+        let tenure = self.node.tenure();
+        let own = (weight(tenure.writer()), tenure.writer());
+        let now = self.node.fleet.now();
+        let leases = self.node.fleet.leases();
+        let mut live = leases.iter().filter(|lease| lease.expires > now).map(|lease| &lease.writer);
+        live.all(|writer| (weight(writer), writer) <= own)
+    }
+
+    /// Ends an empty room where it is time. False where it is not, or somebody came.
+    async fn end(&self, room: &Partition, peek: &Peek, now: StoreTime) -> Result<bool, Refusal<()>> {
+        let founded = peek.fields.first().is_some_and(Option::is_some);
+        let Some(kept) = (if founded { self.node.config().history.max_age } else { Some(LEFT_OVER) }) else {
+            return Ok(false);
+        };
+        let Some(snapshot) = self.node.hub.store().snapshot(room).await? else { return Ok(false) };
+        if StoreTime(snapshot.last.id.ms).plus(kept) >= now || !snapshot.members.is_empty() {
+            return Ok(false);
+        }
+        let decision = Decision { guards: vec![Guard::Size(Size::Exactly(0))], ..Decision::default() };
+        let (hub, tenure) = (&self.node.hub, self.node.tenure());
+        let ended = hub.write_blind(&tenure, room, Life::End(snapshot.epoch), decision).await?;
+        if ended.is_some() {
+            directory::forget(hub, &tenure, room, Some(snapshot.epoch)).await?;
+        }
+        Ok(ended.is_some())
+    }
+
+    /// Cuts a log to its bounds. True where something went.
+    async fn trim(&mut self, partition: &Partition, peek: &Peek, now: StoreTime) -> Result<bool, StoreError> {
+        let Some(epoch) = peek.epoch else { return Ok(false) };
+        let history = self.node.config().history;
+        let ago = |age: Duration| now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let bounds = Bounds {
+            oldest: StoreTime(history.max_age.map_or(0, ago)),
+            messages: history.max_count.get().map_or(u64::MAX, |count| count as u64),
+            settled: StoreTime(ago(SETTLED)),
+        };
+        let count = match bounds.messages {
+            u64::MAX => Count::of(epoch),
+            _ => self.count(partition, epoch).await?,
+        };
+        let mut cutter = Cutter::new(bounds, count.messages);
+        // In most logs nothing is to be cut, which the oldest entry shows.
+        let mut page = self.read(partition, epoch, Range::From(EntryId::default()), 1).await?;
+        while !cutter.take(&page.entries)
+            && let Some(last) = page.entries.last()
+        {
+            page = self.read(partition, epoch, Range::After(last.id), PIECE).await?;
+        }
+        let cut = cutter.finish();
+        if let Some(before) = cut.before {
+            self.node.hub.store().trim(partition, before, u64::MAX).await?;
+        }
+        if bounds.messages != u64::MAX {
+            let count = Count { messages: cut.messages, oldest: cut.oldest, ..count };
+            self.counts.insert(partition.clone(), Counted { count, round: self.round });
+        }
+        Ok(cut.before.is_some())
+    }
+
+    /// How many messages the log holds: counted on from the last visit, where nobody else has cut it since.
+    async fn count(&mut self, partition: &Partition, epoch: Epoch) -> Result<Count, StoreError> {
+        let oldest = self.read(partition, epoch, Range::From(EntryId::default()), 1).await?;
+        let oldest = oldest.entries.first().map(|entry| entry.id);
+        let known = self.counts.remove(partition).map(|counted| counted.count);
+        let mut count =
+            known.filter(|count| count.epoch == epoch && count.oldest == oldest).unwrap_or(Count::of(epoch));
+        loop {
+            let page = self.read(partition, epoch, Range::After(count.through), PIECE).await?;
+            count.add(&page.entries);
+            if page.entries.len() < PIECE {
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        partition: &Partition,
+        epoch: Epoch,
+        range: Range,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.node.hub.store().read(partition, epoch, range, limit).await
+    }
+
+    /// False once the node stops.
+    async fn rest_until(&self, time: Instant) -> bool {
+        tokio::select! {
+            () = self.node.stop.cancelled() => false,
+            () = tokio::time::sleep_until(time) => true,
+        }
+    }
+}
+
+/// How long one round over everything takes at least.
+const ROUND: Duration = Duration::from_hours(1);
+/// [`DIRECTORY_BUCKETS`] as the divisor of a time.
+const BUCKETS: u32 = 64;
+/// The first round begins within this time, in milliseconds: nodes that start together do not all begin at once.
+const FIRST_MS: u64 = 60_000;
+/// How long an empty room without a founder may stand. Guests come back after a restart, and find it as it was.
+const LEFT_OVER: Duration = Duration::from_hours(1);
+/// Entries younger than this are not cut: longer than a commit is retried, and than a sweep takes to finish what a dead node
+/// had under way.
+const SETTLED: Duration = Duration::from_mins(2);
