@@ -25,21 +25,21 @@ fn connect_secure(node: &Node, data: &Path) -> BufReader<StreamOwned<ClientConne
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(data.join("tls/ca.pem")).expect("the authority is there"))
-        .unwrap();
+        .expect("it is one");
     let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
-        .unwrap()
+        .expect("the versions are known")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let name = ServerName::try_from("localhost").expect("a host's name");
+    let session = ClientConnection::new(Arc::new(config), name).expect("a session");
     BufReader::new(StreamOwned::new(session, connect(node, "ircs")))
 }
 
 fn connect(node: &Node, scheme: &str) -> TcpStream {
     let stream = TcpStream::connect(node.address(scheme)).expect("it is listened on");
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a time above zero");
     stream
 }
 
@@ -58,9 +58,11 @@ fn line_with(client: &mut impl BufRead, wanted: &str) -> String {
 /// The status of `/ready`, and what it says.
 fn ready(node: &Node) -> String {
     let mut stream = connect(node, "http");
-    stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .expect("it takes a request");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("an answer in time");
     let (head, body) = answer.split_once("\r\n\r\n").expect("headers end");
     format!("{} {}", head.split(' ').nth(1).unwrap_or_default(), body.trim_end())
 }
@@ -79,7 +81,10 @@ fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
         hostless.as_str(),
         data.path().to_str().unwrap(),
         &tls::fingerprint_sha256_colons(&leaf),
-        &format!("/connect localhost/{port} -ssl -ssl_fingerprint={}", tls::fingerprint_sha256(&leaf)),
+        &format!(
+            "/server add stentor localhost/{port} -ssl -ssl_fingerprint={}",
+            tls::fingerprint_sha256(&leaf)
+        ),
         &format!(
             "/connect -tls -tls_verify -tls_cafile {}/tls/ca.pem localhost {port}",
             data.path().display()

@@ -53,30 +53,37 @@ fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &st
     let of_scheme = |scheme: Scheme| listening.iter().find(|listen| listen.scheme == scheme);
     if let (Some(listen), Some(served)) = (of_scheme(Scheme::Ircs), served) {
         let (host, port) = (host(listen.address.ip(), &served.names), listen.address.port());
-        let (pin, trust) = match &served.authority_file {
-            Some(file) => (
-                format!(" -ssl_fingerprint={}", served.fingerprint()),
-                format!(" -tls_cafile {}", file.display()),
-            ),
-            None => (String::new(), String::new()),
-        };
-        rows.push(row(
-            "WeeChat",
-            &format!("/connect {host}/{port} -ssl{pin} -sasl_username={user} -sasl_password=PASSWORD"),
-        ));
-        rows.push(row(
-            "irssi",
-            &format!("/connect -tls -tls_verify{trust} {host} {port} {user}:PASSWORD {user}"),
-        ));
+        // Versions of WeeChat differ in what they call TLS.
+        for (client, tls) in [("WeeChat", "tls"), ("WeeChat 3", "ssl")] {
+            let pin = served
+                .authority_file
+                .as_ref()
+                .map(|_| format!(" -{tls}_fingerprint={}", served.fingerprint()));
+            let options = format!("-{tls}{}", pin.unwrap_or_default());
+            rows.push(row(client, &weechat(&host, port, &options, user)));
+        }
+        let trust = served.authority_file.as_ref().map(|file| format!(" -tls_cafile {}", file.display()));
+        let options = format!("-tls -tls_verify{}", trust.unwrap_or_default());
+        rows.push(row("irssi", &irssi(&host, port, &options, user)));
     } else if let Some(listen) = of_scheme(Scheme::Irc) {
         let (host, port) = (host(listen.address.ip(), &[]), listen.address.port());
-        rows.push(row(
-            "WeeChat",
-            &format!("/connect {host}/{port} -nossl -sasl_username={user} -sasl_password=PASSWORD"),
-        ));
-        rows.push(row("irssi", &format!("/connect -notls {host} {port} {user}:PASSWORD {user}")));
+        rows.push(row("WeeChat", &weechat(&host, port, "-notls", user)));
+        rows.push(row("WeeChat 3", &weechat(&host, port, "-nossl", user)));
+        rows.push(row("irssi", &irssi(&host, port, "-notls", user)));
     }
     rows
+}
+
+/// WeeChat connects to servers that it knows; a line with two commands takes `/eval`.
+fn weechat(host: &str, port: u16, options: &str, user: &str) -> String {
+    format!(
+        "/eval -s /server add stentor {host}/{port} {options} -sasl_username={user} -sasl_password=PASSWORD; /connect \
+         stentor"
+    )
+}
+
+fn irssi(host: &str, port: u16, options: &str, user: &str) -> String {
+    format!("/connect {options} {host} {port} {user}:PASSWORD {user}")
 }
 
 /// How a client on this machine, or near it, names the node so that the certificate is for that name.
