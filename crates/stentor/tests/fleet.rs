@@ -1,0 +1,298 @@
+//! Two `stentor serve` processes, a real `redis-server`, and clients over TLS.
+
+mod chat;
+#[expect(dead_code, reason = "the tests of one process use the rest")]
+mod node;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chat::{Chat, Trust};
+use node::Node;
+use stentor_testing::RedisServer;
+use tempfile::TempDir;
+
+/// Two nodes that share a store, and what their clients trust.
+struct Fleet {
+    one: Node,
+    two: Node,
+    trust_one: Trust,
+    trust_two: Trust,
+    directory: TempDir,
+    redis: RedisServer,
+}
+
+impl Fleet {
+    fn start(accounts: &[String]) -> Self {
+        let redis = RedisServer::start();
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let config = directory.path().join("stentor.toml");
+        fs::write(&config, CONFIG).expect("a file can be written");
+        let one = start(directory.path(), "one", &redis.url());
+        let two = start(directory.path(), "two", &redis.url());
+        import(&config, &redis.url(), accounts);
+        let trust = |name: &str| Trust::of(&directory.path().join(name));
+        let (trust_one, trust_two) = (trust("one"), trust("two"));
+        Self { one, two, trust_one, trust_two, directory, redis }
+    }
+
+    fn on_one(&self, account: &str) -> Chat {
+        Chat::login(&self.one, &self.trust_one, account, CAPABILITIES)
+    }
+
+    fn on_two(&self, account: &str) -> Chat {
+        Chat::login(&self.two, &self.trust_two, account, CAPABILITIES)
+    }
+}
+
+fn start(directory: &Path, name: &str, redis: &str) -> Node {
+    let config = directory.join("stentor.toml").display().to_string();
+    let flags = ["--config", &config, "--name", name, "--redis", redis];
+    Node::start(&directory.join(name), &["ircs://127.0.0.1:0"], &flags)
+}
+
+/// Makes accounts that all have the password `secret`, as an operator would from a file of hashes.
+fn import(config: &Path, redis: &str, accounts: &[String]) {
+    let hash = bcrypt::hash("secret", 4).expect("four is a legal cost");
+    let lines: String = accounts.iter().map(|account| format!("{account}:{hash}\n")).collect();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    command.args(["account", "import", "-", "--redis", redis, "--config"]).arg(config);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    child.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("it reads");
+    assert!(child.wait().expect("it is ours").success());
+}
+
+fn names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("{prefix}{index}")).collect()
+}
+
+#[test]
+fn scenario_7_1_distributed_chat() {
+    let fleet = Fleet::start(&["a".into(), "b".into()]);
+    let mut a = fleet.on_one("a");
+    let mut b = fleet.on_two("b");
+    a.send("JOIN #lobby");
+    a.drain();
+    b.send("JOIN #lobby");
+    b.drain();
+    a.send("PRIVMSG #lobby :Hello from Server 1");
+    let heard = b.line_with("PRIVMSG");
+    assert!(heard.contains(":a!") && heard.ends_with("PRIVMSG #lobby :Hello from Server 1"), "{heard}");
+}
+
+#[test]
+fn scenario_7_3_duplicate_login() {
+    let fleet = Fleet::start(&["a".into()]);
+    let mut first = fleet.on_one("a");
+    for (node, trust) in [(&fleet.one, &fleet.trust_one), (&fleet.two, &fleet.trust_two)] {
+        let mut second = Chat::connect(node, trust);
+        second.start_login("a", CAPABILITIES);
+        // The first terminal is there: its client answers the probe.
+        first.line_with("PING");
+        first.send("PONG :here");
+        let told = second.until_closed();
+        assert!(told.iter().any(|line| line.ends_with(":User already logged in")), "{told:?}");
+        assert_eq!(told.last().map(String::as_str), Some("ERROR :User already logged in"));
+    }
+    first.drain();
+}
+
+/// Where the user of this number is: two rooms of twenty.
+fn rooms_of(user: usize) -> [usize; 2] {
+    [user % ROOMS, (user * 7 + 3) % ROOMS]
+}
+
+/// An observer's rooms, and the users whom it shares one with.
+fn watched(observer: usize) -> (Vec<usize>, BTreeSet<String>) {
+    let rooms: Vec<usize> = (observer * 6..observer * 6 + 8).collect();
+    let users = (0..USERS).filter(|user| rooms_of(*user).iter().any(|room| rooms.contains(room)));
+    (rooms.clone(), users.map(|user| format!("user{user}")).collect())
+}
+
+fn join(chat: &mut Chat, rooms: &[usize]) {
+    let all: Vec<String> = rooms.iter().map(|room| format!("#room{room}")).collect();
+    chat.send(&format!("JOIN {}", all.join(",")));
+    chat.drain();
+}
+
+/// Reads an observer's lines until it has seen a QUIT of everybody, each once.
+fn sees_each_quit_once(observer: &mut Chat, mut expected: BTreeSet<String>) {
+    while !expected.is_empty() {
+        let line = observer.line_with(" QUIT ");
+        let nick = quitter(&line);
+        assert!(expected.remove(&nick), "{nick} quit twice, or was not expected to: {line}");
+    }
+    let more: Vec<String> = observer.drain().into_iter().filter(|line| line.contains(" QUIT ")).collect();
+    assert!(more.is_empty(), "{more:?}");
+}
+
+fn quitter(line: &str) -> String {
+    let source = line.split(' ').find(|word| word.starts_with(':')).unwrap_or_default();
+    source.trim_start_matches(':').split('!').next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_users_of_a_killed_node_quit_once_and_can_log_in_elsewhere() {
+    let mut accounts = names("user", USERS);
+    accounts.extend(names("observer", 3));
+    let mut fleet = Fleet::start(&accounts);
+    let mut observers: Vec<Chat> = (0..3).map(|index| fleet.on_two(&format!("observer{index}"))).collect();
+    let mut users = Vec::new();
+    for index in 0..USERS {
+        let mut user = fleet.on_one(&format!("user{index}"));
+        join(&mut user, &rooms_of(index));
+        users.push(user);
+    }
+    for (index, observer) in observers.iter_mut().enumerate() {
+        join(observer, &watched(index).0);
+    }
+    let killed = Instant::now();
+    fleet.one.signal("KILL");
+    fleet.one.wait();
+    for (index, observer) in observers.iter_mut().enumerate() {
+        sees_each_quit_once(observer, watched(index).1);
+    }
+    let seen = killed.elapsed();
+    assert!(seen < LEASE + MARGIN + Duration::from_secs(2), "the last QUIT came after {seen:?}");
+    let again: Vec<Chat> = (0..USERS).map(|index| fleet.on_two(&format!("user{index}"))).collect();
+    assert_eq!(again.len(), USERS);
+    drop(users);
+}
+
+#[test]
+fn a_paused_node_that_wakes_closes_its_clients_and_says_nothing_for_them() {
+    let mut accounts = names("user", 20);
+    accounts.push("observer0".to_owned());
+    let fleet = Fleet::start(&accounts);
+    let mut users: Vec<Chat> = (0..20).map(|index| fleet.on_one(&format!("user{index}"))).collect();
+    for user in &mut users {
+        join(user, &[0]);
+    }
+    let mut observer = fleet.on_two("observer0");
+    join(&mut observer, &[0]);
+    fleet.one.signal("STOP");
+    for (index, user) in users.iter_mut().enumerate() {
+        user.send(&format!("PRIVMSG #room0 :queued by {index}"));
+    }
+    sees_each_quit_once(&mut observer, names("user", 20).into_iter().collect());
+    let mut again: Vec<Chat> = (0..20).map(|index| fleet.on_two(&format!("user{index}"))).collect();
+    fleet.one.signal("CONT");
+    for user in &mut users {
+        let told = user.until_closed();
+        assert!(told.last().is_some_and(|line| line.starts_with("ERROR :")), "{told:?}");
+    }
+    let seen = observer.drain();
+    assert!(seen.iter().all(|line| !line.contains("queued")), "{seen:?}");
+    for user in &mut again {
+        user.drain();
+    }
+    // The node that woke takes clients in again, as another incarnation.
+    again.remove(0).send("QUIT");
+    let mut back = Chat::connect(&fleet.one, &fleet.trust_one);
+    back.start_login("user0", CAPABILITIES);
+    back.line_with(" 001 ");
+}
+
+#[test]
+fn what_was_acknowledged_is_in_history_once_after_a_kill() {
+    let mut fleet = Fleet::start(&["ann".into(), "bob".into()]);
+    let mut bob = fleet.on_two("bob");
+    let mut ann = fleet.on_one("ann");
+    for chat in [&mut ann, &mut bob] {
+        chat.send("JOIN #room");
+        chat.drain();
+    }
+    let said = acknowledged_before_a_kill(&mut ann, &mut fleet.one);
+    let history = history_of(&mut bob);
+    assert_each_once(&said, &history);
+
+    // A node that starts with an empty directory has lost nothing that is shared.
+    fs::remove_dir_all(fleet.directory.path().join("one")).expect("it was the node's");
+    let third = start(fleet.directory.path(), "one", &fleet.redis.url());
+    let trust = Trust::of(&fleet.directory.path().join("one"));
+    let mut ann = Chat::login(&third, &trust, "ann", CAPABILITIES);
+    ann.send("JOIN #room");
+    ann.drain();
+    assert_eq!(history_of(&mut ann), history);
+}
+
+#[test]
+fn what_was_acknowledged_is_in_history_once_after_a_kill_on_one_node() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let data = directory.path().join("data");
+    let config = directory.path().join("stentor.toml");
+    fs::write(&config, CONFIG).expect("a file can be written");
+    let flags = ["--config", config.to_str().expect("a temporary path is UTF-8")];
+    let mut node = Node::start(&data, &["ircs://127.0.0.1:0"], &flags);
+    add(&data, "ann");
+    let trust = Trust::of(&data);
+    let mut ann = Chat::login(&node, &trust, "ann", CAPABILITIES);
+    ann.send("JOIN #room");
+    ann.drain();
+    let said = acknowledged_before_a_kill(&mut ann, &mut node);
+    let node = Node::start(&data, &["ircs://127.0.0.1:0"], &flags);
+    let mut ann = Chat::login(&node, &trust, "ann", CAPABILITIES);
+    ann.send("JOIN #room");
+    ann.drain();
+    assert_each_once(&said, &history_of(&mut ann));
+}
+
+fn add(data: &Path, account: &str) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    command.args(["account", "add", account, "--password-stdin", "--data"]).arg(data);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    child.stdin.take().expect("it is piped").write_all(b"secret\n").expect("it reads");
+    assert!(child.wait().expect("it is ours").success());
+}
+
+/// Says more than its node lives to take, and returns what was echoed before the node was killed.
+fn acknowledged_before_a_kill(speaker: &mut Chat, node: &mut Node) -> Vec<String> {
+    for number in 0..300 {
+        speaker.send(&format!("PRIVMSG #room :number {number}."));
+    }
+    let mut said = Vec::new();
+    while said.len() < 100 {
+        let line = speaker.line_with("PRIVMSG #room");
+        said.push(line.rsplit(" :").next().unwrap_or_default().to_owned());
+    }
+    node.signal("KILL");
+    node.wait();
+    for line in speaker.until_closed() {
+        if line.contains("PRIVMSG #room") {
+            said.push(line.rsplit(" :").next().unwrap_or_default().to_owned());
+        }
+    }
+    said
+}
+
+fn history_of(reader: &mut Chat) -> Vec<String> {
+    reader.drain();
+    reader.send("CHATHISTORY LATEST #room * 500");
+    let lines = reader.drain().into_iter().filter(|line| line.contains("PRIVMSG #room"));
+    lines.map(|line| line.rsplit(" :").next().unwrap_or_default().to_owned()).collect()
+}
+
+fn assert_each_once(said: &[String], history: &[String]) {
+    for text in said {
+        let times = history.iter().filter(|there| *there == text).count();
+        assert_eq!(times, 1, "{text:?} is in history {times} times: {history:?}");
+    }
+    let all: BTreeSet<&String> = history.iter().collect();
+    assert_eq!(all.len(), history.len(), "something is in history twice: {history:?}");
+}
+
+const CAPABILITIES: &str = "batch echo-message server-time message-tags draft/chathistory";
+const USERS: usize = 200;
+const ROOMS: usize = 20;
+const LEASE: Duration = Duration::from_secs(3);
+const MARGIN: Duration = Duration::from_millis(500);
+const CONFIG: &str = r#"
+accounts.bcrypt_cost = 4
+fleet.lease = "3s"
+fleet.margin = "500ms"
+limits.lines_per_second = 0
+"#;
