@@ -24,10 +24,14 @@ pub struct Session {
     pub registering: Option<Box<Registering>>,
     /// The claim on the nick.
     pub nick: Option<NickClaim>,
+    /// Nicks that it may still hold after a change that the store did not see to its end.
+    pub leftovers: Vec<NickClaim>,
     /// The claim on the account.
     pub account: Option<AccountClaim>,
     /// The partition of its private messages.
     pub inbox: Option<Held>,
+    /// What the command under way costs beyond its row in the table, in lines.
+    pub charge: u32,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
     /// The nicks it monitors, by folded name.
@@ -68,6 +72,8 @@ impl Session {
             nick: None,
             account: None,
             inbox: None,
+            charge: 0,
+            leftovers: Vec::new(),
             indexed: BTreeSet::new(),
             monitored: HashMap::new(),
         }
@@ -158,9 +164,11 @@ impl Session {
             crate::command::quit::leave(self, &channel, reason).await?;
         }
         self.release_inbox().await?;
-        if let Some(claim) = self.nick.clone() {
+        while let Some(claim) = self.leftovers.last().or(self.nick.as_ref()).cloned() {
             self.release_nick(&claim).await?;
-            self.nick = None;
+            if self.leftovers.pop().is_none() {
+                self.nick = None;
+            }
         }
         if let Some(claim) = self.account.clone() {
             self.release_account(&claim).await?;

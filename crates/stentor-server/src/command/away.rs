@@ -7,6 +7,7 @@ use stentor_proto::text::truncate_utf8;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::node::claim;
+use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -29,7 +30,8 @@ pub(super) async fn run(
         let line = format!("@{EVENT_TAG}={event} {}", line(&before.source(), away.as_deref()));
         // The numeric tells the client itself; its channels tell the others.
         session.node.hub.told().first(&event, &session.client.id);
-        super::nick::in_channels(session, &line, |member| member.away = away.is_some()).await?;
+        let is_away = away.is_some();
+        presence::change(session, line, move |member| member.away = is_away).await?;
     }
     match away {
         Some(_) => reply.numeric(Numeric::RPL_NOWAWAY, &[], "You have been marked as being away"),

@@ -7,6 +7,7 @@ use stentor_proto::channel::ChannelName;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use crate::config::Channels;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member, Replica, State, clock};
@@ -58,12 +59,11 @@ async fn join(
     let partition = Partition::channel(name.folded());
     let held = session.node.hub.hold(&partition).await?;
     let replica = held.replica();
-    let epoch = announce(session, &replica, &partition).await?;
     let key_in_index = format!("{}/{}", session.client.id, name.folded());
     session.index::<Error>(&key_in_index, Some("")).await?;
     // Held from before the commit: whatever takes the client out of the channel again finds it here.
     session.client.with_channels(|channels| channels.insert(name.folded().to_owned(), held));
-    let result = enter(session, &replica, &name, key, epoch, reply).await;
+    let result = announce_and_enter(session, &replica, &name, key, reply).await;
     match result {
         Ok(()) => {
             greet(session, &replica, &name, reply).await;
@@ -79,17 +79,36 @@ async fn join(
     }
 }
 
+/// Enters; where the channel turns out not to exist, it is listed first and then created.
+async fn announce_and_enter(
+    session: &Session,
+    replica: &Arc<Replica>,
+    name: &ChannelName,
+    key: Option<&str>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    for _ in 0..ATTEMPTS {
+        let epoch = announce(session, replica).await?;
+        match enter(session, replica, name, key, epoch, reply).await {
+            // It ended between the two looks.
+            Err(Error::Store(StoreError::Gone)) => {}
+            other => return other,
+        }
+    }
+    Err(Error::Store(StoreError::Unavailable("the channel ends again and again".to_owned())))
+}
+
 async fn enter(
     session: &Session,
     replica: &Arc<Replica>,
     name: &ChannelName,
     key: Option<&str>,
-    epoch: Epoch,
+    epoch: Option<Epoch>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let id = session.client.id.clone();
     let account = session.account_folded().map(str::to_owned);
-    let modes = session.node.config().channels.default_modes.clone();
+    let settings = session.node.config().channels.clone();
     let profile = session.client.profile();
     let event = crate::random::text(12);
     // Who knows that they are away is not told so by the channel.
@@ -122,19 +141,20 @@ async fn enter(
         .node
         .hub
         .transact(replica, &session.client.tenure(), Some(origin), |state| {
-            newcomer.decide(state, &member, &modes)
+            newcomer.decide(state, &member, &settings)
         })
         .await?;
     replica.add_local_member(&session.client);
     Ok(())
 }
 
-/// Lists a channel that is about to be created in the directory, and returns the epoch that it will have.
-async fn announce(session: &Session, held: &Replica, partition: &Partition) -> Result<Epoch, Error> {
-    let epoch = Epoch::random();
-    if held.with_state(|state| state.epoch.is_some()) {
-        return Ok(epoch);
+/// Lists a channel that is about to be created in the directory, and returns the epoch that it will have; `None` where it
+/// exists.
+async fn announce(session: &Session, replica: &Replica) -> Result<Option<Epoch>, Error> {
+    if replica.with_state(|state| state.epoch.is_some()) {
+        return Ok(None);
     }
+    let (epoch, partition) = (Epoch::random(), replica.partition());
     let key = partition.as_str();
     let value = crate::fleet::directory::listing(epoch);
     session
@@ -148,7 +168,7 @@ async fn announce(session: &Session, held: &Replica, partition: &Partition) -> R
             })
         })
         .await?;
-    Ok(epoch)
+    Ok(Some(epoch))
 }
 
 struct Newcomer<'a> {
@@ -156,8 +176,8 @@ struct Newcomer<'a> {
     id: &'a Arc<str>,
     account: Option<&'a str>,
     key: Option<&'a str>,
-    /// What a channel that does not exist yet would get.
-    epoch: Epoch,
+    /// What the channel is listed under, where it did not exist.
+    epoch: Option<Epoch>,
     /// Who gives the founder's prefix.
     server: &'a str,
     /// What tells the others that the newcomer is away.
@@ -165,12 +185,13 @@ struct Newcomer<'a> {
 }
 
 impl Newcomer<'_> {
-    fn decide(&self, state: &State, member: &Member, modes: &str) -> Result<Decision, Error> {
+    fn decide(&self, state: &State, member: &Member, settings: &Channels) -> Result<Decision, Error> {
         let name = policy::name(state, self.name.as_str());
         let account = member.account.as_deref().unwrap_or("*");
         let line = format!(":{} JOIN {name} {account} :{}", member.source(), member.realname);
         if state.epoch.is_none() {
-            return Ok(self.create(member, modes, line));
+            let epoch = self.epoch.ok_or(Error::Store(StoreError::Gone))?;
+            return Ok(self.create(epoch, member, &settings.default_modes, line));
         }
         if state.members.contains_key(self.id) {
             return Err(Error::Silent);
@@ -178,6 +199,11 @@ impl Newcomer<'_> {
         let source = member.source();
         let joiner = Joiner { id: self.id, source: &source, account: self.account, key: self.key };
         policy::may_join(state, self.name.as_str(), joiner)?;
+        let most = settings.max_members.get();
+        if most.is_some_and(|most| state.members.len() >= most) {
+            let text = "This channel is as full as channels can be here";
+            return Err(Error::numeric(Numeric::ERR_CHANNELISFULL, &[self.name.as_str()], text));
+        }
         let mut member = member.clone();
         let mut lines = vec![line];
         lines.extend(self.away.clone());
@@ -196,10 +222,13 @@ impl Newcomer<'_> {
             guards.pop_if(|guard| matches!(guard, Guard::Size(Size::Below(_))));
             changes.push(Change::Unset(invitation));
         }
+        guards.extend(
+            most.and_then(|most| u64::try_from(most).ok()).map(|most| Guard::Size(Size::Below(most))),
+        );
         Ok(Decision { life: state.within(), guards, changes, lines })
     }
 
-    fn create(&self, member: &Member, modes: &str, line: String) -> Decision {
+    fn create(&self, epoch: Epoch, member: &Member, modes: &str, line: String) -> Decision {
         let set = |name: &str, value: String| Change::Set(name.to_owned(), value);
         let mut changes = vec![
             set("name", self.name.as_str().to_owned()),
@@ -212,7 +241,7 @@ impl Newcomer<'_> {
         }
         let founder = Member { prefixes: "o".to_owned(), ..member.clone() };
         changes.push(Change::SetMember(self.id.to_string(), founder.to_value()));
-        Decision { life: Some(Life::Begin(self.epoch)), guards: Vec::new(), changes, lines: vec![line] }
+        Decision { life: Some(Life::Begin(epoch)), guards: Vec::new(), changes, lines: vec![line] }
     }
 }
 
@@ -228,6 +257,9 @@ pub(super) fn rules_guard(state: &State) -> Guard {
     let is = state.field("rules").map_or(Is::Absent, |rules| Is::Equal(rules.to_owned()));
     Guard::Field("rules".to_owned(), is)
 }
+
+/// How often a channel may end while somebody is about to enter it.
+const ATTEMPTS: usize = 8;
 
 /// A new value of `rules`.
 pub(super) fn fresh_rules() -> String {

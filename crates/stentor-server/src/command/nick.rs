@@ -6,12 +6,10 @@ use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
-use crate::hub::{Decision, Member};
 use crate::node::claim::{self, Refused};
-use crate::policy;
+use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -65,47 +63,14 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     session.node.hub.told().first(&event, &session.client.id);
     session.client.update(|profile| nick.as_str().clone_into(&mut profile.nick));
     reply.line(format!(":{source} NICK {}", nick.as_str()));
-    in_channels(session, &line, |member| nick.as_str().clone_into(&mut member.nick)).await?;
     if let (Some(old), false) = (old, same) {
+        session.leftovers.push(old);
+    }
+    let spelt = nick.as_str().to_owned();
+    presence::change(session, line, move |member| member.nick.clone_from(&spelt)).await?;
+    while let Some(old) = session.leftovers.last().cloned() {
         session.release_nick::<Error>(&old).await?;
-        claim::index_names(session, nick.folded()).await?;
+        session.leftovers.pop();
     }
-    Ok(())
-}
-
-/// Commits a change of the user's own member record to each of its channels, with a line that carries an event's id.
-pub(super) async fn in_channels(
-    session: &Session,
-    line: &str,
-    change: impl Fn(&mut Member),
-) -> Result<(), Error> {
-    let id = session.client.id.clone();
-    for channel in session.client.channel_names() {
-        let Some(replica) =
-            session.client.with_channels(|channels| channels.get(&channel).map(|held| held.replica()))
-        else {
-            continue;
-        };
-        let result = session
-            .node
-            .hub
-            .transact(&replica, &session.client.tenure(), None, |state| {
-                let member = policy::own_member(state, &channel, &id)?;
-                let mut changed = Member::clone(&member);
-                change(&mut changed);
-                Ok::<_, Error>(Decision {
-                    guards: vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))],
-                    changes: vec![Change::SetMember(id.to_string(), changed.to_value())],
-                    lines: vec![line.to_owned()],
-                    ..Decision::default()
-                })
-            })
-            .await;
-        match result.map_err(Error::from) {
-            // Kicked in the meantime.
-            Ok(_) | Err(Error::Numeric(..)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    if same { Ok(()) } else { claim::index_names(session, nick.folded()).await }
 }

@@ -14,6 +14,7 @@ use crate::config::Registration;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::node::claim::{self, Refused};
+use crate::node::presence;
 use crate::reply::Reply;
 use crate::secret::Secret;
 use crate::session::Session;
@@ -245,7 +246,7 @@ pub(super) async fn run(
         let event = crate::random::text(12);
         let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
         let name = account.name.clone();
-        super::nick::in_channels(session, &line, |member| member.account = Some(name.clone())).await?;
+        presence::change(session, line, move |member| member.account = Some(name.clone())).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use stentor_proto::message::Message;
 
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
+use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -27,7 +28,8 @@ pub(super) async fn run(
         // The client itself is told once, below, whatever channels it is in.
         session.node.hub.told().first(&event, &session.client.id);
         let tagged = format!("@{EVENT_TAG}={event} {line}");
-        super::nick::in_channels(session, &tagged, |member| name.clone_into(&mut member.realname)).await?;
+        let name = name.to_owned();
+        presence::change(session, tagged, move |member| member.realname.clone_from(&name)).await?;
     }
     if session.client.has(Capability::SetName) {
         reply.line(line);

@@ -125,8 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 () = self.node.drain.cancelled(), if !draining => Woke::Drain,
             };
             match woke {
-                Woke::Done(session, result) => {
+                Woke::Done(mut session, result) => {
                     running = None;
+                    self.rate.spend(std::mem::take(&mut session.charge), Instant::now());
                     if session.registering.is_none() {
                         self.admission.registered();
                     }

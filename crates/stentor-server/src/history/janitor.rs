@@ -69,6 +69,7 @@ impl Janitor {
             for bucket in 0..DIRECTORY_BUCKETS {
                 let end = Instant::now() + ROUND / BUCKETS;
                 self.node.hub.told().turn();
+                self.node.login.tidy();
                 if let Err(refusal) = self.visit_bucket(bucket, end).await {
                     tracing::debug!(?refusal, bucket, "the janitor leaves this part for the next round");
                 }

@@ -43,6 +43,16 @@ impl Node {
         self.ask(writer, &question, probe + ROUND_TRIP).await.as_deref() == Some("alive")
     }
 
+    /// Whether a node still has this session. A claim whose session its own node does not know is nobody's; a node that
+    /// does not answer is believed to have it.
+    pub async fn knows(&self, writer: Option<&Writer>, id: &str) -> bool {
+        match writer {
+            Some(writer) if writer == self.tenure().writer() => self.clients.by_id(id).is_some(),
+            Some(writer) => self.ask(writer, &format!("KNOWS {id}"), KNOWS).await.as_deref() != Some("no"),
+            None => false,
+        }
+    }
+
     /// Whether a client of this node answers. One that has not been welcomed yet counts as alive: it is bounded by the
     /// registration's own deadline.
     async fn probe(&self, id: &str, probe: Duration) -> bool {
@@ -76,6 +86,10 @@ impl Node {
             }
             ["WHO", rest @ ..] => crate::command::who::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
+            ["KNOWS", id] => {
+                let known = self.clients.by_id(id).is_some();
+                if known { "yes".to_owned() } else { "no".to_owned() }
+            }
             // A newer node asks for something that this version does not know.
             _ => "unknown".to_owned(),
         }
@@ -130,5 +144,7 @@ fn answer_heard(node: &Node, rest: &str) {
     }
 }
 
+/// How long a node may take to look up a session.
+const KNOWS: Duration = Duration::from_secs(1);
 /// What a question and its answer may take beyond the work that it asks for.
 const ROUND_TRIP: Duration = Duration::from_millis(500);

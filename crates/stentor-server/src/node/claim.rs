@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::fleet::sweep;
 use crate::hub::{Decision, Refusal};
 use crate::session::{AccountClaim, NickClaim, Session};
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, Writer};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, StoreError, Writer};
 
 /// Why a claim was not given.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl From<Refusal<Refused>> for Refused {
     }
 }
 
-impl From<crate::store::StoreError> for Refused {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
         Self::Error(Error::Store(error))
     }
 }
@@ -125,15 +125,18 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
     };
     index_names(session, &names).await.map_err(Refused::Error)?;
     for _ in 0..ATTEMPTS {
+        let epoch = Epoch::random();
         let life = match holder(session, nick, &partition).await? {
-            None => Life::Begin(Epoch::random()),
-            Some(epoch) => Life::Renew(epoch, Epoch::random()),
+            None => Life::Begin(epoch),
+            Some(old) => Life::Renew(old, epoch),
         };
         let decision = Decision { changes: claim_fields(session, nick.as_str()), ..Decision::default() };
-        if let Some(entry) =
-            session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await?
-        {
-            session.nick = Some(NickClaim { partition, epoch: entry.epoch });
+        let written = session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await;
+        if let Err(Refusal::Store(StoreError::Unknown(_))) = &written {
+            session.leftovers.push(NickClaim { partition: partition.clone(), epoch });
+        }
+        if written?.is_some() {
+            session.nick = Some(NickClaim { partition, epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
             session.node.clients.rename(&session.client, folded, nick.folded());
             return Ok(());
@@ -153,15 +156,19 @@ async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result
         return Err(Refused::Taken);
     }
     let Some(epoch) = claim.epoch else { return Ok(None) };
-    if let (Some(id), Some(writer)) = (field(&claim, 0), field(&claim, 1))
-        && let Ok(writer) = writer.parse::<Writer>()
-        && session.node.fleet.is_dead(&writer).await?
+    let id = field(&claim, 0).unwrap_or_default();
+    let writer = field(&claim, 1).and_then(|writer| writer.parse::<Writer>().ok());
+    if let Some(writer) = &writer
+        && session.node.fleet.is_dead(writer).await?
     {
-        clean_up(session, &writer, &id).await?;
+        clean_up(session, writer, &id).await?;
         return Ok(None);
     }
     let of_same_account = field(&claim, 2).is_some_and(|holder| own == Some(&holder.to_ascii_lowercase()));
-    if of_same_account { Ok(Some(epoch)) } else { Err(Refused::Taken) }
+    if of_same_account || !session.node.knows(writer.as_ref(), &id).await {
+        return Ok(Some(epoch));
+    }
+    Err(Refused::Taken)
 }
 
 /// Writes the nick in other capitals.

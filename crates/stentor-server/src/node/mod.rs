@@ -3,12 +3,14 @@
 //! - [`bulletin`]: what nodes ask and tell each other
 //! - [`claim`]: accounts, nicks and inboxes, each held by one session
 //! - [`people`]: finding people by nick
+//! - [`presence`]: what a user's channels say of them
 //! - [`retry`]: pauses between attempts
 
 pub mod bulletin;
 pub mod claim;
 mod cloak;
 pub mod people;
+pub mod presence;
 pub mod retry;
 
 use std::net::IpAddr;
