@@ -301,3 +301,25 @@ fn a_store_that_refuses_has_exit_code_4() {
     let told = refused(4, data.path(), &["irc://127.0.0.1:0"], &["--redis", &url]);
     assert!(told.contains("WRONGPASS") && !told.contains("hunter2"), "{told}");
 }
+
+#[test]
+fn a_node_that_is_told_to_stop_leaves_its_name_and_its_users_names_free() {
+    let redis = RedisServer::start();
+    let (data, url) = (tempfile::tempdir().unwrap(), redis.url());
+    let flags = ["--redis", &url, "--name", "node-1"];
+    for _ in 0..2 {
+        let mut node = Node::start(data.path(), &["ircs://127.0.0.1:0"], &flags);
+        assert!(!node.log().contains("another process runs under this node's name"), "{}", node.log());
+        let password = fs::read_to_string(data.path().join("admin-password")).unwrap();
+        let mut client = connect_secure(&node, data.path());
+        let login = format!(
+            "PASS admin:{}\r\nNICK admin\r\nUSER admin 0 * :admin\r\nJOIN #x\r\n",
+            password.trim_end()
+        );
+        client.get_mut().write_all(login.as_bytes()).unwrap();
+        line_with(&mut client, " 366 admin #x ");
+        node.signal("TERM");
+        line_with(&mut client, "ERROR :");
+        assert_eq!(node.wait(), Some(0), "{}", node.log());
+    }
+}
