@@ -94,7 +94,7 @@ pub fn may_speak(state: &State, channel: &str, member: Option<&Member>, source: 
 /// # Errors
 /// `ERR_NOSUCHCHANNEL` or `ERR_NOTONCHANNEL`.
 pub fn own_member(state: &State, channel: &str, id: &str) -> Result<Arc<Member>, Error> {
-    if state.epoch.is_none() {
+    if state.epoch.is_none() || !is_visible_to(state, id) {
         return Err(no_such_channel(channel));
     }
     state

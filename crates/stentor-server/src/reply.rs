@@ -97,6 +97,15 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::list`], as fast as the client reads it.
+    pub async fn long_list(&mut self, numeric: Numeric, params: &[&str], items: &[String]) {
+        let empty = self.start(numeric, params).trailing("").build();
+        for text in stentor_proto::text::pack(empty.len() + 2, items, ' ') {
+            self.room().await;
+            self.numeric(numeric, params, &text);
+        }
+    }
+
     /// As [`Reply::list`] without parameters; one empty line where there are no items.
     pub fn list_or_none(&mut self, numeric: Numeric, items: &[String]) {
         if items.is_empty() {

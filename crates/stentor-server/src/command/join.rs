@@ -25,7 +25,6 @@ pub(super) async fn run(
         return super::part::all(session, reply).await;
     }
     let mut keys = message.param(1).unwrap_or_default().split(',');
-    reply.expect_many();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
         let key = keys.next().filter(|key| !key.is_empty());
         match join(session, target, key, reply).await {
@@ -67,7 +66,7 @@ async fn join(
     let result = enter(session, &replica, &name, key, epoch, reply).await;
     match result {
         Ok(()) => {
-            greet(session, &replica, &name, reply);
+            greet(session, &replica, &name, reply).await;
             Ok(())
         }
         // It may have been stored: the channel stays among the client's own, so that its end takes it out.
@@ -116,6 +115,8 @@ async fn enter(
         account: profile.account.clone(),
         realname: profile.realname.clone(),
     };
+    // The topic and the names follow.
+    reply.expect_many();
     let origin = reply.origin(false, true);
     session
         .node
@@ -215,10 +216,10 @@ impl Newcomer<'_> {
     }
 }
 
-fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
+async fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
     super::topic::show(held, name.folded(), reply, false);
     if !session.client.has(Capability::NoImplicitNames) {
-        super::names::show(session, held, name.folded(), reply);
+        super::names::show(session, held, name.folded(), reply).await;
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn run(session: &mut Session, _: &Message<'_>, reply: &mut Repl
     let own = session.node.server_name.clone();
     let info = session.node.config().network_name.clone();
     let others: BTreeSet<String> =
-        session.node.peers().iter().map(|writer| server_name(writer.node())).collect();
+        session.node.peers().await?.iter().map(|writer| server_name(writer.node())).collect();
     reply.numeric(Numeric::RPL_LINKS, &[&own, &own], &format!("0 {info}"));
     for name in others.iter().filter(|name| ***name != *own) {
         reply.numeric(Numeric::RPL_LINKS, &[name, &own], &format!("1 {info}"));

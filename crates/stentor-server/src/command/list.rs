@@ -25,6 +25,7 @@ pub(super) async fn run(
     for batch in channels.chunks(BATCH) {
         let peeks = session.node.hub.store().peek(batch, FIELDS).await?;
         for (channel, peek) in batch.iter().zip(peeks) {
+            reply.room().await;
             if peek.epoch.is_some() {
                 tell(session, channel, &peek, &wanted, reply);
             } else if wanted.names().is_none() {
@@ -33,7 +34,6 @@ pub(super) async fn run(
                 directory::forget::<Error>(&session.node.hub, &tenure, channel, None).await?;
             }
         }
-        reply.room().await;
     }
     reply.numeric(Numeric::RPL_LISTEND, &[], "End of /LIST");
     Ok(())

@@ -189,7 +189,11 @@ async fn to_person(
     let line = said.line(&source, &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
     if said.kind == Kind::Tagmsg {
-        session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+        if person.id == session.client.id {
+            send_transient(session, &line, "");
+        } else {
+            session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+        }
         if echo {
             echo_transient(session, &line, reply);
         }
@@ -207,13 +211,7 @@ async fn to_person(
         let origin = reply.origin(true, true);
         let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
-        let time = clock::server_time(own.id.ms);
-        if let Ok(message) = Message::parse(&line)
-            && let Some(bytes) =
-                Rendering::new(message, &time, &msgid).own(session.client.capabilities(), &origin.tag)
-        {
-            session.client.queue.push(bytes);
-        }
+        send_own(session, &line, &clock::server_time(own.id.ms), &msgid, &origin.tag);
     }
     if said.kind == Kind::Privmsg {
         if let Some(away) = &person.away {
@@ -229,14 +227,19 @@ async fn to_person(
     Ok(())
 }
 
-/// A note to oneself comes back once, whether its sender asked for echoes or not.
+/// A note to oneself is delivered, and, where its sender asked for echoes, echoed too: the echo alone bears the label.
 async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
+    let echo = session.client.has(Capability::EchoMessage);
     let origin = reply.origin(true, true);
     let decide = |state: &State| {
         Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
     };
-    session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
+    let entry = session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
+    if echo {
+        let msgid = MessageId::new(inbox.partition(), entry.epoch, entry.id, 0).to_string();
+        send_own(session, line, &clock::server_time(entry.id.ms), &msgid, "");
+    }
     Ok(())
 }
 
@@ -284,10 +287,17 @@ async fn deliver(session: &Session, person: &Person, own: &Entry, line: &str) ->
 
 fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
     let origin = reply.origin(true, true);
-    let time = clock::server_time(clock::wall_ms());
+    send_transient(session, line, &origin.tag);
+}
+
+fn send_transient(session: &Session, line: &str, tag: &str) {
+    send_own(session, line, &clock::server_time(clock::wall_ms()), "", tag);
+}
+
+/// Sends the client a copy of what it said.
+fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     if let Ok(message) = Message::parse(line)
-        && let Some(bytes) =
-            Rendering::new(message, &time, "").own(session.client.capabilities(), &origin.tag)
+        && let Some(bytes) = Rendering::new(message, time, msgid).own(session.client.capabilities(), tag)
     {
         session.client.queue.push(bytes);
     }

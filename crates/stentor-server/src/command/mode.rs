@@ -149,6 +149,11 @@ async fn change(
     let folded = target.to_ascii_lowercase();
     let config = session.node.config();
     let mut complaints = Vec::new();
+    // A mask is shown in full, and a key that was not named, so what is shown may be longer than what was asked.
+    let most: usize = wanted.iter().map(|change| change.arg.as_ref().map_or(2, |arg| arg.len() + 40)).sum();
+    if most > MODE_BYTES {
+        reply.expect_many();
+    }
     let origin = reply.origin(false, true);
     let result = session
         .node

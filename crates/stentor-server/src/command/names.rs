@@ -26,7 +26,7 @@ pub(super) async fn run(
         let visible = held
             .with_state(|state| state.epoch.is_some() && policy::is_visible_to(state, &session.client.id));
         if visible {
-            show(session, &held, &folded, reply);
+            show(session, &held, &folded, reply).await;
         } else {
             reply.numeric(Numeric::RPL_ENDOFNAMES, &[target], "End of /NAMES list");
         }
@@ -35,7 +35,7 @@ pub(super) async fn run(
 }
 
 /// Lists a channel's members.
-pub(super) fn show(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) {
+pub(super) async fn show(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) {
     let all = session.client.has(Capability::MultiPrefix);
     let hosts = session.client.has(Capability::UserhostInNames);
     let (name, sign, members) = replica.with_state(|state| {
@@ -50,7 +50,7 @@ pub(super) fn show(session: &Session, replica: &Replica, folded: &str, reply: &m
         let sign = if policy::has_mode(state, 's') { "@" } else { "=" };
         (policy::name(state, folded).to_owned(), sign, members)
     });
-    reply.list(Numeric::RPL_NAMREPLY, &[sign, &name], members.iter().map(String::as_str));
+    reply.long_list(Numeric::RPL_NAMREPLY, &[sign, &name], &members).await;
     reply.numeric(Numeric::RPL_ENDOFNAMES, &[&name], "End of /NAMES list");
 }
 

@@ -94,7 +94,7 @@ impl List<'_> {
         let flag = if self.operators { 'o' } else { '-' };
         let question = format!("WHO {id} {enough} {flag} {}", mask.replace(' ', "?"));
         let mut asked = JoinSet::new();
-        for writer in node.peers() {
+        for writer in node.peers().await? {
             let (node, question) = (node.clone(), question.clone());
             asked.spawn(async move {
                 let answer = node.ask(&writer, &question, PATIENCE).await;

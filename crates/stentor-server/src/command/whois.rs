@@ -21,7 +21,7 @@ pub(super) async fn run(
     match session.node.find_person(nick).await?.filter(|person| person.online) {
         Some(person) => {
             let (about, complete) = About::fetch(session, &person).await;
-            tell(session, &about, reply);
+            tell(session, &about, reply).await;
             if *person.id == *session.client.id {
                 tell_oneself(session, &about, reply);
             }
@@ -48,7 +48,7 @@ pub(crate) fn answer(node: &Node, question: &[&str]) -> String {
     }
 }
 
-fn tell(session: &Session, about: &About, reply: &mut Reply) {
+async fn tell(session: &Session, about: &About, reply: &mut Reply) {
     let nick = about.nick.as_str();
     let realname = if about.realname.is_empty() { "*" } else { &about.realname };
     reply.numeric(Numeric::RPL_WHOISUSER, &[nick, &about.user, &about.host, "*"], realname);
@@ -58,7 +58,7 @@ fn tell(session: &Session, about: &About, reply: &mut Reply) {
             .iter()
             .map(|(prefixes, name)| format!("{}{name}", about::shown_prefixes(session, prefixes)))
             .collect();
-        reply.list(Numeric::RPL_WHOISCHANNELS, &[nick], shown.iter().map(String::as_str));
+        reply.long_list(Numeric::RPL_WHOISCHANNELS, &[nick], &shown).await;
     }
     let network = session.node.config().network_name.clone();
     reply.numeric(Numeric::RPL_WHOISSERVER, &[nick, &about.server], &network);

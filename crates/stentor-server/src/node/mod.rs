@@ -30,7 +30,7 @@ use crate::fleet::{Fleet, keeper};
 use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
-use crate::store::{Partition, Store, StoreError, Writer};
+use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 use bulletin::Questions;
 use cloak::Cloak;
@@ -143,13 +143,15 @@ impl Node {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
     }
 
-    /// The other nodes whose leases run, as far as this one has read them.
-    #[must_use]
-    pub fn peers(&self) -> Vec<Writer> {
-        let (own, now) = (self.tenure(), self.fleet.now());
-        let leases = self.fleet.leases().into_iter();
-        let live = leases.filter(|lease| lease.expires > now && lease.writer != *own.writer());
-        live.map(|lease| lease.writer).collect()
+    /// The other nodes that may have users: all whose leases are not over beyond doubt.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn peers(&self) -> Result<Vec<Writer>, StoreError> {
+        let leases = self.fleet.refresh().await?;
+        let own = self.tenure();
+        let alive = |lease: &&Lease| lease.writer != *own.writer() && !self.fleet.is_over(lease, &leases);
+        Ok(leases.leases.iter().filter(alive).map(|lease| lease.writer.clone()).collect())
     }
 
     /// Makes what other nodes publish for this one, and for all, reach it.

@@ -3,4 +3,27 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod away;
+mod cap;
+mod channel_modes;
+mod fleet;
+mod help;
+mod invite;
+mod join;
+mod kick;
+mod label;
+mod list;
+mod message;
+mod monitor;
+mod names;
+mod nick;
+mod part;
 mod ping;
+mod presence;
+mod quit;
+mod server;
+mod setname;
+mod topic;
+mod user_modes;
+mod who;
+mod whois;

@@ -43,7 +43,8 @@ impl TestClient {
         }
         for capability in wanted {
             self.send(&format!("CAP REQ :{capability}")).await;
-            self.expect(|line| line.contains(" ACK ")).await;
+            let answer = self.expect(|line| line.contains(" ACK ") || line.contains(" NAK ")).await;
+            assert!(answer.contains(" ACK "), "{capability} is not offered");
         }
         if let Some(password) = password {
             self.send("AUTHENTICATE PLAIN").await;
@@ -118,6 +119,17 @@ impl TestClient {
         Said::new(self.expect(|line| Said::new(line).command == command).await)
     }
 
+    /// All lines up to one with this numeric or command, and that one.
+    pub(crate) async fn collect_until(&mut self, command: &str) -> Vec<Said> {
+        let mut lines = Vec::new();
+        loop {
+            lines.push(Said::new(self.next().await));
+            if lines.last().is_some_and(|line| line.command == command) {
+                return lines;
+            }
+        }
+    }
+
     /// Skips lines up to one that is exactly this.
     pub(crate) async fn expect_exact(&mut self, wanted: &str) {
         self.note(format!("   (waiting for: {wanted})"));
@@ -149,7 +161,8 @@ impl TestClient {
         }
     }
 
-    fn note(&mut self, line: String) {
+    fn note(&mut self, mut line: String) {
+        line.truncate(line.floor_char_boundary(NOTED));
         if self.transcript.len() == TRANSCRIPT {
             self.transcript.pop_front();
         }
@@ -166,5 +179,7 @@ impl fmt::Display for TestClient {
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How much of a line a failed test shows.
+const NOTED: usize = 600;
 /// How many lines a failed test shows.
 const TRANSCRIPT: usize = 80;

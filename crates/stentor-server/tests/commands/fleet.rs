@@ -1,0 +1,76 @@
+//! Commands that ask other nodes: two nodes on one real Redis.
+
+use stentor_server::store::redis::{RedisSettings, RedisStore};
+use stentor_testing::redis::RedisServer;
+
+use crate::support::{Said, TestServer, command, numeric};
+
+async fn nodes(redis: &RedisServer) -> [TestServer; 2] {
+    let start = async |name: &str| {
+        let store = RedisStore::connect(RedisSettings::new(&redis.url())).await.expect("Redis answers");
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        TestServer::start_on(store, name, directory, &[("fleet.lease", "'1m'")]).await
+    };
+    [start("one.example").await, start("two.example").await]
+}
+
+fn listed(lines: &[Said]) -> Vec<(&str, &str, &str)> {
+    let rows = command(lines, "352").into_iter().map(|line| (line.param(5), line.param(4), line.param(6)));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[tokio::test]
+async fn who_and_whois_find_people_on_other_nodes() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client("ann").await;
+    let mut bob = two.client("bob").await;
+    bob.ask("JOIN #open,#secret").await;
+    bob.ask("MODE #secret +s").await;
+    bob.ask("AWAY :tea").await;
+    let wanted = [("ann", "one.example", "H"), ("bob", "two.example", "G")];
+    assert_eq!(listed(&ann.ask("WHO *").await), wanted);
+    assert_eq!(listed(&ann.ask("WHO bob").await), wanted[1..]);
+    assert_eq!(listed(&ann.ask("WHO #open").await), [("bob", "two.example", "G@")]);
+    let about = ann.ask("WHOIS bob").await;
+    assert_eq!(numeric(&about, "311").text(), "The real bob");
+    assert_eq!(numeric(&about, "312").param(2), "two.example");
+    assert_eq!(numeric(&about, "319").text(), "@#open");
+    assert_eq!(numeric(&about, "301").text(), "tea");
+    numeric(&about, "317");
+
+    bob.ask("MODE bob +i").await;
+    assert_eq!(listed(&ann.ask("WHO *").await), wanted[..1]);
+    ann.ask("JOIN #secret").await;
+    assert_eq!(listed(&ann.ask("WHO b*").await), wanted[1..]);
+    assert_eq!(numeric(&ann.ask("WHOIS bob").await, "319").text(), "@#secret");
+    assert_eq!(numeric(&ann.ask("ISON bob").await, "303").text(), "bob");
+    assert!(numeric(&ann.ask("USERHOST bob").await, "302").text().starts_with("bob=-~bob@"));
+    let channels = ann.ask("LIST").await;
+    assert_eq!(command(&channels, "322").len(), 2);
+    assert_eq!(command(&ann.ask("LINKS").await, "364").len(), 2);
+    one.shutdown().await;
+    two.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_silent_node_does_not_tell_is_said_to_be_missing() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client_with("ann", &["standard-replies"]).await;
+    let mut bob = two.client("bob").await;
+    bob.ask("AWAY :tea").await;
+    // As after a crash: it answers nothing, and its lease goes on for a while.
+    two.node.stop.cancel();
+    let lines = ann.ask("WHO *").await;
+    assert_eq!(listed(&lines), [("ann", "one.example", "H")]);
+    assert_eq!(numeric(&lines, "NOTE").params[..3], ["WHO", "INCOMPLETE", "*"]);
+    let about = ann.ask("WHOIS bob").await;
+    assert_eq!((numeric(&about, "311").param(2), numeric(&about, "311").text()), ("~bob", "*"));
+    assert_eq!(numeric(&about, "301").text(), "tea");
+    assert_eq!(numeric(&about, "NOTE").params[..3], ["WHOIS", "INCOMPLETE", "bob"]);
+    assert_eq!(about.last().map(|line| line.command.as_str()), Some("318"));
+    one.shutdown().await;
+}

@@ -1,0 +1,112 @@
+//! Labelled requests: each has exactly one message, or one batch, as its answer.
+
+use crate::support::{Said, TestClient, TestServer};
+
+const CAPABILITIES: &[&str] =
+    &["batch", "labeled-response", "message-tags", "echo-message", "away-notify", "setname"];
+
+/// Sends a labelled line and returns its answer: what carries the label, or what is in the batch that does.
+async fn answer(client: &mut TestClient, line: &str) -> Vec<Said> {
+    let lines = client.ask(&format!("@label=abc {line}")).await;
+    let (first, rest) = lines.split_first().unwrap_or_else(|| panic!("{line} has no answer"));
+    assert_eq!(first.tag("label").as_deref(), Some("abc"), "{line}: {lines:#?}");
+    assert!(rest.iter().all(|line| line.tag("label").is_none()), "{line} has two answers: {lines:#?}");
+    if first.command != "BATCH" {
+        assert!(rest.is_empty(), "{line} is answered outside of its label: {lines:#?}");
+        return lines;
+    }
+    assert_eq!(first.param(1), "labeled-response");
+    let reference = first.param(0).trim_start_matches('+').to_owned();
+    let (last, inner) = rest.split_last().expect("a batch ends");
+    assert_eq!(
+        (last.command.as_str(), last.param(0)),
+        ("BATCH", format!("-{reference}").as_str()),
+        "{lines:#?}"
+    );
+    for one in inner {
+        assert_eq!(one.tag("batch").as_ref(), Some(&reference), "{line}: {lines:#?}");
+    }
+    inner.to_vec()
+}
+
+#[tokio::test]
+async fn every_command_has_one_answer() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let _bob = server.client("bob").await;
+    for (line, wanted) in [
+        ("JOIN #room", &["JOIN", "353", "366"][..]),
+        ("JOIN #room", &["ACK"]),
+        ("JOIN #one,#two", &["JOIN", "353", "366", "JOIN", "353", "366"]),
+        ("JOIN bad", &["403"]),
+        ("PRIVMSG #room :hello", &["PRIVMSG"]),
+        ("PRIVMSG #room,#one :hello", &["PRIVMSG", "PRIVMSG"]),
+        ("PRIVMSG #room,nobody :hello", &["PRIVMSG", "401"]),
+        ("PRIVMSG bob :hello", &["PRIVMSG"]),
+        ("NOTICE nobody :hello", &["401"]),
+        ("TAGMSG #room", &["TAGMSG"]),
+        ("TOPIC #room :news", &["TOPIC"]),
+        ("TOPIC #room", &["332", "333"]),
+        ("MODE #room +m", &["MODE"]),
+        ("MODE #room +m", &["ACK"]),
+        ("MODE #room +Zi", &["472", "MODE"]),
+        ("MODE #room +b", &["368"]),
+        ("MODE #room", &["324", "329"]),
+        ("INVITE bob #room", &["341"]),
+        ("KICK #room bob", &["441"]),
+        ("AWAY :tea", &["306"]),
+        ("AWAY", &["305"]),
+        ("SETNAME :Ann", &["SETNAME"]),
+        ("NICK anna", &["NICK"]),
+        ("NICK anna", &["ACK"]),
+        ("NICK ann", &["NICK"]),
+        ("MODE ann +i", &["MODE"]),
+        ("MONITOR + bob", &["730"]),
+        ("MONITOR - bob", &["ACK"]),
+        ("PONG x", &["ACK"]),
+        ("PING x", &["PONG"]),
+        ("WHO nobody", &["315"]),
+        ("WHOIS nobody", &["401", "318"]),
+        ("WHOWAS nobody", &["406", "369"]),
+        ("ISON bob", &["303"]),
+        ("NONSENSE", &["421"]),
+        ("HELP nonsense", &["524"]),
+        ("PART #one,#two", &["PART", "PART"]),
+        ("PART #room :bye", &["PART"]),
+    ] {
+        let answered = answer(&mut ann, line).await;
+        let commands: Vec<&str> = answered.iter().map(|line| line.command.as_str()).collect();
+        assert_eq!(commands, wanted, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn of_what_one_says_to_oneself_the_echo_alone_is_labelled() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    for line in ["PRIVMSG ann :hello", "NOTICE ann :hello", "TAGMSG ann"] {
+        let lines = ann.ask(&format!("@label=abc {line}")).await;
+        let labelled = lines.iter().filter(|line| line.tag("label").is_some());
+        assert_eq!((lines.len(), labelled.count()), (2, 1), "{lines:#?}");
+        assert!(lines.iter().all(|one| line.starts_with(&one.command)), "{lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_change_of_modes_is_one_answer() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    ann.ask("JOIN #room").await;
+    let masks: Vec<String> = (0..6).map(|number| format!("{}{number}", "x".repeat(60))).collect();
+    let answered = answer(&mut ann, &format!("MODE #room +bbbbbb {}", masks.join(" "))).await;
+    assert!(answered.len() > 1 && answered.iter().all(|line| line.command == "MODE"), "{answered:?}");
+}
+
+#[tokio::test]
+async fn a_label_that_is_too_long_is_no_label() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let lines = ann.ask(&format!("@label={} PING x", "x".repeat(65))).await;
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines.first().and_then(|line| line.tag("label")), None);
+}

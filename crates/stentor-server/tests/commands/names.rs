@@ -1,0 +1,27 @@
+//! NAMES.
+
+use crate::support::{TestServer, command, numeric};
+
+#[tokio::test]
+async fn members_are_listed_with_their_prefixes() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client_with("bob", &["multi-prefix", "userhost-in-names"]).await;
+    ann.ask("JOIN #Room").await;
+    ann.ask("MODE #room +v ann").await;
+    let lines = bob.ask("NAMES #room").await;
+    let row = numeric(&lines, "353");
+    assert_eq!(row.params[1..3], ["=", "#Room"]);
+    assert!(row.text().starts_with("@+ann!~ann@"), "{row:?}");
+    assert_eq!(numeric(&ann.ask("NAMES #room").await, "353").text(), "@ann");
+}
+
+#[tokio::test]
+async fn what_is_not_there_ends_at_once() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("NAMES #nowhere").await;
+    assert_eq!(numeric(&lines, "366").param(1), "#nowhere");
+    assert!(command(&lines, "353").is_empty());
+    assert_eq!(numeric(&ann.ask("NAMES").await, "366").param(1), "*");
+}

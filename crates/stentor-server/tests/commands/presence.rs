@@ -1,0 +1,41 @@
+//! ISON, USERHOST and WHOWAS.
+
+use crate::support::{TestServer, numeric};
+
+#[tokio::test]
+async fn ison_names_those_who_are_here() {
+    let server = TestServer::start().await;
+    server.account("carl", "secret").await;
+    let mut ann = server.client("ann").await;
+    let _bob = server.client("Bob").await;
+    let lines = ann.ask("ISON bob nobody ANN carl").await;
+    assert_eq!(numeric(&lines, "303").text().trim(), "Bob ann");
+    assert_eq!(numeric(&ann.ask("ISON :bob ann").await, "303").text().trim(), "Bob ann");
+    assert_eq!(numeric(&ann.ask("ISON nobody").await, "303").text(), "");
+    numeric(&ann.ask("ISON").await, "461");
+}
+
+#[tokio::test]
+async fn userhost_shows_who_is_away() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client("bob").await;
+    bob.ask("AWAY :tea").await;
+    let text = numeric(&ann.ask("USERHOST ann bob nobody").await, "302").text().to_owned();
+    let parts: Vec<&str> = text.split(' ').collect();
+    assert_eq!(parts.len(), 2, "{text}");
+    assert!(parts[0].starts_with("ann=+~ann@") && parts[1].starts_with("bob=-~bob@"), "{text}");
+    assert!(!text.contains("127.0.0.1"), "an address is shown to nobody");
+    assert_eq!(numeric(&ann.ask("USERHOST nobody").await, "302").text(), "");
+}
+
+#[tokio::test]
+async fn whowas_remembers_nobody() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("WHOWAS bob").await;
+    let commands: Vec<&str> = lines.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!(commands, ["406", "369"]);
+    assert!(lines.iter().all(|line| line.param(1) == "bob"));
+    numeric(&ann.ask("WHOWAS").await, "431");
+}

@@ -1,0 +1,74 @@
+//! What tells about the server: ADMIN, INFO, LINKS, LUSERS, MOTD, TIME, VERSION, and unknown commands.
+
+use crate::support::{TestServer, command, numeric};
+
+#[tokio::test]
+async fn it_tells_what_it_is() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let name = server.name();
+    let version = ann.ask("VERSION").await;
+    assert_eq!(numeric(&version, "351").param(2), name);
+    assert!(!command(&version, "005").is_empty());
+    let info = ann.ask("INFO").await;
+    assert_eq!(info.last().map(|line| line.command.as_str()), Some("374"));
+    assert!(info.iter().rev().skip(1).all(|line| line.command == "371"));
+    assert_eq!(numeric(&ann.ask("TIME").await, "391").param(1), name);
+    assert_eq!(numeric(&ann.ask("ADMIN").await, "423").param(1), name);
+    let links = ann.ask("LINKS").await;
+    assert_eq!(numeric(&links, "364").params[1..3], [name, name]);
+    assert_eq!(numeric(&links, "365").param(1), "*");
+    assert_eq!(numeric(&ann.ask("LUSERS").await, "255").text(), "I have 1 clients and 0 servers");
+}
+
+#[tokio::test]
+async fn a_request_may_name_this_server_but_no_other() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    for target in [server.name(), "*.example", "ann"] {
+        numeric(&ann.ask(&format!("INFO {target}")).await, "374");
+        numeric(&ann.ask(&format!("TIME {target}")).await, "391");
+    }
+    for command in ["ADMIN", "INFO", "TIME", "VERSION"] {
+        let lines = ann.ask(&format!("{command} other.example")).await;
+        assert_eq!(numeric(&lines, "402").param(1), "other.example");
+        assert_eq!(lines.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_welcome_tells_what_is_supported() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let version = ann.ask("VERSION").await;
+    let tokens: Vec<&str> = command(&version, "005")
+        .into_iter()
+        .flat_map(|line| line.params.iter().map(String::as_str))
+        .collect();
+    for token in ["ELIST=MNU", "WHOX", "SAFELIST", "CASEMAPPING=ascii", "PREFIX=(ov)@+", "AWAYLEN=200"] {
+        assert!(tokens.contains(&token), "{token} is missing in {tokens:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_command_is_said_to_be_one() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    assert_eq!(numeric(&ann.ask("NONSENSE a b").await, "421").params[..2], ["ann", "NONSENSE"]);
+    let mut nobody = server.connect().await;
+    nobody.send("JOIN #room").await;
+    nobody.expect_numeric("451").await;
+}
+
+#[tokio::test]
+async fn the_message_of_the_day_is_shown_where_there_is_one() {
+    let server = TestServer::start_with(&[("motd", "'''one\ntwo'''")]).await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("MOTD").await;
+    let texts: Vec<&str> = command(&lines, "372").iter().map(|line| line.text()).collect();
+    assert_eq!(texts, ["- one", "- two"]);
+    numeric(&lines, "375");
+    numeric(&lines, "376");
+    let bare = TestServer::start().await;
+    numeric(&bare.client("ann").await.ask("MOTD").await, "422");
+}
