@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stentor_proto::codec::{LineError, LineReader};
-use stentor_proto::message::{Message, ParseError};
+use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -104,10 +104,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                         return (session, "Connection closed".to_owned());
                     }
                     Next::Wait(session) => idle = Some(session),
-                    Next::End(session, reason) => {
-                        self.say_goodbye(&reason).await;
-                        return (session, reason);
-                    }
                 }
             }
             let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
@@ -195,14 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     let cost = command::find(message.command).map_or(1, |command| command.cost);
                     self.rate.spend(cost.saturating_sub(1), Instant::now());
                 }
-                Err(ParseError::Empty) => continue,
-                Err(_) => {
-                    if self.looks_like_tls(&line, &session) {
-                        let reason = "This port does not speak TLS: use the TLS port".to_owned();
-                        return Next::End(session, reason);
-                    }
-                    continue;
-                }
+                Err(_) => continue,
             }
             return Next::Run(Box::pin(async move {
                 // It was parsed above; the session and the line move into the command together.
@@ -213,10 +202,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 (session, result)
             }));
         }
-    }
-
-    fn looks_like_tls(&self, line: &str, session: &Session) -> bool {
-        session.registering.is_some() && line.starts_with('\u{16}')
     }
 
     fn refuse_line(&self, error: &LineError) {
@@ -331,7 +316,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 enum Next {
     Run(Running),
     Wait(Box<Session>),
-    End(Box<Session>, String),
 }
 
 /// The session, once a command that is under way has ended.

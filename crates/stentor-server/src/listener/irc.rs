@@ -76,8 +76,8 @@ impl Gate {
     async fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let arrived = tokio::select! {
             () = self.node.drain.cancelled() => return,
-            // Not cancel-safe; the connection ends with it.
-            arrived = self.greet(stream, peer) => arrived,
+            // Not cancel-safe; the connection ends with it. In a box, since its state is of no use afterwards.
+            arrived = Box::pin(self.greet(stream, peer)) => arrived,
         };
         let node = Arc::clone(&self.node);
         drop(self);
