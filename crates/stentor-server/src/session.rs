@@ -135,7 +135,9 @@ impl Session {
     /// long as the node's lease lasts; after that the sweep does it.
     pub async fn end(mut self, reason: &str) {
         self.node.clients.remove(&self.client);
-        self.monitored.clear();
+        for (_, held) in self.monitored.drain() {
+            held.remove_local(&self.client.id);
+        }
         if let Some(inbox) = &self.inbox {
             inbox.remove_local(&self.client.id);
         }

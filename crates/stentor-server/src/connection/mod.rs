@@ -97,20 +97,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut clock = Clock::new(&self.node);
         let mut draining = false;
         loop {
+            let mut slowed = false;
             if let Some(session) = idle.take() {
                 match self.next_command(session) {
                     Next::Run(future) => running = Some(future),
-                    Next::Wait(session) if self.input_ended => {
+                    Next::NeedsInput(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
                     }
-                    Next::Wait(session) => idle = Some(session),
+                    Next::NeedsInput(session) => idle = Some(session),
+                    Next::TooFast(session) => {
+                        slowed = true;
+                        idle = Some(session);
+                    }
                 }
             }
             let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
             if may_read && buffer.len() < READ_SIZE {
                 buffer.resize(READ_SIZE, 0);
             }
-            let due = clock.next_due(&self.client, &self.rate, idle.is_some() && !self.reader.is_empty());
+            let due = clock.next_due(&self.client, &self.rate, slowed);
             let woke = tokio::select! {
                 // Cancel-safe: the future is kept and polled again.
                 (session, result) = poll_running(&mut running) => Woke::Done(session, result),
@@ -172,11 +177,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn next_command(&mut self, mut session: Box<Session>) -> Next {
         loop {
             if !self.rate.ready(Instant::now()) {
-                return Next::Wait(session);
+                return Next::TooFast(session);
             }
             let Some(line) = self.reader.next_line() else {
                 self.reader.release();
-                return Next::Wait(session);
+                return Next::NeedsInput(session);
             };
             self.rate.spend(1, Instant::now());
             let line = match line {
@@ -315,7 +320,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
 enum Next {
     Run(Running),
-    Wait(Box<Session>),
+    /// There is no whole line.
+    NeedsInput(Box<Session>),
+    /// There may be a line, and the client has sent too many lately.
+    TooFast(Box<Session>),
 }
 
 /// The session, once a command that is under way has ended.
