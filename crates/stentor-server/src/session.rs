@@ -34,6 +34,8 @@ pub struct Session {
     pub charge: u32,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
+    /// Whether its last private message may not have reached the recipient's log.
+    pub unsent: bool,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
 }
@@ -72,6 +74,7 @@ impl Session {
             nick: None,
             account: None,
             inbox: None,
+            unsent: false,
             charge: 0,
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
@@ -134,7 +137,7 @@ impl Session {
     /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
     /// long as the node's lease lasts; after that the sweep does it.
     pub async fn end(mut self, reason: &str) {
-        self.node.clients.remove(&self.client);
+        self.node.clients.remove(&self.client, self.nick.as_ref().map(|claim| claim.partition.name()));
         for (_, held) in self.monitored.drain() {
             held.remove_local(&self.client.id);
         }
@@ -146,6 +149,7 @@ impl Session {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
+                Err(Refusal::Contended) => {}
                 Err(Refusal::Store(error)) => {
                     tracing::debug!(%error, "a session's claims wait for the store");
                 }
@@ -164,6 +168,10 @@ impl Session {
     async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
         for channel in self.client.channel_names() {
             crate::command::quit::leave(self, &channel, reason).await?;
+        }
+        if let Some(inbox) = self.inbox.as_ref().filter(|_| self.unsent) {
+            crate::fleet::outbox::finish(&self.node.hub, &self.client.tenure(), inbox.partition()).await?;
+            self.unsent = false;
         }
         self.release_inbox().await?;
         while let Some(claim) = self.leftovers.last().or(self.nick.as_ref()).cloned() {
