@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Hub, Member, Refusal, State};
 use crate::node::people::inbox_of;
+use crate::policy;
 use crate::store::{Change, Guard, Is, Life, Partition, Size, StoreError, Writer};
 use crate::tenure::Tenure;
 
@@ -120,7 +121,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String]) -> Option<Decision> {
         return None;
     }
     decision.life = Some(Life::Within(epoch));
-    if decision.changes.len() == state.members.len() && state.field("founder").is_none() {
+    if policy::ends_without(state, decision.changes.len(), false) {
         let members = u64::try_from(state.members.len()).unwrap_or(u64::MAX);
         decision.guards.push(Guard::Size(Size::Exactly(members)));
         decision.life = Some(Life::End(epoch));
