@@ -179,8 +179,7 @@ impl Committer {
     /// # Errors
     /// What the store says.
     pub async fn epoch_of(&self, partition: &Partition) -> Result<Option<Epoch>, StoreError> {
-        let peeks = self.store.peek(std::slice::from_ref(partition), &[]).await?;
-        Ok(peeks.first().and_then(|peek| peek.epoch))
+        Ok(self.store.peek_one(partition, &[]).await?.epoch)
     }
 
     async fn submit(&self, draft: &Draft) -> Result<(Commit, CommitFuture), StoreError> {

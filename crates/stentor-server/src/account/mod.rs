@@ -350,8 +350,8 @@ impl Accounts {
     }
 
     async fn record(&self, name: &Nick) -> Result<Record, StoreError> {
-        let peeks = self.store().peek(&[partition(name)], &FIELDS).await?;
-        Ok(peeks.into_iter().next().map_or(Record::Absent, |peek| Record::read(name.folded(), peek)))
+        let peek = self.store().peek_one(&partition(name), &FIELDS).await?;
+        Ok(Record::read(name.folded(), peek))
     }
 
     async fn now(&self) -> Result<u64, StoreError> {

@@ -20,8 +20,7 @@ pub fn for_recipient(from: &Partition, own: &Entry, line: &str) -> String {
 /// # Errors
 /// The store's.
 pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<(), Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(sender), &["out"]).await?;
-    let Some(peek) = peeks.into_iter().next() else { return Ok(()) };
+    let peek = hub.store().peek_one(sender, &["out"]).await?;
     let (Some(epoch), Some(Some(out))) = (peek.epoch, peek.fields.into_iter().next()) else { return Ok(()) };
     if let Some(recipient) = Partition::from_name(&out).filter(|recipient| recipient != sender) {
         let page = hub.store().read(sender, epoch, Range::Latest, LOOK_BACK).await?;
@@ -49,12 +48,8 @@ async fn pass_on(
     line: &str,
     own: &Entry,
 ) -> Result<(), Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(recipient), &["removed"]).await?;
-    let Some(epoch) =
-        peeks.first().filter(|peek| peek.fields.iter().all(Option::is_none)).and_then(|peek| peek.epoch)
-    else {
-        return Ok(());
-    };
+    let peek = hub.store().peek_one(recipient, &["removed"]).await?;
+    let Some(epoch) = peek.epoch.filter(|_| peek.fields.iter().all(Option::is_none)) else { return Ok(()) };
     let msgid = |line: &str| {
         Message::parse(line).ok().and_then(|message| message.tags.get("msgid").map(String::from))
     };

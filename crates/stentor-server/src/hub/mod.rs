@@ -238,8 +238,7 @@ impl Hub {
         mut decide: impl FnMut(&crate::store::Peek) -> Result<Decision, R>,
     ) -> Result<Arc<Entry>, Refusal<R>> {
         for _ in 0..ATTEMPTS {
-            let peeks = self.store.peek(std::slice::from_ref(partition), fields).await?;
-            let peek = peeks.into_iter().next().unwrap_or_default();
+            let peek = self.store.peek_one(partition, fields).await?;
             let decision = decide(&peek).map_err(Refusal::Rule)?;
             let Some(life) = decision.life.or(peek.epoch.map(Life::Within)) else {
                 return Err(Refusal::Store(StoreError::Gone));
