@@ -5,7 +5,7 @@
 //! - [`Committer`]: the three together, with retries, for code that has no session and no replica
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ impl Numbers {
     /// Gives `commit` the next number and hands it to the store at once. Returns it as numbered, for a retry under the
     /// same number, and the answer to await.
     pub fn submit(&self, store: &dyn Store, mut commit: Commit) -> (Commit, CommitFuture) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().expect("no holder of the counter panics");
         *last += 1;
         commit.by.number = *last;
         let answer = store.commit(commit.clone());

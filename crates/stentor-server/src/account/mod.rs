@@ -18,7 +18,7 @@ pub mod throttle;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use stentor_proto::{Nick, NickError};
 
@@ -77,7 +77,7 @@ impl Accounts {
 
     /// Replaces the rules, for accounts that are made from now on.
     pub fn set_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        *self.rules.write().expect("no writer of the rules panics") = Arc::new(rules);
     }
 
     /// How it writes.
@@ -364,7 +364,7 @@ impl Accounts {
     }
 
     fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.rules.read().expect("no writer of the rules panics"))
     }
 
     fn roles(&self) -> BTreeSet<String> {

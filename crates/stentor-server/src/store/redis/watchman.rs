@@ -1,6 +1,6 @@
 //! Notices when the store is away, when it is back, and when it is not what it was.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -156,7 +156,7 @@ impl Watchman {
     async fn inspect(&self) -> Result<(), ConnectError> {
         let first = self.links.first().expect("there is at least one connection");
         let facts = inspect::inspect(first, &self.connector.address, true).await?;
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+        *self.facts.lock().expect("no holder of the facts panics") = facts;
         Ok(())
     }
 
