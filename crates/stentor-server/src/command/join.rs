@@ -110,9 +110,6 @@ async fn enter(
     let account = session.account_folded().map(str::to_owned);
     let settings = session.node.config().channels.clone();
     let profile = session.client.profile();
-    let event = crate::random::text(12);
-    // Who knows that they are away is not told so by the channel.
-    session.node.hub.told().first(&event, &id);
     let away = profile.away.as_deref().map(|text| super::away::line(&profile.source(), Some(text)));
     let newcomer = Newcomer {
         name,
@@ -121,12 +118,12 @@ async fn enter(
         key,
         epoch,
         server: &session.node.server_name,
-        away: away.map(|line| format!("@{EVENT_TAG}={event} {line}")),
+        away: away.map(|line| format!("@{EVENT_TAG}={} {line}", profile.events.away)),
     };
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
-        away: profile.away.is_some(),
+        away: profile.away_token().to_owned(),
         joined: clock::wall_ms(),
         nick: profile.nick.clone(),
         user: profile.user.clone(),

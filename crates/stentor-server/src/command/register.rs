@@ -12,7 +12,6 @@ use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
 use crate::config::Registration;
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::reply::Reply;
@@ -242,11 +241,9 @@ pub(super) async fn run(
     claim_made(session, &account, reply).await?;
     if session.registering.is_none() {
         claim::move_inbox(session).await?;
-        let source = session.client.profile().source();
-        let event = crate::random::text(12);
-        let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
-        let name = account.name.clone();
-        presence::change(session, line, move |member| member.account = Some(name.clone())).await?;
+        // Its own channels tell the client, too: nothing else does where it is in none.
+        session.client.update(|profile| profile.events.account = crate::random::text(12));
+        presence::spread(session).await?;
     }
     Ok(())
 }
