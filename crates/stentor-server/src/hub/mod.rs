@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
+use crate::backoff::Backoff;
 use crate::store::{
     By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
@@ -380,6 +381,7 @@ impl Hub {
     fn repair_soon(self: &Arc<Self>, replica: Arc<Replica>, wait: Duration) {
         let hub = self.clone();
         self.tasks.spawn(async move {
+            let mut backoff = Backoff::new(PUSH_WAIT, LONGEST_WAIT);
             let mut pause = wait;
             loop {
                 tokio::select! {
@@ -395,7 +397,7 @@ impl Hub {
                         tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet");
                     }
                 }
-                pause = (pause * 2).clamp(PUSH_WAIT, Duration::from_secs(2));
+                pause = backoff.next_pause();
             }
         });
     }
@@ -508,5 +510,7 @@ const ATTEMPTS: usize = 64;
 const RETRIES: usize = 8;
 /// How long an entry may take from the store's answer to its delivery before the log is read instead.
 const PUSH_WAIT: Duration = Duration::from_millis(50);
+/// How long a replica that cannot catch up waits at most before it tries again.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How many entries one look at the log reads.
 const PAGE: usize = 512;
