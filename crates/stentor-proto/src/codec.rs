@@ -5,9 +5,6 @@ use std::fmt;
 /// How many bytes of tags a client may send, with the `@` and the space after them (IRCv3 `message-tags`).
 pub const MAX_CLIENT_TAGS: usize = 4096;
 
-/// How many bytes of tags a server may send, with the `@` and the space after them.
-pub const MAX_SERVER_TAGS: usize = 8191;
-
 /// How many bytes a line may take without its tags, with its CR LF.
 pub const MAX_BODY: usize = 512;
 
@@ -55,12 +52,6 @@ impl LineReader {
     #[must_use]
     pub fn for_client_lines() -> Self {
         Self::new(MAX_CLIENT_TAGS, MAX_BODY)
-    }
-
-    /// A reader of what servers send.
-    #[must_use]
-    pub fn for_server_lines() -> Self {
-        Self::new(MAX_SERVER_TAGS, MAX_BODY)
     }
 
     /// Takes in what was read.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::register::Registering;
 use crate::fleet::sweep::session_value;
@@ -144,7 +145,7 @@ impl Session {
         if let Some(inbox) = &self.inbox {
             inbox.remove_local(&self.client.id);
         }
-        let mut pause = crate::node::retry::FIRST;
+        let mut backoff = Backoff::of_a_write();
         loop {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
@@ -154,7 +155,7 @@ impl Session {
                     tracing::debug!(%error, "a session's claims wait for the store");
                 }
             }
-            if self.node.pause(&mut pause).await.is_err() {
+            if self.node.pause(&mut backoff).await.is_err() {
                 break;
             }
         }

@@ -56,9 +56,6 @@ async fn kick(
         .node
         .hub
         .transact(replica, &session.client.tenure(), Some(origin), |state| {
-            if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
-                return Err(policy::no_such_channel(channel));
-            }
             let member = policy::own_operator(state, channel, &id)?;
             let (kicked, victim) = policy::member_by_nick(state, target).ok_or_else(|| {
                 let text = "They aren't on that channel";
@@ -73,7 +70,9 @@ async fn kick(
                 super::join::rules_guard(state),
             ];
             let mut life = state.within();
-            if let (Some(epoch), 1, None) = (state.epoch, state.members.len(), state.field("founder")) {
+            if let Some(epoch) = state.epoch
+                && policy::ends_without(state, 1, false)
+            {
                 guards.push(Guard::Size(Size::Exactly(1)));
                 life = Some(Life::End(epoch));
             }

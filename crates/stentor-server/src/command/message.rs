@@ -154,9 +154,7 @@ async fn to_channel(
     let id = session.client.id.clone();
     let source = session.client.profile().source();
     let decide = |state: &State| {
-        if state.epoch.is_none() || !policy::is_visible_to(state, &id) {
-            return Err(policy::no_such_channel(target));
-        }
+        policy::visible(state, target, &id)?;
         let member = state.members.get(&id);
         policy::may_speak(state, target, member.map(|member| &**member), &source)?;
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));

@@ -120,7 +120,7 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
-    command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Tells whom to turn to.")),
+    command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Answers that the server has no administrative information.")),
     command(
         "AUTHENTICATE",
         1,
@@ -227,7 +227,7 @@ pub const TABLE: &[Command] = &[
     )
     .costs(3),
     command("WHOIS", 0, handler!(whois::run), ("WHOIS <nick>", "Tells about somebody.")).costs(2),
-    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Tells who held a nick before.")),
+    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Answers that nobody did: the server keeps no memory of nicks.")),
 ];
 
 /// The command with this name, in any case.

@@ -29,10 +29,7 @@ pub(super) async fn run(
     let folded = target.to_ascii_lowercase();
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
     let id = session.client.id.clone();
-    held.with_state(|state| match state.epoch {
-        Some(_) if policy::is_visible_to(state, &id) => Ok(()),
-        _ => Err(policy::no_such_channel(target)),
-    })?;
+    held.with_state(|state| policy::visible(state, target, &id))?;
     let Some(modes) = message.param(1) else {
         show(&held, &folded, &id, reply);
         return Ok(());

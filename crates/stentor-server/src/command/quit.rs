@@ -40,7 +40,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         .transact(&held, &session.client.tenure(), None, |state| {
             let member = policy::own_member(state, channel, &id)?;
             let line = format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source());
-            Ok::<_, Error>(super::part::leave(state, &id, line, state.field("founder").is_none()))
+            Ok::<_, Error>(super::part::leave(state, &id, line, false))
         })
         .await;
     match result {

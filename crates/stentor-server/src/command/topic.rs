@@ -22,10 +22,7 @@ pub(super) async fn run(
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
     let id = session.client.id.clone();
     let Some(topic) = message.param(1) else {
-        held.with_state(|state| match state.epoch {
-            Some(_) if policy::is_visible_to(state, &id) => Ok(()),
-            _ => Err(policy::no_such_channel(target)),
-        })?;
+        held.with_state(|state| policy::visible(state, target, &id))?;
         show(&held, &folded, reply, true);
         return Ok(());
     };

@@ -56,7 +56,7 @@ impl List<'_> {
         let folded = target.to_ascii_lowercase();
         let held = self.session.node.hub.hold(&Partition::channel(&folded)).await?;
         let Some((name, members)) = held.with_state(|state| {
-            let visible = state.epoch.is_some() && policy::is_visible_to(state, &self.session.client.id);
+            let visible = policy::is_visible_to(state, &self.session.client.id);
             let members = || state.members.iter().map(|(id, member)| (id.clone(), member.clone()));
             visible.then(|| (policy::name(state, &folded).to_owned(), members().collect::<Vec<_>>()))
         }) else {

@@ -20,8 +20,7 @@ pub fn for_recipient(from: &Partition, own: &Entry, line: &str) -> String {
 /// # Errors
 /// The store's.
 pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<(), Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(sender), &["out"]).await?;
-    let Some(peek) = peeks.into_iter().next() else { return Ok(()) };
+    let peek = hub.store().peek_one(sender, &["out"]).await?;
     let (Some(epoch), Some(Some(out))) = (peek.epoch, peek.fields.into_iter().next()) else { return Ok(()) };
     if let Some(recipient) = Partition::from_name(&out).filter(|recipient| recipient != sender) {
         let page = hub.store().read(sender, epoch, Range::Latest, LOOK_BACK).await?;
@@ -52,8 +51,7 @@ async fn pass_on(
 ) -> Result<(), Refusal<()>> {
     let Some(wanted) = msgid_of(line) else { return Ok(()) };
     for _ in 0..ATTEMPTS {
-        let peeks = hub.store().peek(std::slice::from_ref(recipient), &["removed", PASSED]).await?;
-        let Some(peek) = peeks.into_iter().next() else { return Ok(()) };
+        let peek = hub.store().peek_one(recipient, &["removed", PASSED]).await?;
         let mut fields = peek.fields.into_iter();
         let (Some(epoch), None) = (peek.epoch, fields.next().flatten()) else { return Ok(()) };
         if is_there(hub, recipient, epoch, own, &wanted).await? {

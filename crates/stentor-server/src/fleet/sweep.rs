@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Hub, Member, Refusal, State};
 use crate::node::people::inbox_of;
+use crate::policy;
 use crate::store::{Change, Guard, Is, Life, Partition, Size, StoreError, Writer};
 use crate::tenure::Tenure;
 
@@ -31,8 +32,7 @@ pub async fn node(hub: &Arc<Hub>, tenure: &Arc<Tenure>, dead: &Writer) -> Result
     let Some(index) = read_index(hub, dead).await? else { return Ok(0) };
     sweep(hub, tenure, dead, &index, LOST).await?;
     let partition = Partition::index(dead);
-    let peeks = hub.store().peek(std::slice::from_ref(&partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(&partition, &[]).await?.epoch {
         hub.write_blind(tenure, &partition, Life::End(epoch), Decision::default()).await?;
     }
     Ok(index.sessions.len())
@@ -128,7 +128,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
         return None;
     }
     decision.life = Some(Life::Within(epoch));
-    if decision.changes.len() == state.members.len() && state.field("founder").is_none() {
+    if policy::ends_without(state, decision.changes.len(), false) {
         let members = u64::try_from(state.members.len()).unwrap_or(u64::MAX);
         decision.guards.push(Guard::Size(Size::Exactly(members)));
         decision.life = Some(Life::End(epoch));
@@ -160,8 +160,7 @@ async fn sweep_claims(
     };
     let partition = Partition::account(account);
     let value = session_value(id, dead);
-    let peeks = hub.store().peek(std::slice::from_ref(&partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(&partition, &[]).await?.epoch {
         let decision = Decision {
             guards: vec![Guard::Field("session".to_owned(), Is::Equal(value))],
             changes: vec![Change::Unset("session".to_owned())],
@@ -178,8 +177,7 @@ async fn end(
     partition: &Partition,
     guards: Vec<Guard>,
 ) -> Result<(), Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(partition, &[]).await?.epoch {
         let decision = Decision { guards, ..Decision::default() };
         hub.write_blind(tenure, partition, Life::End(epoch), decision).await?;
     }
@@ -258,8 +256,7 @@ async fn move_one(
     old: &str,
     new: String,
 ) -> Result<bool, Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(partition), &[field]).await?;
-    let Some(peek) = peeks.into_iter().next() else { return Ok(false) };
+    let peek = hub.store().peek_one(partition, &[field]).await?;
     let (Some(epoch), Some(Some(value))) = (peek.epoch, peek.fields.into_iter().next()) else {
         return Ok(false);
     };

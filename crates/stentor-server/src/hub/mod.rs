@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
+use crate::backoff::Backoff;
 use crate::store::{
     By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
@@ -245,8 +246,7 @@ impl Hub {
         mut decide: impl FnMut(&crate::store::Peek) -> Result<Decision, R>,
     ) -> Result<Arc<Entry>, Refusal<R>> {
         for _ in 0..ATTEMPTS {
-            let peeks = self.store.peek(std::slice::from_ref(partition), fields).await?;
-            let peek = peeks.into_iter().next().unwrap_or_default();
+            let peek = self.store.peek_one(partition, fields).await?;
             let decision = decide(&peek).map_err(Refusal::Rule)?;
             let Some(life) = decision.life.or(peek.epoch.map(Life::Within)) else {
                 return Err(Refusal::Store(StoreError::Gone));
@@ -358,7 +358,7 @@ impl Hub {
     /// Awaits the outcome. Where the answer did not arrive, asks again under the same number for a while; from then on only
     /// an answer about that number tells that the commit was not stored.
     async fn settle(&self, commit: Commit, first: CommitFuture) -> Result<Outcome, StoreError> {
-        let (give_up, mut pause) = (Instant::now() + SETTLE, PUSH_WAIT);
+        let (give_up, mut pauses) = (Instant::now() + SETTLE, Backoff::of_a_write());
         let mut result = first.await;
         let mut unknown = None;
         loop {
@@ -370,8 +370,7 @@ impl Hub {
             if Instant::now() >= give_up || self.stop.is_cancelled() {
                 return Err(StoreError::Unknown(unknown.unwrap_or_default()));
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(pauses.next_pause()).await;
             result = self.store.commit(commit.clone()).await;
         }
     }
@@ -400,6 +399,7 @@ impl Hub {
     fn repair_soon(self: &Arc<Self>, replica: Arc<Replica>, wait: Duration) {
         let hub = self.clone();
         self.tasks.spawn(async move {
+            let mut backoff = Backoff::new(PUSH_WAIT, LONGEST_WAIT);
             let mut pause = wait;
             loop {
                 tokio::select! {
@@ -415,7 +415,7 @@ impl Hub {
                         tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet");
                     }
                 }
-                pause = (pause * 2).clamp(PUSH_WAIT, LONGEST_PAUSE);
+                pause = backoff.next_pause();
             }
         });
     }
@@ -537,9 +537,9 @@ const ATTEMPTS: usize = 64;
 /// How long an unanswered commit is asked about. A store that is back by then has judged the lease's deadline, so that the
 /// answer is final.
 const SETTLE: Duration = Duration::from_secs(20);
-/// The longest pause between two attempts at the same thing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long an entry may take from the store's answer to its delivery before the log is read instead.
 const PUSH_WAIT: Duration = Duration::from_millis(50);
+/// The longest pause between two attempts at the same thing.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How many entries one look at the log reads.
 const PAGE: usize = 512;

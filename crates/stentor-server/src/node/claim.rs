@@ -51,9 +51,7 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
     session.index(&session.client.id.clone(), Some(&format!("{nick} {}", account.folded))).await?;
     for _ in 0..ATTEMPTS {
-        let peeks =
-            session.node.hub.store().peek(std::slice::from_ref(&partition), &["session", "revision"]).await?;
-        let peek = peeks.into_iter().next().unwrap_or_default();
+        let peek = session.node.hub.store().peek_one(&partition, &["session", "revision"]).await?;
         let held = field(&peek, 0);
         let holder = held.as_deref().and_then(holder_of);
         if let Some((id, writer)) = &holder {

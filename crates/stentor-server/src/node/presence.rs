@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Node, retry};
+use super::Node;
+use crate::backoff::Backoff;
 use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
@@ -47,8 +48,8 @@ pub async fn spread(session: &mut Session) -> Result<(), Error> {
 
 /// The one task of a session whose channels are behind.
 async fn catch_up(node: Arc<Node>, client: Arc<Client>) {
-    let mut pause = retry::FIRST;
-    while node.pause(&mut pause).await.is_ok() && client.queue.closed().is_none() {
+    let mut backoff = Backoff::of_a_write();
+    while node.pause(&mut backoff).await.is_ok() && client.queue.closed().is_none() {
         client.clear_behind();
         let mut missed = false;
         for channel in client.channel_names() {

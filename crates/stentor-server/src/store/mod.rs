@@ -97,6 +97,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// consistent in itself, not with its neighbours.
     async fn peek(&self, partitions: &[Partition], fields: &[&str]) -> Result<Vec<Peek>, StoreError>;
 
+    /// [`Store::peek`] at one partition.
+    async fn peek_one(&self, partition: &Partition, fields: &[&str]) -> Result<Peek, StoreError> {
+        let peeks = self.peek(std::slice::from_ref(partition), fields).await?;
+        Ok(peeks.into_iter().next().unwrap_or_default())
+    }
+
     /// Part of a partition's log in ascending order, at most `limit` entries.
     ///
     /// # Errors

@@ -116,7 +116,7 @@ pub(super) async fn closed(nodes: Nodes) {
     let closed = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
     assert!(room.says("hi").send().await.is_err_and(|error| closed(&error)));
     assert!(store.snapshot(partition).await.is_err_and(|error| closed(&error)));
-    assert!(store.peek(std::slice::from_ref(partition), &[]).await.is_err_and(|error| closed(&error)));
+    assert!(store.peek_one(partition, &[]).await.is_err_and(|error| closed(&error)));
     let read = store.read(partition, room.epoch, Range::Latest, 1).await;
     assert!(read.is_err_and(|error| closed(&error)));
     assert!(store.watch(partition).await.is_err_and(|error| closed(&error)));
