@@ -6,6 +6,7 @@ mod support;
 mod away;
 mod cap;
 mod channel_modes;
+mod charge;
 mod fleet;
 mod help;
 mod invite;
