@@ -4,6 +4,7 @@
 mod support;
 
 mod away;
+mod bulletin;
 mod cap;
 mod channel_modes;
 mod charge;
