@@ -95,6 +95,13 @@ impl Session {
         self.account.as_ref().map(|claim| claim.folded.as_str())
     }
 
+    /// Charges a command that named so many targets, where one line pays for `per_line` of them; the command's own line pays
+    /// for the first.
+    pub fn charge_targets(&mut self, targets: usize, per_line: usize) {
+        let lines = targets.saturating_sub(1) / per_line.max(1);
+        self.charge = self.charge.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+    }
+
     /// What the field `session` of its account says while the claim stands. It changes with the node's incarnation.
     #[must_use]
     pub fn claim_value(&self) -> String {

@@ -25,8 +25,10 @@ pub(super) async fn run(
     if targets == "0" {
         return super::part::all(session, reply).await;
     }
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    session.charge_targets(targets.len(), super::EACH);
     let mut keys = message.param(1).unwrap_or_default().split(',');
-    for target in targets.split(',').filter(|target| !target.is_empty()) {
+    for target in targets {
         let key = keys.next().filter(|key| !key.is_empty());
         match join(session, target, key, reply).await {
             Ok(()) => {}
