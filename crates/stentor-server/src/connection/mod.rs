@@ -111,7 +111,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     }
                 }
             }
-            let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
+            // The rest of a line is read whatever its length: the reader keeps no more of it than the limits allow.
+            let has_room = !self.reader.has_line() || self.reader.buffered() < READ_AHEAD;
+            let may_read = idle.is_some() && !self.input_ended && has_room;
             if may_read && buffer.len() < READ_SIZE {
                 buffer.resize(READ_SIZE, 0);
             }

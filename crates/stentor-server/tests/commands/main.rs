@@ -12,6 +12,7 @@ mod invite;
 mod join;
 mod kick;
 mod label;
+mod lines;
 mod list;
 mod message;
 mod monitor;
