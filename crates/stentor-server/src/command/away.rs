@@ -4,6 +4,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
 
+use crate::client::Profile;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::node::claim;
@@ -27,7 +28,7 @@ pub(super) async fn run(
             return Err(error);
         }
         let event = crate::random::text(12);
-        let line = format!("@{EVENT_TAG}={event} {}", line(&before.source(), away.as_deref()));
+        let line = line(&before, away.as_deref(), &event);
         // The numeric tells the client itself; its channels tell the others.
         session.node.hub.told().first(&event, &session.client.id);
         let is_away = away.is_some();
@@ -41,9 +42,10 @@ pub(super) async fn run(
 }
 
 /// What others read of somebody's going or coming back.
-pub(super) fn line(source: &str, away: Option<&str>) -> String {
+pub(super) fn line(who: &Profile, away: Option<&str>, event: &str) -> String {
+    let line = who.line("AWAY").tag(EVENT_TAG, event);
     match away {
-        Some(text) => format!(":{source} AWAY :{text}"),
-        None => format!(":{source} AWAY"),
+        Some(text) => line.trailing(text).build(),
+        None => line.build(),
     }
 }

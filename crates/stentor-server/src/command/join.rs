@@ -9,7 +9,6 @@ use stentor_proto::numeric::Numeric;
 
 use crate::config::Channels;
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member, Replica, State, clock};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
@@ -113,7 +112,7 @@ async fn enter(
     let event = crate::random::text(12);
     // Who knows that they are away is not told so by the channel.
     session.node.hub.told().first(&event, &id);
-    let away = profile.away.as_deref().map(|text| super::away::line(&profile.source(), Some(text)));
+    let away = profile.away.as_deref().map(|text| super::away::line(&profile, Some(text), &event));
     let newcomer = Newcomer {
         name,
         id: &id,
@@ -121,7 +120,7 @@ async fn enter(
         key,
         epoch,
         server: &session.node.server_name,
-        away: away.map(|line| format!("@{EVENT_TAG}={event} {line}")),
+        away,
     };
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
@@ -188,7 +187,7 @@ impl Newcomer<'_> {
     fn decide(&self, state: &State, member: &Member, settings: &Channels) -> Result<Decision, Error> {
         let name = policy::name(state, self.name.as_str());
         let account = member.account.as_deref().unwrap_or("*");
-        let line = format!(":{} JOIN {name} {account} :{}", member.source(), member.realname);
+        let line = member.line("JOIN").param(name).param(account).trailing(&member.realname).build();
         if state.epoch.is_none() {
             let epoch = self.epoch.ok_or(Error::Store(StoreError::Gone))?;
             return Ok(self.create(epoch, member, &settings.default_modes, line));

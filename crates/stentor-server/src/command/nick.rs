@@ -58,7 +58,7 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     }
     let event = crate::random::text(12);
     let source = before.source();
-    let line = format!("@{EVENT_TAG}={event} :{source} NICK {}", nick.as_str());
+    let line = before.line("NICK").tag(EVENT_TAG, &event).param(nick.as_str()).build();
     // The client itself is told first, and not again by its channels.
     session.node.hub.told().first(&event, &session.client.id);
     session.client.update(|profile| nick.as_str().clone_into(&mut profile.nick));

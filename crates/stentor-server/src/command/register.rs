@@ -6,7 +6,6 @@ use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 
-use super::authenticate::Exchange;
 use super::pass::Pass;
 use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
@@ -32,8 +31,6 @@ pub struct Registering {
     pub negotiating: bool,
     /// What PASS said.
     pub pass: Option<Pass>,
-    /// A SASL exchange that has begun.
-    pub sasl: Option<Exchange>,
 }
 
 /// Logs in, and claims the account for this session.
@@ -57,6 +54,9 @@ pub async fn login(
         Err(Refused::Error(error)) => return Err(error),
     }
     logged_in(session, &account, reply);
+    if session.registering.is_none() {
+        settle_in(session, &account).await?;
+    }
     reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
     Ok(())
 }
@@ -124,6 +124,9 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
         Err(Refused::Error(error)) => return Err(error),
     }
     claim::inbox(session).await?;
+    if session.sasl.take().is_some() {
+        reply.numeric(Numeric::ERR_SASLABORTED, &[], "SASL authentication aborted");
+    }
     session.registering = None;
     session.client.update(|profile| {
         profile.nick = nick.as_str().to_owned();
@@ -212,7 +215,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let name = match message.param(0).unwrap_or_default() {
         "*" => wanted_nick(session).ok_or_else(|| {
-            fail("INVALID_USERNAME", &["*"], "Choose a nick first, or name the account that you want")
+            fail("NEED_NICK", &["*"], "Choose a nick first, or name the account that you want")
         })?,
         name => name.to_owned(),
     };
@@ -240,15 +243,17 @@ pub(super) async fn run(
     };
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
     claim_made(session, &account, reply).await?;
-    if session.registering.is_none() {
-        claim::move_inbox(session).await?;
-        let source = session.client.profile().source();
-        let event = crate::random::text(12);
-        let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
-        let name = account.name.clone();
-        presence::change(session, line, move |member| member.account = Some(name.clone())).await?;
-    }
-    Ok(())
+    if session.registering.is_none() { settle_in(session, &account).await } else { Ok(()) }
+}
+
+/// Moves a guest who has come to an account there, and tells its channels.
+async fn settle_in(session: &mut Session, account: &Account) -> Result<(), Error> {
+    claim::move_inbox(session).await?;
+    let source = session.client.profile().source();
+    let event = crate::random::text(12);
+    let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
+    let name = account.name.clone();
+    presence::change(session, line, move |member| member.account = Some(name.clone())).await
 }
 
 fn wanted_nick(session: &Session) -> Option<String> {
@@ -268,6 +273,11 @@ async fn make_account(
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
+    // Nobody takes the name of a guest who is here.
+    let holder = node.find_person(name).await?.filter(|person| person.online);
+    if holder.is_some_and(|holder| *holder.id != *session.client.id) {
+        return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
+    }
     let spent = match (node.config().accounts.registration, code) {
         (Registration::Open, _) => None,
         (Registration::Invite, Some(code)) => {

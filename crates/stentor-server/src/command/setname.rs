@@ -27,7 +27,7 @@ pub(super) async fn run(
         session.client.update(|profile| name.clone_into(&mut profile.realname));
         // The client itself is told once, below, whatever channels it is in.
         session.node.hub.told().first(&event, &session.client.id);
-        let tagged = format!("@{EVENT_TAG}={event} {line}");
+        let tagged = before.line("SETNAME").tag(EVENT_TAG, &event).trailing(name).build();
         let name = name.to_owned();
         presence::change(session, tagged, move |member| member.realname.clone_from(&name)).await?;
     }

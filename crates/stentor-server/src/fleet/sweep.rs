@@ -114,7 +114,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String]) -> Option<Decision> {
         };
         decision.guards.push(Guard::Member(id.clone(), Is::Equal(member.to_value())));
         decision.changes.push(Change::UnsetMember(id.clone()));
-        decision.lines.push(format!("@{EVENT_TAG}={id} :{} QUIT :{REASON}", member.source()));
+        decision.lines.push(member.line("QUIT").tag(EVENT_TAG, id).trailing(REASON).build());
     }
     if decision.changes.is_empty() {
         return None;

@@ -14,13 +14,13 @@ pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
     let mut lines = Vec::new();
     for (id, member) in &from.members {
         if !to.members.contains_key(id) {
-            lines.push(format!(":{} PART {channel} :Resynchronising", member.source()));
+            lines.push(member.line("PART").param(channel).trailing("Resynchronising").build());
         }
     }
     for (id, member) in &to.members {
         if !from.members.contains_key(id) {
             let account = member.account.as_deref().unwrap_or("*");
-            lines.push(format!(":{} JOIN {channel} {account} :{}", member.source(), member.realname));
+            lines.push(member.line("JOIN").param(channel).param(account).trailing(&member.realname).build());
         }
     }
     if from.field("topic") != to.field("topic") {

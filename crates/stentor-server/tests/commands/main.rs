@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_tag;
 mod away;
 mod cap;
 mod channel_modes;
@@ -14,6 +15,7 @@ mod kick;
 mod label;
 mod lines;
 mod list;
+mod login;
 mod message;
 mod monitor;
 mod names;
