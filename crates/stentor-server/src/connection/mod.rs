@@ -57,9 +57,9 @@ where
         input_ended: false,
     };
     let (session, reason) = connection.run(session).await;
-    node.clients.remove(&client);
     client.queue.cut(&reason);
-    // The claims are given up on a task of their own: it may outlast the socket, while the store is away.
+    // The claims are given up on a task of their own: it may outlast the socket, while the store is away. A node that stops
+    // waits for its clients to be gone and then for these tasks, so the client goes from the list within one.
     node.ending.spawn(async move { session.end(&reason).await });
     drop(connection);
 }
