@@ -57,11 +57,17 @@ where
         input_ended: false,
     };
     let (session, reason) = connection.run(session).await;
-    client.queue.cut(&reason);
+    let has_last_words = client.queue.closed().is_some();
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away. A node that stops
     // waits for its clients to be gone and then for these tasks, so the client goes from the list within one.
-    node.ending.spawn(async move { session.end(&reason).await });
-    drop(connection);
+    let quit = reason.clone();
+    let released = node.ending.spawn(async move { session.end(&quit).await });
+    if has_last_words {
+        // Who has read the last words finds the names free that it held, unless the store is away.
+        let _ = tokio::time::timeout(RELEASE_WAIT, released).await;
+        connection.say_goodbye(&reason).await;
+    }
+    client.queue.cut(&reason);
 }
 
 struct Connection<S> {
@@ -89,7 +95,8 @@ enum Woke {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
-    /// The command loop. Returns the session and what others read as the reason of its end.
+    /// The command loop. Returns the session and what others read as the reason of its end. The queue is closed then, unless
+    /// the client has gone.
     async fn run(&mut self, session: Box<Session>) -> (Box<Session>, String) {
         let mut idle = Some(session);
         let mut running: Option<Running> = None;
@@ -156,9 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     {
                         // A long answer that waits for room in the queue ends now.
                         self.client.queue.close(&reason);
-                        let session = finish(idle, running).await;
-                        self.say_goodbye(&reason).await;
-                        return (session, reason);
+                        return (finish(idle, running).await, reason);
                     }
                 }
                 Woke::Due => {
@@ -248,11 +253,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     return Ok(session);
                 }
                 let reason = "This node lost its lease, and your session with it".to_owned();
-                self.say_goodbye(&reason).await;
+                self.client.queue.close(&reason);
                 Err((session, reason))
             }
             Error::Close(reason) => {
-                self.say_goodbye(&reason).await;
+                self.client.queue.close(&reason);
                 Err((session, reason))
             }
             _ => Ok(session),
@@ -415,6 +420,8 @@ const WRITE_SIZE: usize = 16 * 1024;
 const KEPT_OUT: usize = 0;
 /// How long one write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last words wait for the session's claims to be given up.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// How long the last words may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nothing is due for so long.
