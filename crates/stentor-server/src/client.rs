@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub struct Client {
     profile: RwLock<Arc<Profile>>,
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
+    /// Whether some of its channels have not been told of its last change.
+    behind: AtomicBool,
     heard: Mutex<Heard>,
     heard_more: Notify,
 }
@@ -54,8 +56,23 @@ pub struct Profile {
     pub registered: bool,
     /// When the user registered, in seconds since the Unix epoch.
     pub since: u64,
+    /// The last changes that channels are told of.
+    pub events: Events,
     /// Whether every hop from the client to its node is encrypted.
     pub secure: bool,
+}
+
+/// The ids of the last changes of a user: a member of several of its channels is told of each once.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Events {
+    /// Of the nick.
+    pub nick: String,
+    /// Of the account.
+    pub account: String,
+    /// Of the real name.
+    pub realname: String,
+    /// Of being away, or of coming back.
+    pub away: String,
 }
 
 #[derive(Debug)]
@@ -78,6 +95,7 @@ impl Client {
             capabilities: AtomicU64::new(0),
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),
+            behind: AtomicBool::new(false),
             heard: Mutex::new(Heard { any: now, active: now }),
             heard_more: Notify::new(),
         }
@@ -136,6 +154,16 @@ impl Client {
         self.with_channels(|channels| channels.keys().cloned().collect())
     }
 
+    /// Notes that some of its channels have not been told of a change. True where that was not so before.
+    pub fn note_behind(&self) -> bool {
+        !self.behind.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes that they are about to be told.
+    pub fn clear_behind(&self) {
+        self.behind.store(false, Ordering::Release);
+    }
+
     /// Notes that a line arrived, and whether it shows a person at work.
     pub fn note_heard(&self, active: bool) {
         let now = Instant::now();
@@ -176,6 +204,12 @@ impl fmt::Debug for Client {
 }
 
 impl Profile {
+    /// What the user's member records say of being away: the change that made it so, or nothing.
+    #[must_use]
+    pub fn away_token(&self) -> &str {
+        if self.away.is_some() { &self.events.away } else { "" }
+    }
+
     /// `nick!user@host`.
     #[must_use]
     pub fn source(&self) -> String {

@@ -79,7 +79,7 @@ impl About {
                 .parse::<Writer>()
                 .map(|writer| server_name(writer.node()))
                 .unwrap_or_default(),
-            away: member.away.then(String::new),
+            away: member.is_away().then(String::new),
             ..Self::default()
         }
     }

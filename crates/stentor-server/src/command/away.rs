@@ -21,18 +21,21 @@ pub(super) async fn run(
     let away = message.nonempty(0).map(|text| truncate_utf8(text, limit).to_owned());
     let before = session.client.profile();
     if before.away != away {
-        session.client.update(|profile| profile.away.clone_from(&away));
+        let event = presence::event(session);
+        session.client.update(|profile| {
+            profile.away.clone_from(&away);
+            profile.events.away = event;
+        });
         if let Err(error) = claim::refresh(session).await {
             // Nobody else has heard of it: it has not happened.
-            session.client.update(|profile| profile.away.clone_from(&before.away));
+            session.client.update(|profile| {
+                profile.away.clone_from(&before.away);
+                profile.events.away.clone_from(&before.events.away);
+            });
             return Err(error);
         }
-        let event = crate::random::text(12);
-        let line = line(&before, away.as_deref(), &event);
         // The numeric tells the client itself; its channels tell the others.
-        session.node.hub.told().first(&event, &session.client.id);
-        let is_away = away.is_some();
-        presence::change(session, line, move |member| member.away = is_away).await?;
+        presence::spread(session).await?;
     }
     match away {
         Some(_) => reply.numeric(Numeric::RPL_NOWAWAY, &[], "You have been marked as being away"),
@@ -42,8 +45,8 @@ pub(super) async fn run(
 }
 
 /// What others read of somebody's going or coming back.
-pub(super) fn line(who: &Profile, away: Option<&str>, event: &str) -> String {
-    let line = who.line("AWAY").tag(EVENT_TAG, event);
+pub(super) fn line(who: &Profile, away: Option<&str>) -> String {
+    let line = who.line("AWAY").tag(EVENT_TAG, &who.events.away);
     match away {
         Some(text) => line.trailing(text).build(),
         None => line.build(),

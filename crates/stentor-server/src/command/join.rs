@@ -109,10 +109,7 @@ async fn enter(
     let account = session.account_folded().map(str::to_owned);
     let settings = session.node.config().channels.clone();
     let profile = session.client.profile();
-    let event = crate::random::text(12);
-    // Who knows that they are away is not told so by the channel.
-    session.node.hub.told().first(&event, &id);
-    let away = profile.away.as_deref().map(|text| super::away::line(&profile, Some(text), &event));
+    let away = profile.away.as_deref().map(|text| super::away::line(&profile, Some(text)));
     let newcomer = Newcomer {
         name,
         id: &id,
@@ -125,7 +122,7 @@ async fn enter(
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
-        away: profile.away.is_some(),
+        away: profile.away_token().to_owned(),
         joined: clock::wall_ms(),
         nick: profile.nick.clone(),
         user: profile.user.clone(),

@@ -92,7 +92,7 @@ async fn kick(
         })
         .await?;
     if entry.ends {
-        super::part::forget(session, replica.partition(), entry.epoch).await?;
+        super::part::tidy(super::part::forget(session, replica.partition(), entry.epoch).await);
     }
     Ok(())
 }

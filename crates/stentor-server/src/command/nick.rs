@@ -5,7 +5,6 @@ use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::reply::Reply;
@@ -56,21 +55,28 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
             Err(Refused::Error(error)) => return Err(error),
         }
     }
-    let event = crate::random::text(12);
     let source = before.source();
-    let line = before.line("NICK").tag(EVENT_TAG, &event).param(nick.as_str()).build();
     // The client itself is told first, and not again by its channels.
-    session.node.hub.told().first(&event, &session.client.id);
-    session.client.update(|profile| nick.as_str().clone_into(&mut profile.nick));
+    let event = presence::event(session);
+    session.client.update(|profile| {
+        nick.as_str().clone_into(&mut profile.nick);
+        profile.events.nick = event;
+    });
     reply.line(format!(":{source} NICK {}", nick.as_str()));
     if let (Some(old), false) = (old, same) {
         session.leftovers.push(old);
     }
-    let spelt = nick.as_str().to_owned();
-    presence::change(session, line, move |member| member.nick.clone_from(&spelt)).await?;
+    presence::spread(session).await?;
+    // The change is done. What this leaves undone, the session's end does.
     while let Some(old) = session.leftovers.last().cloned() {
-        session.release_nick::<Error>(&old).await?;
+        if let Err(refusal) = session.release_nick::<Error>(&old).await {
+            tracing::debug!(?refusal, "an old nick is given up later");
+            return Ok(());
+        }
         session.leftovers.pop();
     }
-    if same { Ok(()) } else { claim::index_names(session, nick.folded()).await }
+    if !same && let Err(error) = claim::index_names(session, nick.folded()).await {
+        tracing::debug!(?error, "the index names an old nick for longer");
+    }
+    Ok(())
 }

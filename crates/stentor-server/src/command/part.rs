@@ -75,10 +75,19 @@ async fn part(
         })
         .await?;
     session.client.with_channels(|channels| channels.remove(&folded));
+    // The client has left. What this leaves undone, the session's end and the janitor do.
     if entry.ends {
-        forget(session, &partition, entry.epoch).await?;
+        tidy(forget(session, &partition, entry.epoch).await);
     }
-    session.index(&format!("{id}/{folded}"), None).await.map_err(Error::from)
+    tidy(session.index::<Error>(&format!("{id}/{folded}"), None).await.map_err(Error::from));
+    Ok(())
+}
+
+/// Logs that something was not tidied up now. The command that it followed is done all the same.
+pub(super) fn tidy(result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::debug!(?error, "something is tidied up later");
+    }
 }
 
 /// The commit by which a member leaves. The last one ends the channel where `may_end`.

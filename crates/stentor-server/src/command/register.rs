@@ -11,7 +11,6 @@ use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
 use crate::config::Registration;
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::reply::Reply;
@@ -55,7 +54,7 @@ pub async fn login(
     }
     logged_in(session, &account, reply);
     if session.registering.is_none() {
-        settle_in(session, &account).await?;
+        settle_in(session).await?;
     }
     reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
     Ok(())
@@ -243,17 +242,15 @@ pub(super) async fn run(
     };
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
     claim_made(session, &account, reply).await?;
-    if session.registering.is_none() { settle_in(session, &account).await } else { Ok(()) }
+    if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
 }
 
 /// Moves a guest who has come to an account there, and tells its channels.
-async fn settle_in(session: &mut Session, account: &Account) -> Result<(), Error> {
+async fn settle_in(session: &mut Session) -> Result<(), Error> {
     claim::move_inbox(session).await?;
-    let source = session.client.profile().source();
-    let event = crate::random::text(12);
-    let line = format!("@{EVENT_TAG}={event} :{source} ACCOUNT {}", account.name);
-    let name = account.name.clone();
-    presence::change(session, line, move |member| member.account = Some(name.clone())).await
+    // Its own channels tell the client, too: nothing else does where it is in none.
+    session.client.update(|profile| profile.events.account = crate::random::text(12));
+    presence::spread(session).await
 }
 
 fn wanted_nick(session: &Session) -> Option<String> {

@@ -4,7 +4,6 @@ use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -23,13 +22,13 @@ pub(super) async fn run(
     let before = session.client.profile();
     let line = format!(":{} SETNAME :{name}", before.source());
     if before.realname != name {
-        let event = crate::random::text(12);
-        session.client.update(|profile| name.clone_into(&mut profile.realname));
         // The client itself is told once, below, whatever channels it is in.
-        session.node.hub.told().first(&event, &session.client.id);
-        let tagged = before.line("SETNAME").tag(EVENT_TAG, &event).trailing(name).build();
-        let name = name.to_owned();
-        presence::change(session, tagged, move |member| member.realname.clone_from(&name)).await?;
+        let event = presence::event(session);
+        session.client.update(|profile| {
+            name.clone_into(&mut profile.realname);
+            profile.events.realname = event;
+        });
+        presence::spread(session).await?;
     }
     if session.client.has(Capability::SetName) {
         reply.line(line);

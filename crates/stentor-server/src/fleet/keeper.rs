@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::hub::{Decision, Refusal};
 use crate::node::Node;
 use crate::store::{Held, Life, Partition, Store, StoreError, Writer};
@@ -17,6 +19,7 @@ pub async fn begin(
     name: &str,
     lease: Duration,
     info: &str,
+    stop: &CancellationToken,
 ) -> Result<Arc<Tenure>, StoreError> {
     let writer = Writer::new(name, crate::random::number());
     loop {
@@ -33,7 +36,12 @@ pub async fn begin(
                     ?wait,
                     "another process runs under this node's name: waiting for its lease to end"
                 );
-                tokio::time::sleep(wait).await;
+                tokio::select! {
+                    () = stop.cancelled() => {
+                        return Err(StoreError::Unavailable("the node stops before it has a lease".to_owned()));
+                    }
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
             Held::Over => return Err(StoreError::Unavailable("the new lease ended at once".to_owned())),
         }
@@ -86,10 +94,11 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
         Held::Yes { deadline, .. } => tenure.renewed(deadline),
         Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
     }
+    move_sessions(node).await?;
     let leases = node.fleet.refresh().await?;
     for lease in &leases.leases {
         if lease.writer != *node.tenure().writer() && node.fleet.is_over(lease, &leases) {
-            sweep_dead(node, &lease.writer).await?;
+            sweep_dead(node, &lease.writer, node.fleet.margin()).await?;
         }
     }
     Ok(())
@@ -100,54 +109,55 @@ async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
     Ok(peeks.first().and_then(|peek| peek.epoch) == Some(tenure.index_epoch()))
 }
 
-/// The lease was lost: this node was paused, or the store was away. Sessions whose claims still stand go on under a new
-/// incarnation; the others are closed.
+/// The lease was lost: this node was paused, or the store was away. The node goes on under a new incarnation.
 async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<(), StoreError> {
     if lost.end() {
         tracing::warn!(node = %lost.writer(), "this node's lease ran out: starting a new incarnation");
     }
-    let next = begin(&**node.hub.store(), lost.writer().node(), node.fleet.lease(), info).await?;
+    let store = node.hub.store();
+    let next = begin(&**store, lost.writer().node(), node.fleet.lease(), info, &node.stop).await?;
     node.fleet.refresh().await?;
     node.fleet.disturbed();
     node.watch_bulletins(&next).await?;
-    node.set_tenure(next.clone());
+    store.unwatch(&Partition::index(lost.writer())).await;
+    node.replace_tenure(next);
+    Ok(())
+}
+
+/// Sessions whose claims still stand go on under the present incarnation; the others are closed. What a lost incarnation
+/// still names after that is swept. Where the store fails in between, the next renewal goes on with the rest.
+async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
+    let next = node.tenure();
+    let lost = node.lost_tenures();
+    if lost.is_empty() {
+        return Ok(());
+    }
     for client in node.clients.all() {
-        match reassert(node, &client, lost, &next).await {
-            Ok(true) => {}
-            Ok(false) | Err(Refusal::Fenced | Refusal::Rule(())) => {
-                client.queue.cut("This node lost its lease, and your session with it");
-            }
-            Err(Refusal::Store(error)) => return Err(error),
+        let from = client.tenure();
+        if Arc::ptr_eq(&from, &next) {
+            continue;
+        }
+        let registered = client.profile().registered;
+        match registered.then(|| super::sweep::move_claims(&node.hub, &client, &from, &next)) {
+            Some(moving) => match moving.await {
+                Ok(true) => client.set_tenure(next.clone()),
+                Ok(false) | Err(Refusal::Fenced | Refusal::Rule(())) => client.queue.cut(LOST),
+                Err(Refusal::Store(error)) => return Err(error),
+            },
+            None => client.queue.cut(LOST),
         }
     }
     node.tenure_changed.notify_waiters();
-    // What the old incarnation still names is either re-asserted or gone.
-    if node.hub.store().claim_sweep(lost.writer(), next.writer(), Duration::ZERO, node.fleet.lease()).await? {
-        finish_sweep(node, lost.writer()).await?;
+    for lost in lost {
+        // Nobody else's clock is asked: this node knows that the incarnation is over, and that nothing of it is left to move.
+        sweep_dead(node, lost.writer(), Duration::ZERO).await?;
+        node.forget_tenure(&lost);
     }
     Ok(())
 }
 
-/// Moves a session's claims to the new incarnation. False where any of them is not its own any more.
-async fn reassert(
-    node: &Arc<Node>,
-    client: &Arc<crate::client::Client>,
-    lost: &Arc<Tenure>,
-    next: &Arc<Tenure>,
-) -> Result<bool, Refusal<()>> {
-    if !Arc::ptr_eq(&client.tenure(), lost) || !client.profile().registered {
-        return Ok(Arc::ptr_eq(&client.tenure(), next));
-    }
-    if !super::sweep::move_claims(&node.hub, client, lost, next).await? {
-        return Ok(false);
-    }
-    client.set_tenure(next.clone());
-    Ok(true)
-}
-
-async fn sweep_dead(node: &Arc<Node>, dead: &Writer) -> Result<(), StoreError> {
-    let tenure = node.tenure();
-    let (margin, ttl) = (node.fleet.margin(), node.fleet.lease());
+async fn sweep_dead(node: &Arc<Node>, dead: &Writer, margin: Duration) -> Result<(), StoreError> {
+    let (tenure, ttl) = (node.tenure(), node.fleet.lease());
     if node.hub.store().claim_sweep(dead, tenure.writer(), margin, ttl).await? {
         finish_sweep(node, dead).await?;
     }
@@ -183,6 +193,8 @@ pub async fn finish(node: &Node) -> Result<(), Refusal<()>> {
     Ok(())
 }
 
+/// What a client reads whose claims somebody else has by now.
+const LOST: &str = "This node lost its lease, and your session with it";
 /// How long to wait before the next attempt at a renewal that failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// The shortest wait for another's lease.

@@ -30,8 +30,8 @@ pub struct Member {
     pub writer: String,
     /// `o`, `v`, both or neither, the highest first.
     pub prefixes: String,
-    /// Whether the user is away.
-    pub away: bool,
+    /// The change by which the user went away; empty where the user is here.
+    pub away: String,
     /// When the member joined, in milliseconds of the store's time as its node knew it.
     pub joined: u64,
     /// The nick.
@@ -123,7 +123,7 @@ impl Member {
         Some(Self {
             writer,
             prefixes: if prefixes == "-" { String::new() } else { prefixes },
-            away: flags == "G",
+            away: flags.strip_prefix('G').unwrap_or_default().to_owned(),
             joined: joined.parse().ok()?,
             nick,
             user,
@@ -137,10 +137,16 @@ impl Member {
     #[must_use]
     pub fn to_value(&self) -> String {
         let prefixes = if self.prefixes.is_empty() { "-" } else { &self.prefixes };
-        let flags = if self.away { "G" } else { "H" };
+        let flags = if self.away.is_empty() { "H".to_owned() } else { format!("G{}", self.away) };
         let account = self.account.as_deref().unwrap_or("*");
         let Self { writer, joined, nick, user, host, realname, .. } = self;
         format!("{writer} {prefixes} {flags} {joined} {nick} {user} {host} {account} {realname}")
+    }
+
+    /// Whether the user is away.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        !self.away.is_empty()
     }
 
     /// `nick!user@host`.
@@ -191,7 +197,7 @@ mod tests {
         let member = Member {
             writer: "host:6697@1f".into(),
             prefixes: "ov".into(),
-            away: true,
+            away: "event".into(),
             joined: 12,
             nick: "Ann".into(),
             user: "ann".into(),

@@ -14,7 +14,7 @@ pub mod presence;
 pub mod retry;
 
 use std::net::IpAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc};
@@ -70,6 +70,8 @@ pub struct Node {
     /// Ends connections, before everything else ends.
     pub drain: CancellationToken,
     tenure: RwLock<Arc<Tenure>>,
+    /// Incarnations that lost their lease, until their sessions have been moved or closed.
+    lost: Mutex<Vec<Arc<Tenure>>>,
     questions: Questions,
     cloak: Cloak,
 }
@@ -87,7 +89,7 @@ impl Node {
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
         let info = info_of(&config, 0).to_text();
-        let tenure = keeper::begin(&*store, name, config.fleet.lease, &info).await?;
+        let tenure = keeper::begin(&*store, name, config.fleet.lease, &info, &stop).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
         let committer = Committer::standalone(store.clone());
         let hasher = Arc::new(Hasher::of(&config));
@@ -108,6 +110,7 @@ impl Node {
             stop,
             drain: CancellationToken::new(),
             tenure: RwLock::new(tenure.clone()),
+            lost: Mutex::default(),
             questions: Questions::default(),
             cloak: Cloak::of_fleet(&committer).await?,
             config: RwLock::new(Arc::new(config)),
@@ -140,9 +143,21 @@ impl Node {
         self.tenure.read().expect("no writer of a tenure panics").clone()
     }
 
-    /// Puts a new incarnation in the place of one that lost its lease.
-    pub fn set_tenure(&self, tenure: Arc<Tenure>) {
-        *self.tenure.write().expect("no writer of a tenure panics") = tenure;
+    /// Puts a new incarnation in the place of one that lost its lease, whose sessions are still to be moved.
+    pub fn replace_tenure(&self, next: Arc<Tenure>) {
+        let lost = std::mem::replace(&mut *self.tenure.write().expect("no writer of a tenure panics"), next);
+        self.lost.lock().expect("no holder of the list panics").push(lost);
+    }
+
+    /// Lost incarnations that may still have sessions.
+    #[must_use]
+    pub fn lost_tenures(&self) -> Vec<Arc<Tenure>> {
+        self.lost.lock().expect("no holder of the list panics").clone()
+    }
+
+    /// Notes that nothing of a lost incarnation is left.
+    pub fn forget_tenure(&self, lost: &Arc<Tenure>) {
+        self.lost.lock().expect("no holder of the list panics").retain(|one| !Arc::ptr_eq(one, lost));
     }
 
     /// The other nodes that may have users: all whose leases are not over beyond doubt.

@@ -2,97 +2,121 @@
 
 use std::sync::Arc;
 
+use stentor_proto::line::Line;
+
 use super::{Node, retry};
-use crate::client::Client;
+use crate::client::{Client, Profile};
 use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member};
 use crate::policy;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is};
 
-/// A change of a user that all of its channels are to have.
-struct Presence {
-    node: Arc<Node>,
-    client: Arc<Client>,
-    /// What members are told, with an event's id, so that each is told once.
-    line: String,
-    change: Box<dyn Fn(&mut Member) + Send + Sync>,
+/// A new event, of which this client's own channels tell it nothing: it is told by the command itself.
+#[must_use]
+pub fn event(session: &Session) -> String {
+    let event = crate::random::text(12);
+    session.node.hub.told().first(&event, &session.client.id);
+    event
 }
 
-/// Commits a change of the user's own member record to each of its channels. Channels that the store cannot write to now
-/// get it later, as long as the session lasts.
+/// Brings the user's member record in each channel up to the user's profile, and tells the members of each difference.
+/// Channels that the store cannot write to now follow later, as long as the session lasts.
 ///
 /// # Errors
 /// [`Error::Fenced`].
-pub async fn change(
-    session: &mut Session,
-    line: String,
-    change: impl Fn(&mut Member) + Send + Sync + 'static,
-) -> Result<(), Error> {
-    let (node, client) = (session.node.clone(), session.client.clone());
-    let presence = Presence { node, client, line, change: Box::new(change) };
-    let channels = presence.client.channel_names();
+pub async fn spread(session: &mut Session) -> Result<(), Error> {
+    let channels = session.client.channel_names();
     session.charge += u32::try_from(channels.len()).unwrap_or(u32::MAX) / CHANNELS_PER_LINE;
-    let mut missed = Vec::new();
+    let mut missed = false;
+    let mut fenced = false;
     for channel in channels {
-        match presence.tell(&channel).await {
+        match update(&session.node, &session.client, &channel).await {
             Ok(()) => {}
-            Err(Error::Fenced) => return Err(Error::Fenced),
-            Err(_) => missed.push(channel),
+            Err(error) => {
+                missed = true;
+                fenced |= error == Error::Fenced;
+            }
         }
     }
-    if !missed.is_empty() {
-        let tasks = presence.node.tasks.clone();
-        tasks.spawn(presence.tell_later(missed));
+    if missed && session.client.note_behind() {
+        let (node, client) = (session.node.clone(), session.client.clone());
+        session.node.tasks.spawn(catch_up(node, client));
     }
-    Ok(())
+    if fenced { Err(Error::Fenced) } else { Ok(()) }
 }
 
-impl Presence {
-    async fn tell_later(self, mut missed: Vec<String>) {
-        let mut pause = retry::FIRST;
-        while let Some(channel) = missed.last() {
-            if self.client.queue.closed().is_some() {
-                return;
-            }
-            match self.tell(channel).await {
-                Ok(()) => {
-                    missed.pop();
-                }
-                Err(_) => {
-                    if self.node.pause(&mut pause).await.is_err() {
-                        return;
-                    }
-                }
-            }
+/// The one task of a session whose channels are behind.
+async fn catch_up(node: Arc<Node>, client: Arc<Client>) {
+    let mut pause = retry::FIRST;
+    while node.pause(&mut pause).await.is_ok() && client.queue.closed().is_none() {
+        client.clear_behind();
+        let mut missed = false;
+        for channel in client.channel_names() {
+            missed |= update(&node, &client, &channel).await.is_err();
+        }
+        if !missed || !client.note_behind() {
+            return;
         }
     }
+}
 
-    async fn tell(&self, channel: &str) -> Result<(), Error> {
-        let id = &self.client.id;
-        let Some(replica) =
-            self.client.with_channels(|channels| channels.get(channel).map(|held| held.replica()))
-        else {
-            return Ok(());
-        };
-        let decide = |state: &crate::hub::State| {
-            let member = policy::own_member(state, channel, id)?;
-            let mut changed = Member::clone(&member);
-            (self.change)(&mut changed);
-            Ok::<_, Error>(Decision {
-                guards: vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))],
-                changes: vec![Change::SetMember(id.to_string(), changed.to_value())],
-                lines: vec![self.line.clone()],
-                ..Decision::default()
-            })
-        };
-        match self.node.hub.transact(&replica, &self.client.tenure(), None, decide).await.map_err(Error::from)
-        {
-            // Kicked in the meantime.
-            Ok(_) | Err(Error::Numeric(..)) => Ok(()),
-            Err(error) => Err(error),
+async fn update(node: &Node, client: &Arc<Client>, channel: &str) -> Result<(), Error> {
+    let Some(replica) = client.with_channels(|channels| channels.get(channel).map(|held| held.replica()))
+    else {
+        return Ok(());
+    };
+    let id = &client.id;
+    let decide = |state: &crate::hub::State| {
+        let member = policy::own_member(state, channel, id)?;
+        let (changed, lines) = difference(&member, &client.profile());
+        if lines.is_empty() {
+            return Err(Error::Silent);
         }
+        Ok(Decision {
+            guards: vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))],
+            changes: vec![Change::SetMember(id.to_string(), changed.to_value())],
+            lines,
+            ..Decision::default()
+        })
+    };
+    match node.hub.transact(&replica, &client.tenure(), None, decide).await.map_err(Error::from) {
+        // Up to date, or kicked in the meantime.
+        Ok(_) | Err(Error::Silent | Error::Numeric(..)) => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+/// The member record that fits the profile, and what members are told of the way there.
+fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
+    let mut changed = member.clone();
+    let mut lines = Vec::new();
+    let mut say = |event: &str, line: Line| lines.push(line.tag(EVENT_TAG, event).build());
+    if member.nick != profile.nick {
+        say(&profile.events.nick, member.line("NICK").param(&profile.nick));
+        changed.nick.clone_from(&profile.nick);
+    }
+    if member.account != profile.account {
+        let account = profile.account.as_deref().unwrap_or("*");
+        say(&profile.events.account, changed.line("ACCOUNT").param(account));
+        changed.account.clone_from(&profile.account);
+    }
+    if member.realname != profile.realname {
+        say(&profile.events.realname, changed.line("SETNAME").trailing(&profile.realname));
+        changed.realname.clone_from(&profile.realname);
+    }
+    let away = profile.away_token();
+    if member.away != away {
+        let line = changed.line("AWAY");
+        let line = match &profile.away {
+            Some(text) => line.trailing(text),
+            None => line,
+        };
+        say(&profile.events.away, line);
+        away.clone_into(&mut changed.away);
+    }
+    (changed, lines)
 }
 
 /// A change that goes to so many channels costs what one more line does.
