@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_tag;
 mod away;
 mod bulletin;
 mod cap;
@@ -14,7 +15,9 @@ mod invite;
 mod join;
 mod kick;
 mod label;
+mod lines;
 mod list;
+mod login;
 mod message;
 mod monitor;
 mod names;
