@@ -58,6 +58,8 @@ pub struct AccountClaim {
     pub partition: Partition,
     /// The account's epoch.
     pub epoch: Epoch,
+    /// The account's revision: another one ends the session.
+    pub revision: String,
 }
 
 impl Session {

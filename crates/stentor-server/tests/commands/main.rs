@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authenticate;
 mod away;
 mod cap;
 mod channel_modes;
