@@ -9,6 +9,7 @@ use crate::command::register::Registering;
 use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
+use crate::secret::Secret;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.
@@ -22,6 +23,8 @@ pub struct Session {
     pub address: IpAddr,
     /// What is under way before the welcome; `None` after it.
     pub registering: Option<Box<Registering>>,
+    /// The code of an invitation that PASS brought, for a REGISTER.
+    pub invitation: Option<Secret>,
     /// The claim on the nick.
     pub nick: Option<NickClaim>,
     /// Nicks that it may still hold after a change that the store did not see to its end.
@@ -71,6 +74,7 @@ impl Session {
             client,
             address,
             registering: Some(Box::default()),
+            invitation: None,
             nick: None,
             account: None,
             inbox: None,
