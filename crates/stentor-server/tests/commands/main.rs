@@ -7,6 +7,7 @@ mod authenticate;
 mod away;
 mod cap;
 mod channel_modes;
+mod connection;
 mod fleet;
 mod help;
 mod invite;
