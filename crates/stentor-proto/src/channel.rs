@@ -10,9 +10,6 @@ use crate::nick::shared_forms;
 /// How many bytes a channel name may have, `#` included, unless configured otherwise.
 pub const DEFAULT_MAX_LEN: usize = 64;
 
-/// The characters that channel names begin with: the ISUPPORT token `CHANTYPES`.
-pub const PREFIXES: &str = "#";
-
 /// A legal channel name, cheap to clone. Spellings that differ in ASCII case alone are equal.
 ///
 /// It begins with `#`; the rest is any UTF-8 without spaces, commas, control characters (NUL, BEL, CR and LF among

@@ -5,9 +5,6 @@ use std::fmt;
 /// How many bytes of tags a client may send, with the `@` and the space after them (IRCv3 `message-tags`).
 pub const MAX_CLIENT_TAGS: usize = 4096;
 
-/// How many bytes of tags a server may send, with the `@` and the space after them.
-pub const MAX_SERVER_TAGS: usize = 8191;
-
 /// How many bytes a line may take without its tags, with its CR LF.
 pub const MAX_BODY: usize = 512;
 
@@ -57,12 +54,6 @@ impl LineReader {
         Self::new(MAX_CLIENT_TAGS, MAX_BODY)
     }
 
-    /// A reader of what servers send.
-    #[must_use]
-    pub fn for_server_lines() -> Self {
-        Self::new(MAX_SERVER_TAGS, MAX_BODY)
-    }
-
     /// Takes in what was read.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.drop_taken();
@@ -99,6 +90,12 @@ impl LineReader {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.start == self.buffer.len()
+    }
+
+    /// Whether a whole line waits to be taken. Where none does, only more input can help.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        self.start < self.unfinished
     }
 
     /// How many bytes are held.
@@ -235,10 +232,12 @@ mod tests {
             reader.feed(&[first]);
             for _ in 0..1000 {
                 reader.feed(&[b'x'; 1000]);
+                assert!(!reader.has_line());
                 assert_eq!(reader.next_line(), None);
                 assert!(reader.buffered() <= limit);
             }
             reader.feed(b"\r\nPING a\r\n");
+            assert!(reader.has_line());
             assert_eq!(lines(&mut reader), [Err(error), Ok("PING a".into())]);
             assert!(reader.is_empty());
         }

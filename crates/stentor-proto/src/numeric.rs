@@ -1,4 +1,5 @@
-//! The numbered replies by their standard names.
+//! The numbered replies by their standard names: all of them, whether or not this server sends them, so that whoever
+//! sends one more finds it here, and that a code from elsewhere can be named.
 
 use std::fmt;
 

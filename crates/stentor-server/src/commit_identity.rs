@@ -5,7 +5,7 @@
 //! - [`Committer`]: the three together, with retries, for code that has no session and no replica
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ impl Numbers {
     /// Gives `commit` the next number and hands it to the store at once. Returns it as numbered, for a retry under the
     /// same number, and the answer to await.
     pub fn submit(&self, store: &dyn Store, mut commit: Commit) -> (Commit, CommitFuture) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().expect("no holder of the counter panics");
         *last += 1;
         commit.by.number = *last;
         let answer = store.commit(commit.clone());
@@ -179,8 +179,7 @@ impl Committer {
     /// # Errors
     /// What the store says.
     pub async fn epoch_of(&self, partition: &Partition) -> Result<Option<Epoch>, StoreError> {
-        let peeks = self.store.peek(std::slice::from_ref(partition), &[]).await?;
-        Ok(peeks.first().and_then(|peek| peek.epoch))
+        Ok(self.store.peek_one(partition, &[]).await?.epoch)
     }
 
     async fn submit(&self, draft: &Draft) -> Result<(Commit, CommitFuture), StoreError> {

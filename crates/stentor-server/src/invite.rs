@@ -209,8 +209,7 @@ impl Invites {
     }
 
     async fn one(&self, field: &str) -> Result<Option<(Epoch, String, Invite)>, StoreError> {
-        let peeks = self.store().peek(&[Partition::fleet()], &[field]).await?;
-        let Some(peek) = peeks.into_iter().next() else { return Ok(None) };
+        let peek = self.store().peek_one(&Partition::fleet(), &[field]).await?;
         let value = peek.fields.into_iter().next().flatten();
         Ok(peek.epoch.zip(value).and_then(|(epoch, value)| {
             let invite = Invite::from_value(field, &value)?;

@@ -2,6 +2,7 @@
 //!
 //! - [`account`]: who may log in, with which password, and in which roles
 //! - [`admin`]: what operators ask of a node or its store
+//! - [`backoff`]: waiting between attempts
 //! - [`client`] and [`clients`]: what the rest of a node knows of its clients
 //! - [`command`]: one file a command, and the table of them
 //! - [`commit_identity`]: who writes, under which number, and until when
@@ -26,6 +27,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod backoff;
 pub mod client;
 pub mod clients;
 pub mod command;

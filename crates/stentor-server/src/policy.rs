@@ -94,9 +94,7 @@ pub fn may_speak(state: &State, channel: &str, member: Option<&Member>, source: 
 /// # Errors
 /// `ERR_NOSUCHCHANNEL` or `ERR_NOTONCHANNEL`.
 pub fn own_member(state: &State, channel: &str, id: &str) -> Result<Arc<Member>, Error> {
-    if state.epoch.is_none() || !is_visible_to(state, id) {
-        return Err(no_such_channel(channel));
-    }
+    visible(state, channel, id)?;
     state
         .members
         .get(id)
@@ -117,16 +115,24 @@ pub fn own_operator(state: &State, channel: &str, id: &str) -> Result<Arc<Member
     }
 }
 
+/// Lets on only those who may know that the channel exists.
+///
+/// # Errors
+/// `ERR_NOSUCHCHANNEL`, also where there is no such channel.
+pub fn visible(state: &State, channel: &str, id: &str) -> Result<(), Error> {
+    if is_visible_to(state, id) { Ok(()) } else { Err(no_such_channel(channel)) }
+}
+
 /// `ERR_NOSUCHCHANNEL`.
 #[must_use]
 pub fn no_such_channel(channel: &str) -> Error {
     Error::numeric(Numeric::ERR_NOSUCHCHANNEL, &[channel], "No such channel")
 }
 
-/// Whether outsiders may know that the channel exists.
+/// Whether the channel exists, and this user may know that it does.
 #[must_use]
 pub fn is_visible_to(state: &State, id: &str) -> bool {
-    !has_mode(state, 's') || state.members.contains_key(id)
+    state.epoch.is_some() && (!has_mode(state, 's') || state.members.contains_key(id))
 }
 
 /// The member with this nick.
@@ -145,6 +151,13 @@ pub fn is_banned(state: &State, source: &str) -> bool {
 #[must_use]
 pub fn is_founder(state: &State, account: Option<&str>) -> bool {
     account.is_some() && state.field("founder") == account
+}
+
+/// Whether the channel ends when so many of its members leave: nobody is left then, and it has no founder to keep it for,
+/// or the founder is the one who `gives_it_up`.
+#[must_use]
+pub fn ends_without(state: &State, leaving: usize, gives_it_up: bool) -> bool {
+    state.members.len() == leaving && (gives_it_up || state.field("founder").is_none())
 }
 
 /// A list's masks with who set each and when, in no order.

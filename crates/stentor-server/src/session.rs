@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::backoff::Backoff;
 use crate::client::Client;
+use crate::command::authenticate::Exchange;
 use crate::command::register::Registering;
 use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
@@ -25,6 +27,8 @@ pub struct Session {
     pub registering: Option<Box<Registering>>,
     /// The code of an invitation that PASS brought, for a REGISTER.
     pub invitation: Option<Secret>,
+    /// A SASL exchange that has begun.
+    pub sasl: Option<Exchange>,
     /// The claim on the nick.
     pub nick: Option<NickClaim>,
     /// Nicks that it may still hold after a change that the store did not see to its end.
@@ -37,6 +41,8 @@ pub struct Session {
     pub charge: u32,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
+    /// Whether its last private message may not have reached the recipient's log.
+    pub unsent: bool,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
 }
@@ -75,9 +81,11 @@ impl Session {
             address,
             registering: Some(Box::default()),
             invitation: None,
+            sasl: None,
             nick: None,
             account: None,
             inbox: None,
+            unsent: false,
             charge: 0,
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
@@ -95,6 +103,13 @@ impl Session {
     #[must_use]
     pub fn account_folded(&self) -> Option<&str> {
         self.account.as_ref().map(|claim| claim.folded.as_str())
+    }
+
+    /// Charges a command that named so many targets, where one line pays for `per_line` of them; the command's own line pays
+    /// for the first.
+    pub fn charge_targets(&mut self, targets: usize, per_line: usize) {
+        let lines = targets.saturating_sub(1) / per_line.max(1);
+        self.charge = self.charge.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
     }
 
     /// What the field `session` of its account says while the claim stands. It changes with the node's incarnation.
@@ -140,23 +155,24 @@ impl Session {
     /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
     /// long as the node's lease lasts; after that the sweep does it.
     pub async fn end(mut self, reason: &str) {
-        self.node.clients.remove(&self.client);
+        self.node.clients.remove(&self.client, self.nick.as_ref().map(|claim| claim.partition.name()));
         for (_, held) in self.monitored.drain() {
             held.remove_local(&self.client.id);
         }
         if let Some(inbox) = &self.inbox {
             inbox.remove_local(&self.client.id);
         }
-        let mut pause = crate::node::retry::FIRST;
+        let mut backoff = Backoff::of_a_write();
         loop {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
+                Err(Refusal::Contended) => {}
                 Err(Refusal::Store(error)) => {
                     tracing::debug!(%error, "a session's claims wait for the store");
                 }
             }
-            if self.node.pause(&mut pause).await.is_err() {
+            if self.node.pause(&mut backoff).await.is_err() {
                 break;
             }
         }
@@ -170,6 +186,10 @@ impl Session {
     async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
         for channel in self.client.channel_names() {
             crate::command::quit::leave(self, &channel, reason).await?;
+        }
+        if let Some(inbox) = self.inbox.as_ref().filter(|_| self.unsent) {
+            crate::fleet::outbox::finish(&self.node.hub, &self.client.tenure(), inbox.partition()).await?;
+            self.unsent = false;
         }
         self.release_inbox().await?;
         while let Some(claim) = self.leftovers.last().or(self.nick.as_ref()).cloned() {

@@ -515,7 +515,7 @@ async fn an_abandoned_room_ends_and_its_name_is_free() {
     ann.send("QUIT").await;
     ann.expect_closed().await;
     let store = server.node.hub.store();
-    while store.peek(std::slice::from_ref(&room), &[]).await.expect("the store is open")[0].members > 0 {
+    while store.peek_one(&room, &[]).await.expect("the store is open").members > 0 {
         tokio::task::yield_now().await;
     }
     let soon = now(&server).await + HOUR_MS;

@@ -29,7 +29,7 @@ fn run_steps(tally: &mut Tally) -> Result<(), Failure> {
     step("clippy", checks::lint)?;
     step("documentation", checks::document)?;
     step("licences and sources", deny::check)?;
-    step("fuzz targets build", fuzz::check)?;
+    step("fuzz targets, for a few seconds each", fuzz::check)?;
     step("tests", || test_run::run(tally))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -68,7 +68,7 @@ impl Hasher {
     /// Changes the cost of new hashes, and of comparing with none.
     pub fn set_cost(&self, cost: u32) {
         if cost != self.cost() {
-            *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = PasswordHash::unknown(cost);
+            *self.unknown.lock().expect("no holder of the hash panics") = PasswordHash::unknown(cost);
         }
     }
 
@@ -81,7 +81,7 @@ impl Hasher {
     }
 
     fn unknown(&self) -> PasswordHash {
-        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.unknown.lock().expect("no holder of the hash panics").clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stentor_proto::Casemapping;
@@ -163,7 +163,7 @@ impl LoginGate {
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Throttle, Duration) -> T) -> T {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut throttle = self.throttle.lock().expect("no holder of the throttle panics");
         action(&mut throttle, self.since.elapsed())
     }
 }

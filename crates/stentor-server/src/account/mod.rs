@@ -18,7 +18,7 @@ pub mod throttle;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use stentor_proto::{Nick, NickError};
 
@@ -77,7 +77,7 @@ impl Accounts {
 
     /// Replaces the rules, for accounts that are made from now on.
     pub fn set_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        *self.rules.write().expect("no writer of the rules panics") = Arc::new(rules);
     }
 
     /// How it writes.
@@ -350,8 +350,8 @@ impl Accounts {
     }
 
     async fn record(&self, name: &Nick) -> Result<Record, StoreError> {
-        let peeks = self.store().peek(&[partition(name)], &FIELDS).await?;
-        Ok(peeks.into_iter().next().map_or(Record::Absent, |peek| Record::read(name.folded(), peek)))
+        let peek = self.store().peek_one(&partition(name), &FIELDS).await?;
+        Ok(Record::read(name.folded(), peek))
     }
 
     async fn now(&self) -> Result<u64, StoreError> {
@@ -364,7 +364,7 @@ impl Accounts {
     }
 
     fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.rules.read().expect("no writer of the rules panics"))
     }
 
     fn roles(&self) -> BTreeSet<String> {

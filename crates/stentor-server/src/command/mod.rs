@@ -2,7 +2,7 @@
 
 mod about;
 mod admin;
-mod authenticate;
+pub mod authenticate;
 mod away;
 pub mod cap;
 mod chathistory;
@@ -120,7 +120,7 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
-    command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Tells whom to turn to.")),
+    command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Answers that the server has no administrative information.")),
     command(
         "AUTHENTICATE",
         1,
@@ -153,7 +153,7 @@ pub const TABLE: &[Command] = &[
     command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
         .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
-    command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out."))
+    command("KICK", 2, handler!(kick::run), ("KICK <channel>[,…] <nick>[,…] [:<reason>]", "Throws people out."))
         .active(),
     command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
     command(
@@ -227,7 +227,7 @@ pub const TABLE: &[Command] = &[
     )
     .costs(3),
     command("WHOIS", 0, handler!(whois::run), ("WHOIS <nick>", "Tells about somebody.")).costs(2),
-    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Tells who held a nick before.")),
+    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Answers that nobody did: the server keeps no memory of nicks.")),
 ];
 
 /// The command with this name, in any case.
@@ -309,5 +309,9 @@ fn for_this_server(session: &Session, target: Option<&str>) -> Result<(), Error>
     Err(Error::numeric(Numeric::ERR_NOSUCHSERVER, &[target], "No such server"))
 }
 
+/// Targets that cost as much as a line of their own: each is a commit.
+const EACH: usize = 1;
+/// So many targets that are only looked up, or watched, cost as much as a line of their own.
+const LOOKUPS_PER_LINE: usize = 4;
 /// A longer label is ignored, as the specification asks.
 const LABEL_LENGTH: usize = 64;

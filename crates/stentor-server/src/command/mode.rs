@@ -29,10 +29,7 @@ pub(super) async fn run(
     let folded = target.to_ascii_lowercase();
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
     let id = session.client.id.clone();
-    held.with_state(|state| match state.epoch {
-        Some(_) if policy::is_visible_to(state, &id) => Ok(()),
-        _ => Err(policy::no_such_channel(target)),
-    })?;
+    held.with_state(|state| policy::visible(state, target, &id))?;
     let Some(modes) = message.param(1) else {
         show(&held, &folded, &id, reply);
         return Ok(());
@@ -170,7 +167,7 @@ async fn change(
             let name = policy::name(state, &folded);
             let done = draft.finish()?;
             let lines = render(&done.modes, MODE_BYTES).into_iter().map(|modes| {
-                let mut line = Line::new("MODE").source(member.source()).param(name);
+                let mut line = member.line("MODE").param(name);
                 for word in modes.split(' ') {
                     line = line.param(word);
                 }
@@ -188,9 +185,20 @@ async fn change(
         reply.reclaim();
     }
     for complaint in complaints {
-        complaint.send("MODE", reply);
+        more_precisely(session, complaint).await?.send("MODE", reply);
     }
     result.map(drop).map_err(Error::from)
+}
+
+/// Who is not in the channel may not exist at all.
+async fn more_precisely(session: &Session, complaint: Error) -> Result<Error, Error> {
+    if let Error::Numeric(Numeric::ERR_USERNOTINCHANNEL, params, _) = &complaint
+        && let Some(nick) = params.first()
+        && session.node.find_person(nick).await?.is_none_or(|person| !person.online)
+    {
+        return Ok(super::no_such_nick(nick));
+    }
+    Ok(complaint)
 }
 
 /// What a MODE command amounts to.

@@ -23,8 +23,7 @@ pub(super) async fn run(
     for target in targets.split(',').filter(|target| !target.is_empty()).take(TARGETS) {
         let folded = target.to_ascii_lowercase();
         let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
-        let visible = held
-            .with_state(|state| state.epoch.is_some() && policy::is_visible_to(state, &session.client.id));
+        let visible = held.with_state(|state| policy::is_visible_to(state, &session.client.id));
         if visible {
             show(session, &held, &folded, reply).await;
         } else {

@@ -20,7 +20,9 @@ pub(super) async fn run(
     if targets.contains(',') {
         reply.expect_many();
     }
-    for target in targets.split(',').filter(|target| !target.is_empty()) {
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    session.charge_targets(targets.len(), super::EACH);
+    for target in targets {
         if let Err(error) = part(session, target, reason, reply).await {
             if matches!(error, Error::Fenced) {
                 return Err(error);
@@ -35,7 +37,9 @@ pub(super) async fn run(
 /// `JOIN 0`.
 pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
-    for channel in session.client.channel_names() {
+    let channels = session.client.channel_names();
+    session.charge_targets(channels.len(), super::EACH);
+    for channel in channels {
         part(session, &channel, None, reply).await?;
     }
     Ok(())
@@ -52,10 +56,7 @@ async fn part(
     let held = session.node.hub.hold(&partition).await?;
     let id = session.client.id.clone();
     let account = session.account_folded().map(str::to_owned);
-    held.with_state(|state| match state.epoch {
-        Some(_) if policy::is_visible_to(state, &id) => policy::own_member(state, target, &id).map(drop),
-        _ => Err(policy::no_such_channel(target)),
-    })?;
+    held.with_state(|state| policy::own_member(state, target, &id).map(drop))?;
     let limit = session.node.config().limits.kick_length;
     let origin = reply.origin(false, true);
     let entry = session
@@ -64,13 +65,13 @@ async fn part(
         .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             let name = policy::name(state, &folded);
-            let reason =
-                reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
-            let line = format!(":{} PART {name}{reason}", member.source());
+            let mut line = member.line("PART").param(name);
+            if let Some(reason) = reason {
+                line = line.trailing(truncate_utf8(reason, limit));
+            }
             // Who founded a room and leaves it as the last one gives it up; others leave it to its founder.
-            let owner_leaves =
-                state.field("founder").is_none() || policy::is_founder(state, account.as_deref());
-            Ok::<_, Error>(leave(state, &id, line, owner_leaves))
+            let gives_it_up = policy::is_founder(state, account.as_deref());
+            Ok::<_, Error>(leave(state, &id, line.build(), gives_it_up))
         })
         .await?;
     session.client.with_channels(|channels| channels.remove(&folded));
@@ -89,14 +90,15 @@ pub(super) fn tidy(result: Result<(), Error>) {
     }
 }
 
-/// The commit by which a member leaves. The last one ends the channel where `may_end`.
-pub(super) fn leave(state: &State, id: &str, line: String, may_end: bool) -> Decision {
+/// The commit by which a member leaves. The last one ends the channel that nobody founded, or that its founder
+/// `gives_up`.
+pub(super) fn leave(state: &State, id: &str, line: String, gives_up: bool) -> Decision {
     let mut guards = Vec::new();
     if let Some(member) = state.members.get(id) {
         guards.push(Guard::Member(id.to_owned(), Is::Equal(member.to_value())));
     }
     let life = match state.epoch {
-        Some(epoch) if may_end && state.members.len() == 1 => {
+        Some(epoch) if policy::ends_without(state, 1, gives_up) => {
             guards.push(Guard::Size(Size::Exactly(1)));
             Some(Life::End(epoch))
         }

@@ -39,8 +39,8 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         .hub
         .transact(&held, &session.client.tenure(), None, |state| {
             let member = policy::own_member(state, channel, &id)?;
-            let line = format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source());
-            Ok::<_, Error>(super::part::leave(state, &id, line, state.field("founder").is_none()))
+            let line = member.line("QUIT").tag(EVENT_TAG, &id).trailing(reason).build();
+            Ok::<_, Error>(super::part::leave(state, &id, line, false))
         })
         .await;
     match result {
@@ -55,6 +55,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         }
         Ok(_) | Err(Refusal::Rule(_)) => {}
         Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),
+        Err(Refusal::Contended) => return Err(Refusal::Contended),
         Err(Refusal::Fenced) => return Err(Refusal::Fenced),
     }
     session.client.with_channels(|channels| channels.remove(channel));

@@ -4,7 +4,6 @@ use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 
-use super::authenticate::Exchange;
 use super::pass::Pass;
 use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
@@ -31,8 +30,6 @@ pub struct Registering {
     pub negotiating: bool,
     /// What PASS said.
     pub pass: Option<Pass>,
-    /// A SASL exchange that has begun.
-    pub sasl: Option<Exchange>,
 }
 
 /// Logs in, and claims the account for this session. `refusal` is the numeric that says why not.
@@ -108,6 +105,9 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
         Err(Refused::Error(error)) => return Err(error),
     }
     claim::inbox(session).await?;
+    if session.sasl.take().is_some() {
+        reply.numeric(Numeric::ERR_SASLABORTED, &[], "SASL authentication aborted");
+    }
     session.registering = None;
     session.client.update(|profile| {
         profile.nick = nick.as_str().to_owned();
@@ -151,7 +151,7 @@ async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply)
     match claim::account(session, account).await {
         Ok(()) => {
             logged_in(session, account, reply);
-            Ok(())
+            if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
         }
         Err(Refused::Taken) => {
             reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
@@ -169,7 +169,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let name = match message.param(0).unwrap_or_default() {
         "*" => wanted_nick(session).ok_or_else(|| {
-            fail("INVALID_USERNAME", &["*"], "Choose a nick first, or name the account that you want")
+            fail("NEED_NICK", &["*"], "Choose a nick first, or name the account that you want")
         })?,
         name => name.to_owned(),
     };
@@ -186,14 +186,15 @@ pub(super) async fn run(
         registering.pass = None;
     }
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
-    claim_made(session, &account, reply).await?;
-    if session.registering.is_none() {
-        claim::move_inbox(session).await?;
-        // Its own channels tell the client, too: nothing else does where it is in none.
-        session.client.update(|profile| profile.events.account = crate::random::text(12));
-        presence::spread(session).await?;
-    }
-    Ok(())
+    claim_made(session, &account, reply).await
+}
+
+/// Moves a guest who has come to an account there, and tells its channels.
+async fn settle_in(session: &mut Session) -> Result<(), Error> {
+    claim::move_inbox(session).await?;
+    // Its own channels tell the client, too: nothing else does where it is in none.
+    session.client.update(|profile| profile.events.account = crate::random::text(12));
+    presence::spread(session).await
 }
 
 fn wanted_nick(session: &Session) -> Option<String> {
@@ -208,6 +209,11 @@ async fn make_account(session: &mut Session, name: &str, password: &str) -> Resu
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
+    // Nobody takes the name of a guest who is here.
+    let holder = node.find_person(name).await?.filter(|person| person.online);
+    if holder.is_some_and(|holder| *holder.id != *session.client.id) {
+        return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
+    }
     let made = match (node.config().accounts.registration, &session.invitation) {
         (Registration::Open, _) => node.accounts.add(name, &password).await.map_err(RegisterError::Account),
         (Registration::Invite, Some(code)) => {

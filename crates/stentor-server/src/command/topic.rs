@@ -1,6 +1,5 @@
 //! TOPIC: shows or changes a channel's topic.
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
@@ -22,10 +21,7 @@ pub(super) async fn run(
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
     let id = session.client.id.clone();
     let Some(topic) = message.param(1) else {
-        held.with_state(|state| match state.epoch {
-            Some(_) if policy::is_visible_to(state, &id) => Ok(()),
-            _ => Err(policy::no_such_channel(target)),
-        })?;
+        held.with_state(|state| policy::visible(state, target, &id))?;
         show(&held, &folded, reply, true);
         return Ok(());
     };
@@ -44,10 +40,7 @@ pub(super) async fn run(
                 Change::Set("topic.by".to_owned(), member.source()),
                 Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
             ];
-            let line = Line::new("TOPIC")
-                .source(member.source())
-                .param(policy::name(state, &folded))
-                .trailing(topic);
+            let line = member.line("TOPIC").param(policy::name(state, &folded)).trailing(topic);
             let guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 super::join::rules_guard(state),

@@ -164,8 +164,9 @@ pub static ROLE: Key = row(
     },
     "[]",
     Live,
-    "What the holders of a role may do. A role is granted with `stentor account grant NAME ROLE`. The role `admin` is \
-     built in and has every privilege: `accounts` (add, lock and remove accounts), `invite` (make invitations), `kill` \
+    "What the holders of a role may do. A role is granted with `stentor account grant NAME ROLE`. Whoever has any \
+     privilege is shown as an operator in WHO and WHOIS. No command asks for a single privilege yet; the names are \
+     reserved for commands to come. The role `admin` is built in and has every privilege: `accounts` (add, lock and remove accounts), `invite` (make invitations), `kill` \
      (end sessions), `ban` (keep addresses out), `channels` (act as an operator in every channel), `addresses` (see \
      real addresses), `announce` (speak to everybody), `control` (reload and stop nodes).",
 );
@@ -426,7 +427,7 @@ pub static KEYS: &[Key] = &[
         limit(100_000),
         "100",
         Restart,
-        "How many masks each list of a channel (bans, exceptions, invitations) may hold.",
+        "How many masks the three lists of a channel (bans, exceptions, invitations) may hold together.",
     ),
     row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
     row("limits.nick_length", number(1, 64), "32", Restart, "The longest nick and account name, in bytes."),
@@ -468,21 +469,23 @@ pub static KEYS: &[Key] = &[
         Kind::Size { least: 16 << 10, most: 1 << 40, zero: Some(NO_LIMIT) },
         r#""1MiB""#,
         Live,
-        "How much may wait for a client that reads slowly, in bytes. Past it the client is cut off.",
+        "How much may wait for a client that reads slowly, in bytes. Past it the client is cut off. A \
+         reload changes it for new connections.",
     ),
     row(
         "limits.lines_per_second",
         limit(1_000_000),
         "5",
         Live,
-        "How many lines a second a client may send for long. Costly commands count as several.",
+        "How many lines a second a client may send for long. Costly commands count as several. A reload changes \
+         it for new connections.",
     ),
     row(
         "limits.burst",
         number(1, 1_000_000),
         "30",
         Live,
-        "How many lines a client may send at once after a silence.",
+        "How many lines a client may send at once after a silence. A reload changes it for new connections.",
     ),
     row(
         "limits.connections_per_address",
@@ -503,21 +506,22 @@ pub static KEYS: &[Key] = &[
         time_or(NO_LIMIT, TENTH, DAY),
         r#""30s""#,
         Live,
-        "How long a client may take from its connection to the end of its registration.",
+        "How long a client may take from its connection to the end of its registration. A reload changes it for new \
+         connections.",
     ),
     row(
         "limits.ping_interval",
         time_or("never", TENTH, DAY),
         r#""90s""#,
         Live,
-        "How long a client may be silent before it is sent a PING.",
+        "How long a client may be silent before it is sent a PING. A reload changes it for new connections.",
     ),
     row(
         "limits.ping_timeout",
         time(TENTH, DAY),
         r#""60s""#,
         Live,
-        "How long a client may take to answer that PING.",
+        "How long a client may take to answer that PING. A reload changes it for new connections.",
     ),
     row(
         "limits.login_failures",

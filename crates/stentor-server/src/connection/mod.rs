@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::reply::Reply;
 use crate::send_queue::{Closed, SendQueue};
 use crate::session::Session;
+use crate::tenure::Tenure;
 use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
@@ -57,11 +58,17 @@ where
         input_ended: false,
     };
     let (session, reason) = connection.run(session).await;
-    client.queue.cut(&reason);
+    let has_last_words = client.queue.closed().is_some();
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away. A node that stops
     // waits for its clients to be gone and then for these tasks, so the client goes from the list within one.
-    node.ending.spawn(async move { session.end(&reason).await });
-    drop(connection);
+    let quit = reason.clone();
+    let released = node.ending.spawn(async move { session.end(&quit).await });
+    if has_last_words {
+        // Who has read the last words finds the names free that it held, unless the store is away.
+        let _ = tokio::time::timeout(RELEASE_WAIT, released).await;
+        connection.say_goodbye(&reason).await;
+    }
+    client.queue.cut(&reason);
 }
 
 struct Connection<S> {
@@ -77,11 +84,14 @@ struct Connection<S> {
 }
 
 /// A command under way: it owns the session, and gives it back with the outcome.
-type Running = Pin<Box<dyn Future<Output = (Box<Session>, Result<(), Error>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The session, and the reason where the connection is to end.
+type Outcome = (Box<Session>, Result<(), String>);
 
 /// What the connection's task woke for.
 enum Woke {
-    Done(Box<Session>, Result<(), Error>),
+    Done(Box<Session>, Result<(), String>),
     Input(std::io::Result<usize>),
     Output,
     Due,
@@ -89,10 +99,11 @@ enum Woke {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
-    /// The command loop. Returns the session and what others read as the reason of its end.
+    /// The command loop. Returns the session and what others read as the reason of its end. The queue is closed then, unless
+    /// the client has gone.
     async fn run(&mut self, session: Box<Session>) -> (Box<Session>, String) {
         let mut idle = Some(session);
-        let mut running: Option<Running> = None;
+        let mut work = Work::default();
         let mut buffer = Vec::new();
         let mut clock = Clock::new(&self.node);
         let mut draining = false;
@@ -100,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let mut slowed = false;
             if let Some(session) = idle.take() {
                 match self.next_command(session) {
-                    Next::Run(future) => running = Some(future),
+                    Next::Run(future) => work.running = Some(future),
                     Next::NeedsInput(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
                     }
@@ -111,14 +122,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     }
                 }
             }
-            let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
+            // The rest of a line is read whatever its length: the reader keeps no more of it than the limits allow.
+            let has_room = !self.reader.has_line() || self.reader.buffered() < READ_AHEAD;
+            let may_read = idle.is_some() && !self.input_ended && has_room;
             if may_read && buffer.len() < READ_SIZE {
                 buffer.resize(READ_SIZE, 0);
             }
             let due = clock.next_due(&self.client, &self.rate, slowed);
             let woke = tokio::select! {
                 // Cancel-safe: the future is kept and polled again.
-                (session, result) = poll_running(&mut running) => Woke::Done(session, result),
+                (session, result) = work.done() => Woke::Done(session, result),
                 () = self.client.queue.readable() => Woke::Output,
                 // Cancel-safe: what is not read stays in the socket.
                 read = self.stream.read(&mut buffer), if may_read => Woke::Input(read),
@@ -127,17 +140,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             };
             match woke {
                 Woke::Done(mut session, result) => {
-                    running = None;
                     self.rate.spend(std::mem::take(&mut session.charge), Instant::now());
                     if session.registering.is_none() {
                         self.admission.registered();
                     }
                     match result {
                         Ok(()) => idle = Some(session),
-                        Err(error) => match self.after_error(session, error).await {
-                            Ok(session) => idle = Some(session),
-                            Err(ended) => return ended,
-                        },
+                        Err(reason) => {
+                            self.client.queue.close(&reason);
+                            return (session, reason);
+                        }
                     }
                 }
                 Woke::Input(Ok(0) | Err(_)) => self.input_ended = true,
@@ -148,14 +160,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     buffer = Vec::new();
                 }
                 Woke::Output => {
-                    let flushed = self.flush().await;
-                    let closed = self.client.queue.closed();
-                    if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
-                    {
-                        // A long answer that waits for room in the queue ends now.
-                        self.client.queue.close(&reason);
-                        let session = finish(idle, running).await;
-                        self.say_goodbye(&reason).await;
+                    if let Some(reason) = self.flush(&mut work).await {
+                        let session = match idle {
+                            Some(session) => session,
+                            None => work.done().await.0,
+                        };
                         return (session, reason);
                     }
                 }
@@ -199,11 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Err(_) => continue,
             }
             return Next::Run(Box::pin(async move {
-                // It was parsed above; the session and the line move into the command together.
-                let result = match Message::parse(&line) {
-                    Ok(message) => command::dispatch(&mut session, &message).await,
-                    Err(_) => Ok(()),
-                };
+                let result = run_command(&mut session, &line).await;
                 (session, result)
             }));
         }
@@ -231,74 +236,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Reply::new(self.client.clone(), self.node.server_name.clone(), None)
     }
 
-    /// What a command's failure means for the connection.
-    async fn after_error(
-        &mut self,
-        session: Box<Session>,
-        error: Error,
-    ) -> Result<Box<Session>, (Box<Session>, String)> {
-        match error {
-            Error::Fenced => {
-                let lost = session.client.tenure();
-                if self.wait_for_tenure(&session, &lost).await {
-                    let text = "The store was away, and your last command was not done. Please try again.";
-                    self.reply().standard("FAIL", "*", "TEMPORARILY_UNAVAILABLE", &[], text);
-                    return Ok(session);
-                }
-                let reason = "This node lost its lease, and your session with it".to_owned();
-                self.say_goodbye(&reason).await;
-                Err((session, reason))
-            }
-            Error::Close(reason) => {
-                self.say_goodbye(&reason).await;
-                Err((session, reason))
-            }
-            _ => Ok(session),
-        }
-    }
-
-    /// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
-    async fn wait_for_tenure(&self, session: &Session, lost: &Arc<crate::tenure::Tenure>) -> bool {
-        let moved = async {
-            loop {
-                let changed = self.node.tenure_changed.notified();
-                if session.client.queue.closed().is_some() {
-                    return false;
-                }
-                if !Arc::ptr_eq(&session.client.tenure(), lost) {
-                    return true;
-                }
-                self.node.fenced.notify_one();
-                changed.await;
-            }
-        };
-        if session.registering.is_some() {
-            return false;
-        }
-        tokio::time::timeout(self.node.fleet.lease(), moved).await.unwrap_or(false)
-    }
-
-    /// Writes all that has queued up.
-    async fn flush(&mut self) -> std::io::Result<()> {
-        loop {
-            self.out.clear();
-            self.client.queue.take(&mut self.out, WRITE_SIZE);
-            if self.out.is_empty() {
-                break;
-            }
+    /// Writes what has queued up, as much as goes into one write. A command under way goes on meanwhile: what it holds
+    /// must not wait for this client to read. A reason, where the connection is to end.
+    async fn flush(&mut self, work: &mut Work) -> Option<String> {
+        self.client.queue.take(&mut self.out, WRITE_SIZE);
+        let client = self.client.clone();
+        let written = {
             let write = async {
                 self.stream.write_all(&self.out).await?;
                 self.stream.flush().await
             };
-            // A client that does not read is cut off when its queue is full, or after this time.
-            tokio::time::timeout(WRITE_TIMEOUT, write)
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-        }
-        if self.out.capacity() > KEPT_OUT {
-            self.out = Vec::new();
-        }
-        Ok(())
+            tokio::pin!(write);
+            let mut give_up = Instant::now() + WRITE_TIMEOUT;
+            let mut closing = false;
+            loop {
+                tokio::select! {
+                    written = &mut write => break written,
+                    // Cancel-safe: see `Work`.
+                    () = work.go_on() => {}
+                    () = client.queue.closing(), if !closing => {
+                        closing = true;
+                        give_up = give_up.min(Instant::now() + GOODBYE_TIMEOUT);
+                    }
+                    () = tokio::time::sleep_until(give_up.into()) => {
+                        break Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
+                    }
+                }
+            }
+        };
+        self.out = Vec::new();
+        let closed = client.queue.closed().map(|closed| closed.reason);
+        let reason = closed.or(written.err().map(|_| "Connection lost".to_owned()))?;
+        // A long answer that waits for room in the queue ends now.
+        client.queue.close(&reason);
+        Some(reason)
     }
 
     /// Writes what is left and the reason, and closes the stream.
@@ -326,24 +297,71 @@ enum Next {
     TooFast(Box<Session>),
 }
 
-/// The session, once a command that is under way has ended.
-async fn finish(idle: Option<Box<Session>>, running: Option<Running>) -> Box<Session> {
-    match (idle, running) {
-        (Some(session), _) => session,
-        (None, Some(running)) => running.await.0,
-        (None, None) => unreachable!("a session is idle or in a command"),
+/// The command under way, if any, and its outcome once it has ended. The future is kept and polled again, so waiting for it
+/// is cancel-safe.
+#[derive(Default)]
+struct Work {
+    running: Option<Running>,
+    ended: Option<Outcome>,
+}
+
+impl Work {
+    /// The outcome; waits for ever where there is no command.
+    async fn done(&mut self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.ended.take() {
+                return outcome;
+            }
+            self.go_on().await;
+        }
+    }
+
+    /// Lets the command go on until it ends; waits for ever where there is none, or it has ended.
+    async fn go_on(&mut self) {
+        match &mut self.running {
+            Some(running) => {
+                self.ended = Some(running.await);
+                self.running = None;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
-async fn poll_running(running: &mut Option<Running>) -> (Box<Session>, Result<(), Error>) {
-    match running {
-        Some(running) => running.await,
-        None => std::future::pending().await,
+/// Runs one command. `Err` with the reason where the connection is to end.
+async fn run_command(session: &mut Session, line: &str) -> Result<(), String> {
+    // It was parsed before, to know its cost.
+    let Ok(message) = Message::parse(line) else { return Ok(()) };
+    let tenure = session.client.tenure();
+    match command::dispatch(session, &message).await {
+        Err(Error::Close(reason)) => Err(reason),
+        Err(Error::Fenced) if !is_moved(session, &tenure).await => {
+            Err("This node lost its lease, and your session with it".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 
-fn lost() -> String {
-    "Connection lost".to_owned()
+/// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
+async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
+    if session.registering.is_some() {
+        return false;
+    }
+    let node = &session.node;
+    let moved = async {
+        loop {
+            let changed = node.tenure_changed.notified();
+            if session.client.queue.closed().is_some() {
+                return false;
+            }
+            if !Arc::ptr_eq(&session.client.tenure(), lost) {
+                return true;
+            }
+            node.fenced.notify_one();
+            changed.await;
+        }
+    };
+    tokio::time::timeout(node.fleet.lease(), moved).await.unwrap_or(false)
 }
 
 /// The connection's deadlines.
@@ -409,10 +427,10 @@ const READ_SIZE: usize = 1024;
 const READ_AHEAD: usize = 4096;
 /// As much as fits a TLS record.
 const WRITE_SIZE: usize = 16 * 1024;
-/// An idle connection keeps an output buffer of at most this size.
-const KEPT_OUT: usize = 0;
 /// How long one write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last words wait for the session's claims to be given up.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// How long the last words may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nothing is due for so long.

@@ -28,11 +28,8 @@ pub async fn forget<R>(
 ) -> Result<(), Refusal<R>> {
     let key = channel.as_str();
     let bucket = Partition::directory_of(key);
-    let listed = hub.store().peek(std::slice::from_ref(&bucket), &[key]).await?;
-    let gone = hub.store().peek(std::slice::from_ref(channel), &[]).await?;
-    let (Some(listed), Some(gone)) = (listed.into_iter().next(), gone.into_iter().next()) else {
-        return Ok(());
-    };
+    let listed = hub.store().peek_one(&bucket, &[key]).await?;
+    let gone = hub.store().peek_one(channel, &[]).await?;
     let (Some(epoch), Some(Some(value)), None) = (listed.epoch, listed.fields.into_iter().next(), gone.epoch)
     else {
         return Ok(());

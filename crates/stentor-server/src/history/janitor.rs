@@ -87,8 +87,7 @@ impl Janitor {
     /// # Errors
     /// The store's, and [`Refusal::Fenced`] where this node's lease is over.
     pub async fn visit(&mut self, partition: &Partition, now: StoreTime) -> Result<Visit, Refusal<()>> {
-        let peeks = self.node.hub.store().peek(std::slice::from_ref(partition), &["founder"]).await?;
-        let peek = peeks.into_iter().next().unwrap_or_default();
+        let peek = self.node.hub.store().peek_one(partition, &["founder"]).await?;
         if peek.epoch.is_none() {
             self.counts.remove(partition);
             if partition.kind() == Kind::Channel {

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
+use crate::backoff::Backoff;
 use crate::store::{
     By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
@@ -42,6 +43,8 @@ use told::Told;
 #[derive(Debug)]
 pub struct Hub {
     store: Arc<dyn Store>,
+    /// Marks what this hub publishes, to know it when it comes back.
+    mark: String,
     slots: Mutex<HashMap<Partition, Slot>>,
     told: Told,
     /// Partitions that nobody holds any more, to be unwatched.
@@ -63,6 +66,8 @@ struct Slot {
     replica: Arc<Replica>,
     /// How many [`Held`] there are.
     holders: usize,
+    /// Whether the replica is being given up: who takes hold of it now waits until that is done.
+    retiring: bool,
 }
 
 /// A replica that stays for as long as somebody holds it.
@@ -91,6 +96,8 @@ pub enum Refusal<R> {
     Rule(R),
     /// The store could not; nothing was stored, unless the error says that this is not known.
     Store(StoreError),
+    /// Others changed the same thing again and again; nothing was stored.
+    Contended,
     /// This node's lease is over: the session ends.
     Fenced,
 }
@@ -112,6 +119,7 @@ impl Hub {
     ) -> Arc<Self> {
         let hub = Arc::new(Self {
             store,
+            mark: crate::random::text(8),
             slots: Mutex::default(),
             told: Told::default(),
             retired: Mutex::default(),
@@ -150,15 +158,17 @@ impl Hub {
     /// # Errors
     /// The store's, where it cannot be read now.
     pub async fn hold(self: &Arc<Self>, partition: &Partition) -> Result<Held, StoreError> {
-        let held = {
+        let (held, retiring) = {
             let mut slots = self.slots();
-            let slot = slots
-                .entry(partition.clone())
-                .or_insert_with(|| Slot { replica: Arc::new(Replica::new(partition.clone())), holders: 0 });
+            let slot = slots.entry(partition.clone()).or_insert_with(|| Slot {
+                replica: Arc::new(Replica::new(partition.clone())),
+                holders: 0,
+                retiring: false,
+            });
             slot.holders += 1;
-            Held { hub: self.clone(), replica: slot.replica.clone() }
+            (Held { hub: self.clone(), replica: slot.replica.clone() }, slot.retiring)
         };
-        if !held.is_ready() {
+        if retiring || !held.is_ready() {
             let _loading = held.repair.lock().await;
             if !held.is_ready() {
                 self.store.watch(partition).await?;
@@ -196,7 +206,7 @@ impl Hub {
     /// # Errors
     /// See [`Refusal`].
     pub async fn transact<R>(
-        &self,
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         tenure: &Arc<Tenure>,
         origin: Option<Origin>,
@@ -209,10 +219,11 @@ impl Hub {
                 Submitted::Nowhere => return Err(Refusal::Store(StoreError::Gone)),
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
-            let _registered = Registered { replica, number: commit.by.number };
+            let registered = Registered { replica, by: commit.by.clone() };
             match self.settle(commit, future).await? {
                 Outcome::Committed(entry) => {
-                    self.await_applied(replica, &entry, applied).await?;
+                    self.await_applied(replica, &entry, applied).await;
+                    registered.send_own_copy(&entry, &self.told);
                     return Ok(entry);
                 }
                 Outcome::Fenced => return Err(Refusal::Fenced),
@@ -223,7 +234,7 @@ impl Hub {
                 }
             }
         }
-        Err(Refusal::Store(StoreError::Unavailable("too many others write here at once".to_owned())))
+        Err(Refusal::Contended)
     }
 
     /// Writes to a partition that this node keeps no copy of. `decide` is asked again after a conflict.
@@ -238,8 +249,7 @@ impl Hub {
         mut decide: impl FnMut(&crate::store::Peek) -> Result<Decision, R>,
     ) -> Result<Arc<Entry>, Refusal<R>> {
         for _ in 0..ATTEMPTS {
-            let peeks = self.store.peek(std::slice::from_ref(partition), fields).await?;
-            let peek = peeks.into_iter().next().unwrap_or_default();
+            let peek = self.store.peek_one(partition, fields).await?;
             let decision = decide(&peek).map_err(Refusal::Rule)?;
             let Some(life) = decision.life.or(peek.epoch.map(Life::Within)) else {
                 return Err(Refusal::Store(StoreError::Gone));
@@ -248,7 +258,7 @@ impl Hub {
                 return Ok(entry);
             }
         }
-        Err(Refusal::Store(StoreError::Unavailable("too many others write here at once".to_owned())))
+        Err(Refusal::Contended)
     }
 
     /// Writes once, without looking first; `None` on a conflict.
@@ -265,19 +275,33 @@ impl Hub {
         let commit = commit_of(partition, tenure, life, decision);
         let (commit, future) = tenure.numbers().submit(&*self.store, commit);
         match self.settle(commit, future).await? {
-            Outcome::Committed(entry) => Ok(Some(entry)),
+            Outcome::Committed(entry) => {
+                self.apply_here(partition, &entry).await;
+                Ok(Some(entry))
+            }
             Outcome::Conflict { .. } => Ok(None),
             Outcome::Fenced => Err(Refusal::Fenced),
         }
     }
 
+    /// Gives an entry to the replica that this node may have of its partition, so that whom it concerns here is told before
+    /// the command behind it is answered.
+    async fn apply_here(&self, partition: &Partition, entry: &Arc<Entry>) {
+        let Some(replica) = self.find(partition).filter(|replica| replica.is_ready()) else { return };
+        if replica.offer(entry, &self.told) == Offered::Early {
+            // It comes after entries that are on their way; where those are lost, the replica is repaired as always.
+            let _ = timeout(PUSH_WAIT, replica.reached(Some(&entry.link()))).await;
+        }
+    }
+
     /// Sends a line to everybody whom the partition's lines reach, on all nodes, except its sender. It is stored nowhere
-    /// and may be lost.
+    /// and may be lost. Those on this node have it when this returns.
     ///
     /// # Errors
     /// The store's.
     pub async fn publish(&self, partition: &Partition, from: &str, line: &str) -> Result<(), StoreError> {
-        self.store.publish(partition, &format!("{from} {line}")).await
+        self.deliver_transient(partition, from, line);
+        self.store.publish(partition, &format!("{} {from} {line}", self.mark)).await
     }
 
     fn take_transient(&self, partition: &Partition, text: &str) {
@@ -286,10 +310,18 @@ impl Hub {
             let _ = self.bulletins.try_send((partition.clone(), text.into()));
             return;
         }
-        let (Some(replica), Some((from, line))) = (self.find(partition), text.split_once(' ')) else {
-            return;
-        };
-        replica.transient(line, Some(from), &self.told);
+        let mut parts = text.splitn(3, ' ');
+        if let (Some(mark), Some(from), Some(line)) = (parts.next(), parts.next(), parts.next())
+            && mark != self.mark
+        {
+            self.deliver_transient(partition, from, line);
+        }
+    }
+
+    fn deliver_transient(&self, partition: &Partition, from: &str, line: &str) {
+        if let Some(replica) = self.find(partition) {
+            replica.transient(line, Some(from), &self.told);
+        }
     }
 
     /// Makes the replica read what it may have missed.
@@ -342,38 +374,49 @@ impl Hub {
             let (told_applied, applied) = oneshot::channel();
             let commit = commit_of(replica.partition(), tenure, life, decision);
             let (commit, future) = tenure.numbers().submit(&*self.store, commit);
-            let pending = Pending { writer: tenure.writer().clone(), origin, applied: told_applied };
-            let number = commit.by.number;
-            (Submitted::Sent(commit, future, applied), Some((number, pending)))
+            let pending = Pending { origin, applied: told_applied };
+            let by = commit.by.clone();
+            (Submitted::Sent(commit, future, applied), Some((by, pending)))
         })
     }
 
-    /// Awaits the outcome; where the answer did not arrive, asks again under the same number until the lease is over.
+    /// Awaits the outcome. Where the answer did not arrive, asks again under the same number for a while; from then on only
+    /// an answer about that number tells that the commit was not stored.
     async fn settle(&self, commit: Commit, first: CommitFuture) -> Result<Outcome, StoreError> {
+        let (give_up, mut pauses) = (Instant::now() + SETTLE, Backoff::of_a_write());
         let mut result = first.await;
-        for _ in 0..RETRIES {
+        let mut unknown = None;
+        loop {
             match result {
-                Err(StoreError::Unknown(_)) if !self.stop.is_cancelled() => {
-                    result = self.store.commit(commit.clone()).await;
-                }
+                Err(StoreError::Unknown(why)) => unknown = Some(why),
+                Err(StoreError::Unavailable(_)) if unknown.is_some() => {}
                 other => return other,
             }
+            if Instant::now() >= give_up || self.stop.is_cancelled() {
+                return Err(StoreError::Unknown(unknown.unwrap_or_default()));
+            }
+            tokio::time::sleep(pauses.next_pause()).await;
+            result = self.store.commit(commit.clone()).await;
         }
-        result
     }
 
+    /// Awaits that a committed entry is applied here. It is stored whatever comes of this: where the log cannot be read now,
+    /// the replica catches up later.
     async fn await_applied(
-        &self,
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         entry: &Arc<Entry>,
         applied: oneshot::Receiver<()>,
-    ) -> Result<(), StoreError> {
+    ) {
         if replica.offer(entry, &self.told) != Offered::Early {
-            return Ok(());
+            return;
         }
-        match timeout(PUSH_WAIT, applied).await {
-            Ok(Ok(())) => Ok(()),
-            _ => self.repair(replica).await,
+        if matches!(timeout(PUSH_WAIT, applied).await, Ok(Ok(()))) {
+            return;
+        }
+        if let Err(error) = self.repair(replica).await {
+            tracing::debug!(partition = %replica.partition(), %error, "an own entry is applied later");
+            self.repair_soon(replica.clone(), PUSH_WAIT);
         }
     }
 
@@ -381,6 +424,7 @@ impl Hub {
     fn repair_soon(self: &Arc<Self>, replica: Arc<Replica>, wait: Duration) {
         let hub = self.clone();
         self.tasks.spawn(async move {
+            let mut backoff = Backoff::new(PUSH_WAIT, LONGEST_WAIT);
             let mut pause = wait;
             loop {
                 tokio::select! {
@@ -396,7 +440,7 @@ impl Hub {
                         tracing::debug!(partition = %replica.partition(), %error, "cannot catch up yet");
                     }
                 }
-                pause = (pause * 2).clamp(PUSH_WAIT, Duration::from_secs(2));
+                pause = backoff.next_pause();
             }
         });
     }
@@ -417,16 +461,17 @@ impl Hub {
     async fn retire(&self, partition: &Partition) {
         let Some(replica) = self.find(partition) else { return };
         let _giving_up = replica.repair.lock().await;
-        let is_held = |hub: &Self| hub.slots().get(partition).is_none_or(|slot| slot.holders > 0);
-        if is_held(self) {
-            return;
+        match self.slots().get_mut(partition) {
+            // Whoever takes hold of it from here on waits for the lock above, and then loads it again.
+            Some(slot) if slot.holders == 0 => slot.retiring = true,
+            _ => return,
         }
-        // Whoever holds it from here on waits for this lock, and then finds it unready and loads it again.
         replica.set_unready();
         self.store.unwatch(partition).await;
         let mut slots = self.slots();
-        if slots.get(partition).is_some_and(|slot| slot.holders == 0) {
-            slots.remove(partition);
+        match slots.get_mut(partition) {
+            Some(slot) if slot.holders > 0 => slot.retiring = false,
+            _ => drop(slots.remove(partition)),
         }
     }
 
@@ -445,12 +490,21 @@ enum Submitted<R> {
 /// Sees to it that no commit stays registered as pending: not one that failed, nor one whose entry came in a snapshot.
 struct Registered<'a> {
     replica: &'a Replica,
-    number: u64,
+    by: By,
+}
+
+impl Registered<'_> {
+    /// The sender's own copy, where the entry was taken in with a snapshot and so was not rendered in its place.
+    fn send_own_copy(&self, entry: &Entry, told: &Told) {
+        if let Some(origin) = self.replica.withdraw(&self.by).and_then(|pending| pending.origin) {
+            self.replica.send_own_copy(entry, &origin, told);
+        }
+    }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.replica.withdraw(self.number);
+        self.replica.withdraw(&self.by);
     }
 }
 
@@ -505,9 +559,12 @@ impl fmt::Debug for Held {
 
 /// How often a command decides anew before it gives up: each conflict means that somebody else got through.
 const ATTEMPTS: usize = 64;
-/// How often an unanswered commit is asked about again. Each attempt has the store's own time limit.
-const RETRIES: usize = 8;
+/// How long an unanswered commit is asked about. A store that is back by then has judged the lease's deadline, so that the
+/// answer is final.
+const SETTLE: Duration = Duration::from_secs(20);
 /// How long an entry may take from the store's answer to its delivery before the log is read instead.
 const PUSH_WAIT: Duration = Duration::from_millis(50);
+/// The longest pause between two attempts at the same thing.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How many entries one look at the log reads.
 const PAGE: usize = 512;

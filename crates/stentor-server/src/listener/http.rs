@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -41,12 +41,12 @@ impl Default for Health {
 impl Health {
     /// Notes why there is no node yet.
     pub fn starting(&self, why: &str) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Stage::Starting(why.to_owned());
+        *self.0.write().expect("no writer of the stage panics") = Stage::Starting(why.to_owned());
     }
 
     /// Notes that there is a node; from now on it is asked.
     pub fn running(&self, node: &Arc<Node>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Stage::Running(Arc::clone(node));
+        *self.0.write().expect("no writer of the stage panics") = Stage::Running(Arc::clone(node));
     }
 
     /// Whether clients may be sent here.
@@ -54,7 +54,7 @@ impl Health {
     /// # Errors
     /// Why not, in a few words.
     pub fn ready(&self) -> Result<(), String> {
-        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.0.read().expect("no writer of the stage panics") {
             Stage::Starting(why) => Err(why.clone()),
             Stage::Running(node) => node.ready().map_err(str::to_owned),
         }

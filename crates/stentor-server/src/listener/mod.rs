@@ -20,6 +20,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::backoff::Backoff;
 use crate::config::Listen;
 
 /// A port that is ours, and not open yet.
@@ -94,7 +95,7 @@ impl Bound {
         let opened = self.socket.listen(BACKLOG).and_then(|()| TcpListener::from_std(self.socket.into()));
         let listener = opened.map_err(|error| ListenError { listen, error })?;
         tracing::info!("listening on {listen}");
-        Ok(Entrance { listen, listener, pause: FIRST_PAUSE })
+        Ok(Entrance { listen, listener, backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) })
     }
 }
 
@@ -103,7 +104,7 @@ impl Bound {
 pub struct Entrance {
     listen: Listen,
     listener: TcpListener,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 impl Entrance {
@@ -118,7 +119,7 @@ impl Entrance {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    self.pause = FIRST_PAUSE;
+                    self.backoff.reset();
                     // What is written at once is meant to be sent at once.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "a connection was gone before it was taken");
@@ -130,11 +131,10 @@ impl Entrance {
                     tracing::debug!(%error, "a connection was gone before it was taken");
                 }
                 Err(error) => {
-                    if self.pause == FIRST_PAUSE {
+                    if self.backoff.is_fresh() {
                         tracing::error!(%error, "{} takes no connection; trying again", self.listen);
                     }
-                    tokio::time::sleep(self.pause).await;
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                    tokio::time::sleep(self.backoff.next_pause()).await;
                 }
             }
         }

@@ -18,8 +18,7 @@ impl Cloak {
     pub(super) async fn of_fleet(committer: &Committer) -> Result<Self, StoreError> {
         let partition = Partition::fleet();
         for _ in 0..CONFLICTS_MAX {
-            let peeks = committer.store().peek(std::slice::from_ref(&partition), &[FIELD]).await?;
-            let peek = peeks.into_iter().next().unwrap_or_default();
+            let peek = committer.store().peek_one(&partition, &[FIELD]).await?;
             if let Some(Some(key)) = peek.fields.into_iter().next() {
                 return Ok(Self { key });
             }

@@ -4,14 +4,12 @@
 //! - [`claim`]: accounts, nicks and inboxes, each held by one session
 //! - [`people`]: finding people by nick
 //! - [`presence`]: what a user's channels say of them
-//! - [`retry`]: pauses between attempts
 
 pub mod bulletin;
 pub mod claim;
 mod cloak;
 pub mod people;
 pub mod presence;
-pub mod retry;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, RwLock};
@@ -25,6 +23,7 @@ use crate::account::login::LoginGate;
 use crate::account::throttle::ThrottleSettings;
 use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
+use crate::backoff::Backoff;
 use crate::clients::Clients;
 use crate::commit_identity::{Committer, Numbers};
 use crate::config::Config;
@@ -63,6 +62,8 @@ pub struct Node {
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
     pub tasks: TaskTracker,
+    /// Held by the one task that moves sessions and sweeps.
+    pub upkeep: Arc<tokio::sync::Mutex<()>>,
     /// Sessions that are giving up what they held.
     pub ending: TaskTracker,
     /// Ends everything.
@@ -109,6 +110,7 @@ impl Node {
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
+            upkeep: Arc::default(),
             ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),
@@ -216,13 +218,11 @@ impl Node {
     ///
     /// # Errors
     /// `Err(())` once the node stops.
-    pub async fn pause(&self, pause: &mut Duration) -> Result<(), ()> {
+    pub async fn pause(&self, backoff: &mut Backoff) -> Result<(), ()> {
         tokio::select! {
-            () = self.stop.cancelled() => return Err(()),
-            () = tokio::time::sleep(*pause) => {}
+            () = self.stop.cancelled() => Err(()),
+            () = tokio::time::sleep(backoff.next_pause()) => Ok(()),
         }
-        *pause = retry::next(*pause);
-        Ok(())
     }
 
     /// When to close one more connection while the node drains: they reconnect elsewhere one after another, not all at

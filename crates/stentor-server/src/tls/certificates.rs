@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::SystemTime;
 
 use rcgen::KeyPair;
@@ -79,7 +79,7 @@ impl Certificates {
     /// What handshakes are shown from now on.
     #[must_use]
     pub fn current(&self) -> Arc<Served> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().expect("no writer of the certificate panics"))
     }
 
     /// Loads the certificate anew where its files have changed, and renews it where it ends soon.
@@ -87,7 +87,7 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::open`].
     pub fn refresh(&self, now: OffsetDateTime) -> Result<Refreshed, TlsError> {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.source.lock().expect("no holder of the source panics");
         let own = source.settings.files.is_none();
         let due = own && self.current().expires - now < RENEW_BEFORE;
         if !due && stamps(&source.settings, &self.directory) == source.stamps {
@@ -101,7 +101,7 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::open`]; the old settings then stay, too.
     pub fn reload(&self, settings: &Tls, now: OffsetDateTime) -> Result<Refreshed, TlsError> {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.source.lock().expect("no holder of the source panics");
         let mut next = Source { settings: settings.clone(), stamps: Vec::new() };
         let refreshed = self.replace(&mut next, now)?;
         *source = next;
@@ -111,7 +111,7 @@ impl Certificates {
     fn replace(&self, source: &mut Source, now: OffsetDateTime) -> Result<Refreshed, TlsError> {
         let (served, stamps) = obtain_stamped(&source.settings, &self.directory, now)?;
         source.stamps = stamps;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.write().expect("no writer of the certificate panics");
         let refreshed =
             if served.key.cert == current.key.cert { Refreshed::Unchanged } else { Refreshed::Changed };
         *current = Arc::new(served);

@@ -18,7 +18,7 @@ fn password(text: &str) -> Password {
 }
 
 async fn peek(store: &Arc<dyn Store>, folded: &str, fields: &[&str]) -> Peek {
-    store.peek(&[Partition::account(folded)], fields).await.expect("the store answers").remove(0)
+    store.peek_one(&Partition::account(folded), fields).await.expect("the store answers")
 }
 
 fn names(listed: &[Listed]) -> Vec<String> {

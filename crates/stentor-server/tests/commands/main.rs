@@ -3,10 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_tag;
 mod authenticate;
 mod away;
+mod bulletin;
 mod cap;
 mod channel_modes;
+mod charge;
 mod connection;
 mod fleet;
 mod help;
@@ -14,7 +17,9 @@ mod invite;
 mod join;
 mod kick;
 mod label;
+mod lines;
 mod list;
+mod login;
 mod message;
 mod monitor;
 mod names;

@@ -147,7 +147,7 @@ async fn a_user_with_the_documented_rights_is_enough_and_with_fewer_is_refused()
     store.release_lease(&writer).await.unwrap();
     let room = Partition::channel("#rights");
     let begun = begin(store.as_ref(), &room).await;
-    store.peek(std::slice::from_ref(&room), &["topic"]).await.unwrap();
+    store.peek_one(&room, &["topic"]).await.unwrap();
     store.read(&room, EPOCH, Range::Before(begun.id), 9).await.unwrap();
     store.trim(&room, StoreTime(begun.id.ms), 0).await.unwrap();
     store.publish(&room, "x").await.unwrap();

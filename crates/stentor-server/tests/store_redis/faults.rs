@@ -264,7 +264,7 @@ async fn damaged_data_is_refused_and_never_a_panic() {
     assert!(store.read(&room, EPOCH, Range::Latest, 9).await.is_err_and(|error| refused(&error)));
     let _ = server.cli(&["HSET", "{c/#x}:s", "!epoch", "short"]);
     assert!(store.snapshot(&room).await.is_err_and(|error| refused(&error)));
-    let peeked = store.peek(std::slice::from_ref(&room), &[]).await;
+    let peeked = store.peek_one(&room, &[]).await;
     assert!(peeked.is_err_and(|error| refused(&error)));
     for (key, partition) in [("s", "#s"), ("m", "#m"), ("l", "#l"), ("n", "#n")] {
         let _ = server.cli(&["SET", &format!("{{c/{partition}}}:{key}"), "a string"]);

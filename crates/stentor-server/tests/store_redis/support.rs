@@ -1,6 +1,6 @@
 //! What the tests of stores share: a receiver of events, and commits in short words.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stentor_server::store::{
@@ -18,7 +18,7 @@ pub(crate) struct Recorder {
 
 impl Sink for Recorder {
     fn deliver(&self, event: Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.events.lock().expect("no holder of the events panics").push(event);
         self.news.notify_waiters();
     }
 }
@@ -33,7 +33,7 @@ impl Recorder {
 
     /// What has come so far.
     pub(crate) fn so_far(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.lock().expect("no holder of the events panics").clone()
     }
 
     /// Waits until an event from the one at `from` on is `wanted`; returns the index after it.

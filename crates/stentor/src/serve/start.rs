@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use stentor_server::account::AccountError;
 use stentor_server::account::bootstrap::{Bootstrap, BootstrapError, PasswordTo, bootstrap};
 use stentor_server::admin::{self, AdminContext, AdminError, AdminListener, StoreStatus, socket_path};
+use stentor_server::backoff::Backoff;
 use stentor_server::commit_identity::WriteError;
 use stentor_server::config::{Config, Listen, Scheme};
 use stentor_server::listener::http::{self, Health};
@@ -160,7 +161,7 @@ async fn launch(config: &Config, name: &str, opened: Opened) -> Result<Arc<Node>
 
 /// Starts a node on the fleet's store, which may still be starting itself.
 async fn join_fleet(config: &Config, name: &str, health: &Health) -> Result<Arc<Node>, Failure> {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let why = match configured::open(config, OpenMode::Create).await {
             Ok(opened) => match launch(config, name, opened).await {
@@ -173,8 +174,7 @@ async fn join_fleet(config: &Config, name: &str, health: &Health) -> Result<Arc<
         };
         health.starting(&why);
         tracing::warn!("{why}; nobody is taken in until it answers");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(backoff.next_pause()).await;
     }
 }
 
@@ -186,7 +186,7 @@ async fn first_account(node: &Node) -> Result<Bootstrap, Failure> {
     } else {
         PasswordTo::Directory(&config.data.dir)
     };
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let error = match bootstrap(&node.accounts, to).await {
             Ok(done) => return Ok(done),
@@ -200,8 +200,7 @@ async fn first_account(node: &Node) -> Result<Bootstrap, Failure> {
             _ => return Err(Failure::Failed(error.to_string())),
         }
         tracing::warn!("{error}; trying again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(backoff.next_pause()).await;
     }
 }
 

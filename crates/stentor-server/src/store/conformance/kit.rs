@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -253,7 +253,7 @@ pub(super) struct Recorder {
 
 impl Sink for Recorder {
     fn deliver(&self, event: Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.events.lock().expect("no holder of the events panics").push(event);
         self.news.notify_waiters();
     }
 }
@@ -266,7 +266,7 @@ impl Recorder {
 
     /// What has come from the event at `index` on.
     pub(super) fn since(&self, index: usize) -> Vec<Event> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.lock().expect("no holder of the events panics");
         events.get(index..).unwrap_or_default().to_vec()
     }
 

@@ -45,9 +45,8 @@ pub(super) async fn renewal_drops_all(nodes: Nodes) {
     assert_eq!(snapshot.last, entry.link());
     assert_eq!(snapshot.fields, pairs(&[("owner", "b")]));
     assert_eq!(snapshot.members, []);
-    let peeked =
-        renewed.store().peek(std::slice::from_ref(&room.partition), &["~key"]).await.expect("a peek");
-    assert_eq!(peeked[0].fields, [None]);
+    let peeked = renewed.store().peek_one(&room.partition, &["~key"]).await.expect("a peek");
+    assert_eq!(peeked.fields, [None]);
 
     assert_eq!(renewed.log().await, [entry]);
     let late = room.says("to the old one");

@@ -55,8 +55,7 @@ pub(super) async fn one_winner(nodes: Nodes) {
             ),
         }
     }
-    let owner =
-        room.store().peek(std::slice::from_ref(&room.partition), &["owner"]).await.expect("a peek").remove(0);
+    let owner = room.store().peek_one(&room.partition, &["owner"]).await.expect("a peek");
     assert_eq!(owner.fields, [winners.pop()]);
     assert_eq!(winners, [""; 0], "there is one winner");
 }

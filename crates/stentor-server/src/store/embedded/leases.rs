@@ -1,7 +1,7 @@
 //! Leases, kept in memory: every node of this store lives in this process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::store::{Held, Lease, StoreError, StoreTime, Writer};
@@ -29,7 +29,7 @@ impl LeaseBook {
         if info.len() > INFO_LIMIT {
             return Err(StoreError::Refused(format!("a lease's text is longer than {INFO_LIMIT} bytes")));
         }
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.0.lock().expect("no holder of the leases panics");
         let deadline = now.plus(ttl);
         if let Some(own) = book.get_mut(writer) {
             if own.expires <= now {
@@ -47,11 +47,11 @@ impl LeaseBook {
     }
 
     pub(super) fn release(&self, writer: &Writer) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(writer);
+        self.0.lock().expect("no holder of the leases panics").remove(writer);
     }
 
     pub(super) fn list(&self) -> Vec<Lease> {
-        let book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.0.lock().expect("no holder of the leases panics");
         let lease = |(writer, page): (&Writer, &Page)| Lease {
             writer: writer.clone(),
             expires: page.expires,
@@ -68,7 +68,7 @@ impl LeaseBook {
         ttl: Duration,
         now: StoreTime,
     ) -> bool {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut book = self.0.lock().expect("no holder of the leases panics");
         let Some(page) = book.get_mut(dead).filter(|page| page.expires.plus(margin) <= now) else {
             return false;
         };

@@ -31,7 +31,7 @@ mod writer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ impl EmbeddedStore {
 
     /// Puts a job in line, at once or not at all.
     fn enqueue(&self, job: Job) -> Result<(), StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = self.queue.lock().expect("no holder of the queue panics");
         match queue.as_ref().ok_or_else(closed)?.try_send(job) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
@@ -186,14 +186,14 @@ impl EmbeddedStore {
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = self.queue.lock().expect("no holder of the queue panics");
         if queue.is_some() { Ok(()) } else { Err(closed()) }
     }
 
     /// Closes the queue and hands over the threads, which end when they have done what was in it.
     fn end(&self) -> Vec<JoinHandle<()>> {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+        drop(self.queue.lock().expect("no holder of the queue panics").take());
+        std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics"))
     }
 }
 
@@ -271,6 +271,7 @@ impl Store for EmbeddedStore {
 
     async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError> {
         self.check_open()?;
+        super::check_transient(text)?;
         self.watches.transient(partition, text);
         Ok(())
     }
@@ -330,7 +331,7 @@ impl Store for EmbeddedStore {
         }
         self.readers.close().await;
         self.watches.detach();
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.lock.lock().expect("no holder of the lock panics").take());
     }
 }
 

@@ -242,6 +242,10 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 /// Waits a little for another connection's lock, which only checkpoints and people with `sqlite3` hold. SQLite's own
 /// waits grow to a tenth of a second, and every commit would wait with them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite asks on a thread of its own and has no event to wait for"
+)]
 fn wait_for_lock(attempts: i32) -> bool {
     thread::sleep(Duration::from_millis(1));
     attempts < BUSY

@@ -1,6 +1,6 @@
 //! Connections that only read: pages of history, without making the writer wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
@@ -31,13 +31,13 @@ impl Readers {
         let (files, idle) = (self.files.clone(), self.idle.clone());
         let task = tokio::task::spawn_blocking(move || {
             let _slot = slot;
-            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let kept = idle.lock().expect("no holder of the connections panics").pop();
             let mut connection = match kept {
                 Some(connection) => connection,
                 None => files.connect(OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(rows::failed)?,
             };
             let result = work(&mut connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock().expect("no holder of the connections panics").push(connection);
             result
         });
         task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("a reader ended: {error}"))))
@@ -49,7 +49,7 @@ impl Readers {
             self.slots.close();
             drop(all);
         }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle.lock().expect("no holder of the connections panics").clear();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which partitions are watched, and who is told.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::store::{Entry, Event, Partition, Sink};
 
@@ -50,6 +50,6 @@ impl Watches {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().expect("no holder of the watches panics")
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::connect::{ConnectError, Connection, Connector, Stream, is_temporary, of_reply};
 use super::resp::{self, Decoder, Value};
 use super::script::{Call, Hashes, Script};
+use crate::backoff::Backoff;
 use crate::store::StoreError;
 
 /// The callers' end of a connection. The connection itself is a task, which opens it again when it is lost.
@@ -133,12 +134,12 @@ impl Driver {
     /// Opens the connection again, however often it takes. Meanwhile whoever wants something is told at once that it
     /// cannot be had. `None`: the store closes.
     async fn reopen(&mut self, mut why: String) -> Option<Ready> {
-        let mut pause = Backoff::default();
+        let mut backoff = between_attempts();
         loop {
             let attempt = async {
                 let ready = Ready::open(&self.connector).await;
                 if ready.is_err() {
-                    tokio::time::sleep(pause.next()).await;
+                    tokio::time::sleep(backoff.next_pause()).await;
                 }
                 ready
             };
@@ -161,17 +162,9 @@ impl Driver {
     }
 }
 
-/// How long to wait between attempts: longer each time, and not the same for every node.
-#[derive(Debug, Default)]
-pub(super) struct Backoff(u32);
-
-impl Backoff {
-    /// The next pause: at most half a second, so that a store that is back is found soon.
-    pub(super) fn next(&mut self) -> Duration {
-        let longest = (20 << self.0.min(5)).min(500);
-        self.0 = self.0.saturating_add(1);
-        Duration::from_millis(longest / 2 + crate::random::number() % (longest / 2))
-    }
+/// Pauses between attempts to connect: at most half a second, so that a store that is back is found soon.
+pub(super) fn between_attempts() -> Backoff {
+    Backoff::new(Duration::from_millis(20), Duration::from_millis(500))
 }
 
 /// A connection at work.

@@ -26,7 +26,7 @@ mod subscriber;
 mod watchman;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -133,7 +133,7 @@ impl RedisStore {
     /// What is allowed but should not be so, for the operator: a sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).warnings.clone()
+        self.facts.lock().expect("no holder of the facts panics").warnings.clone()
     }
 
     /// The connection that carries everything about `partition`.
@@ -218,6 +218,7 @@ impl Store for RedisStore {
     }
 
     async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError> {
+        super::check_transient(text)?;
         let call = Call::plain(&["SPUBLISH", &self.channel(partition), &reply::transient(text)]);
         self.link(partition).call(call).await?;
         Ok(())
@@ -266,7 +267,7 @@ impl Store for RedisStore {
     }
 
     fn describe(&self) -> String {
-        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = self.facts.lock().expect("no holder of the facts panics");
         format!("{} at {}, {}", facts.product, self.connector.address, facts.durability)
     }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connect::{ConnectError, Connection, Connector, Stream, of_reply};
 use super::keys;
-use super::link::{Backoff, refusal, write_some};
+use super::link::{between_attempts, refusal, write_some};
 use super::reply::{self, Message};
 use super::resp::{self, Decoder, Value, command};
 use crate::store::{Event, Partition, Sink, StoreError};
@@ -188,13 +188,13 @@ impl Reader {
 
     /// Opens the connection again, however often it takes. `None`: the store closes.
     async fn reconnect(&mut self) -> Option<Connection> {
-        let mut pause = Backoff::default();
+        let mut backoff = between_attempts();
         loop {
             let connector = Arc::clone(&self.setup.connector);
             let attempt = async {
                 let connection = connector.open(MAX_PUSH).await;
                 if connection.is_err() {
-                    tokio::time::sleep(pause.next()).await;
+                    tokio::time::sleep(backoff.next_pause()).await;
                 }
                 connection
             };

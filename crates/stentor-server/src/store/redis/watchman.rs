@@ -1,6 +1,6 @@
 //! Notices when the store is away, when it is back, and when it is not what it was.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{ConnectError, Connector};
 use super::inspect::{self, Facts};
-use super::link::{Backoff, Link};
+use super::link::{Link, between_attempts};
 use super::script::{Call, Script};
 use super::subscriber::Subscriber;
 use super::{keys, reply};
@@ -131,14 +131,14 @@ impl Watchman {
     async fn outage(&mut self, why: String) {
         tracing::warn!(store = %self.connector.address, "the store is away: {why}");
         self.deliver(Event::Away);
-        let mut pause = Backoff::default();
+        let mut backoff = between_attempts();
         let mut said = why;
         while let Err(why) = self.recover().await {
             if why != said {
                 tracing::warn!(store = %self.connector.address, "the store is still away: {why}");
                 said = why;
             }
-            tokio::time::sleep(pause.next()).await;
+            tokio::time::sleep(backoff.next_pause()).await;
         }
         tracing::info!(store = %self.connector.address, "the store is back");
         self.deliver(Event::Back);
@@ -156,7 +156,7 @@ impl Watchman {
     async fn inspect(&self) -> Result<(), ConnectError> {
         let first = self.links.first().expect("there is at least one connection");
         let facts = inspect::inspect(first, &self.connector.address, true).await?;
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+        *self.facts.lock().expect("no holder of the facts panics") = facts;
         Ok(())
     }
 
