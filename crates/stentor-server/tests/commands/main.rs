@@ -4,11 +4,13 @@
 mod support;
 
 mod account_tag;
+mod authenticate;
 mod away;
 mod bulletin;
 mod cap;
 mod channel_modes;
 mod charge;
+mod connection;
 mod fleet;
 mod help;
 mod invite;
@@ -23,9 +25,11 @@ mod monitor;
 mod names;
 mod nick;
 mod part;
+mod pass;
 mod ping;
 mod presence;
 mod quit;
+mod register;
 mod server;
 mod setname;
 mod topic;

@@ -4,6 +4,7 @@
 mod support;
 
 mod chat;
+mod invitations;
 mod logins;
 mod moderation;
 mod store_away;

@@ -5,6 +5,7 @@
 // Each test binary uses a part of this.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of what they share")]
 
+pub(crate) mod bad_line;
 mod client;
 pub(crate) mod message;
 
