@@ -9,6 +9,7 @@ mod cap;
 mod channel_modes;
 mod charge;
 mod fleet;
+mod founded;
 mod help;
 mod invite;
 mod join;
