@@ -5,7 +5,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
-use crate::hub::{Decision, clock};
+use crate::hub::Decision;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -29,6 +29,8 @@ pub(super) async fn run(
     held.with_state(|state| policy::own_member(state, channel, &id).map(drop))?;
     let person = session.node.find_person(target).await?.filter(|person| person.online);
     let person = person.ok_or_else(|| super::no_such_nick(target))?;
+    // Invitations of members on different nodes are compared by age.
+    let now = session.node.fleet.now();
     session
         .node
         .hub
@@ -47,8 +49,7 @@ pub(super) async fn run(
             ];
             let name = policy::name(state, &folded);
             let line = Line::new("INVITE").source(member.source()).param(&person.nick).param(name).build();
-            let mut changes =
-                vec![Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string())];
+            let mut changes = vec![Change::Set(format!("invited:{}", person.id), now.0.to_string())];
             changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line] })
         })
