@@ -2,6 +2,7 @@
 //!
 //! - [`password`]: passwords and their hashes
 //! - [`hasher`]: the bounded pool where bcrypt runs
+//! - `census`: how many accounts there are
 //! - [`record`]: how an account is stored
 //! - [`import`]: accounts from `name:hash` lines
 //! - [`throttle`]: how failures slow an account-and-address pair
@@ -9,6 +10,7 @@
 //! - [`bootstrap`]: the first account of a store
 
 pub mod bootstrap;
+mod census;
 pub mod hasher;
 pub mod import;
 pub mod login;
@@ -19,6 +21,7 @@ pub mod throttle;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use stentor_proto::{Nick, NickError};
 
@@ -29,6 +32,7 @@ use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
+use census::Census;
 pub use hasher::{Busy, Hasher};
 pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
 pub use record::Account;
@@ -40,6 +44,7 @@ pub struct Accounts {
     committer: Committer,
     hasher: Arc<Hasher>,
     rules: RwLock<Arc<Rules>>,
+    census: Census,
 }
 
 /// What names and roles are allowed.
@@ -49,8 +54,9 @@ pub struct Rules {
     pub name_max: usize,
     /// The roles that can be granted, besides [`ADMIN`].
     pub roles: BTreeSet<String>,
-    /// How many accounts there may be, reserved names included; `None` for no limit. Accounts that are made at the same
-    /// time may exceed it by their number.
+    /// How many accounts there may be, reserved names included; `None` for no limit. Each node counts them anew once a
+    /// minute while it makes some, or once an hour where there are at most half as many; so those that others make
+    /// meanwhile may exceed it by their number.
     pub accounts_max: Option<usize>,
 }
 
@@ -72,7 +78,7 @@ impl Accounts {
     /// Accounts in the store that `committer` writes to.
     #[must_use]
     pub fn new(committer: Committer, hasher: Arc<Hasher>, rules: Rules) -> Self {
-        Self { committer, hasher, rules: RwLock::new(Arc::new(rules)) }
+        Self { committer, hasher, rules: RwLock::new(Arc::new(rules)), census: Census::default() }
     }
 
     /// Replaces the rules, for accounts that are made from now on.
@@ -267,10 +273,17 @@ impl Accounts {
 
     /// Whether so many more accounts may be made.
     async fn room_for(&self, more: usize) -> Result<(), AccountError> {
-        match self.rules().accounts_max {
-            Some(max) if self.count().await?.saturating_add(more) > max => Err(AccountError::Full(max)),
-            _ => Ok(()),
-        }
+        let Some(max) = self.rules().accounts_max else { return Ok(()) };
+        let now = Instant::now();
+        let count = match self.census.known(max, now) {
+            Some(count) => count,
+            None => {
+                let count = self.count().await?;
+                self.census.counted(count, now);
+                count
+            }
+        };
+        if count.saturating_add(more) > max { Err(AccountError::Full(max)) } else { Ok(()) }
     }
 
     /// Writes a new account: the directory first, then the account itself, guarded by its absence.
@@ -311,6 +324,7 @@ impl Accounts {
             }
             let draft = Draft { changes, ..Draft::new(partition(name), life) };
             if self.committer.attempt(draft).await? {
+                self.census.added();
                 return Ok(account);
             }
         }

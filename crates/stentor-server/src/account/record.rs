@@ -10,7 +10,8 @@
 //! | `revision` | random, new at every change that must end its sessions |
 //! | `removed` | since when the account is gone, in milliseconds; then it is the only field |
 //!
-//! The partition may hold further fields, which belong to others.
+//! The partition may hold further fields, which belong to others: `session` and `out` to the session that is logged in,
+//! `founded:<channel>` to the [list of channels that it founded](crate::fleet::founded).
 
 use crate::store::{Epoch, Guard, Is, Peek};
 

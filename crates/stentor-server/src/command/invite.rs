@@ -4,7 +4,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
-use crate::hub::{Decision, clock};
+use crate::hub::Decision;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -24,6 +24,8 @@ pub(super) async fn run(
     held.with_state(|state| policy::own_member(state, channel, &id).map(drop))?;
     let person = session.node.find_person(target).await?.filter(|person| person.online);
     let person = person.ok_or_else(|| super::no_such_nick(target))?;
+    // Invitations of members on different nodes are compared by age.
+    let now = session.node.fleet.now();
     session
         .node
         .hub
@@ -45,7 +47,7 @@ pub(super) async fn run(
             let mut changes = Vec::new();
             // Only an operator's invitation lets somebody past the rules; anybody else's is a hint.
             if member.is_operator() {
-                changes.push(Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string()));
+                changes.push(Change::Set(format!("invited:{}", person.id), now.0.to_string()));
                 changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
             }
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line] })

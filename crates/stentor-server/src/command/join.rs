@@ -9,7 +9,9 @@ use stentor_proto::numeric::Numeric;
 
 use crate::config::Channels;
 use crate::error::Error;
-use crate::hub::{Decision, Held, Member, Replica, State, clock};
+use crate::fleet::directory::Listing;
+use crate::fleet::founded;
+use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
 use crate::session::Session;
@@ -91,14 +93,14 @@ async fn join(
 
 /// Enters; where the channel turns out not to exist, it is listed first and then created.
 async fn announce_and_enter(
-    session: &Session,
+    session: &mut Session,
     replica: &Arc<Replica>,
     name: &ChannelName,
     key: Option<&str>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     for _ in 0..ATTEMPTS {
-        let epoch = announce(session, replica).await?;
+        let epoch = announce(session, replica, name).await?;
         match enter(session, replica, name, key, epoch, reply).await {
             // It ended between the two looks.
             Err(Error::Store(StoreError::Gone)) => {}
@@ -134,7 +136,7 @@ async fn enter(
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
         away: profile.away_token().to_owned(),
-        joined: clock::wall_ms(),
+        joined: session.node.fleet.now().0,
         nick: profile.nick.clone(),
         user: profile.user.clone(),
         host: profile.host.clone(),
@@ -155,15 +157,22 @@ async fn enter(
     Ok(())
 }
 
-/// Lists a channel that is about to be created in the directory, and returns the epoch that it will have; `None` where it
-/// exists.
-async fn announce(session: &Session, replica: &Replica) -> Result<Option<Epoch>, Error> {
+/// Lists a channel that is about to be created with its founder and in the directory, and returns the epoch that it will
+/// have; `None` where it exists.
+async fn announce(
+    session: &mut Session,
+    replica: &Replica,
+    name: &ChannelName,
+) -> Result<Option<Epoch>, Error> {
     if replica.with_state(|state| state.epoch.is_some()) {
         return Ok(None);
     }
     let (epoch, partition) = (Epoch::random(), replica.partition());
     let key = partition.as_str();
-    let value = crate::fleet::directory::listing(epoch);
+    let founder = session.account_folded().map(str::to_owned);
+    let listing = Listing { epoch, at: session.node.fleet.now(), founder };
+    note_founder(session, name, &listing).await?;
+    let value = listing.to_string();
     session
         .node
         .hub
@@ -176,6 +185,32 @@ async fn announce(session: &Session, replica: &Replica) -> Result<Option<Epoch>,
         })
         .await?;
     Ok(Some(epoch))
+}
+
+/// Counts a channel among those that the account has founded, where it may found one more. A guest's channels end with
+/// their last member, and need no such limit.
+async fn note_founder(session: &mut Session, name: &ChannelName, listing: &Listing) -> Result<(), Error> {
+    let limit = session.node.config().channels.max_founded;
+    let account = session.account.as_ref().map(|claim| &claim.partition);
+    let inbox = session.inbox.as_ref().filter(|inbox| Some(inbox.partition()) == account);
+    let (Some(_), Some(own)) = (limit.get(), inbox.map(Held::replica)) else { return Ok(()) };
+    let channel = Partition::channel(name.folded());
+    let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
+    for _ in 0..ATTEMPTS {
+        match founded::note(&hub, &tenure, &own, &channel, listing, limit).await {
+            Ok(()) => return Ok(()),
+            Err(Refusal::Store(error)) => return Err(error.into()),
+            Err(Refusal::Contended) => return Err(Error::Contended),
+            Err(Refusal::Fenced) => return Err(Error::Fenced),
+            Err(Refusal::Rule(())) => {}
+        }
+        session.charge_targets(founded::count(&own), super::LOOKUPS_PER_LINE);
+        if !founded::tidy::<Error>(&hub, &tenure, &own, listing.at).await? {
+            break;
+        }
+    }
+    let text = "You have founded too many channels. One that you leave as its last member counts no more";
+    Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[name.as_str()], text))
 }
 
 struct Newcomer<'a> {
@@ -239,7 +274,8 @@ impl Newcomer<'_> {
         let set = |name: &str, value: String| Change::Set(name.to_owned(), value);
         let mut changes = vec![
             set("name", self.name.as_str().to_owned()),
-            set("created", clock::wall_ms().to_string()),
+            // As it is its founder's first moment there.
+            set("created", member.joined.to_string()),
             set("modes", modes.to_owned()),
             set("rules", fresh_rules()),
         ];

@@ -200,6 +200,7 @@ impl<'a> Builder<'a> {
         default_modes.dedup();
         Channels {
             max_per_user: self.limit("channels.max_per_user"),
+            max_founded: self.limit("channels.max_founded"),
             default_modes: default_modes.into_iter().collect(),
             list_max: self.limit("channels.list_max"),
             max_members: self.limit("channels.max_members"),

@@ -412,6 +412,14 @@ pub static KEYS: &[Key] = &[
     ),
     row("channels.max_per_user", limit(100_000), "100", Restart, "How many channels one user may be in."),
     row(
+        "channels.max_founded",
+        limit(100_000),
+        "100",
+        Live,
+        "How many channels one account may have founded. A channel that an account founds outlives its members, until \
+         its founder leaves it as the last one or nothing has happened there for `history.max_age`.",
+    ),
+    row(
         "channels.default_modes",
         Kind::Text {
             allowed: "letters of `i`, `m`, `n`, `s`, `t`, or empty",

@@ -151,6 +151,8 @@ pub struct History {
 pub struct Channels {
     /// How many a user may be in.
     pub max_per_user: Limit,
+    /// How many an account may have founded that still exist.
+    pub max_founded: Limit,
     /// Letters of the modes of a new channel, each once, without `+`.
     pub default_modes: String,
     /// How many masks a list holds.

@@ -1,19 +1,49 @@
 //! Which channels there are. A bucket may name one that is gone; it never misses one that exists.
 
+use std::fmt;
 use std::time::Duration;
 
-use crate::hub::{Decision, Hub, Refusal, clock};
+use super::founded;
+use crate::hub::{Decision, Hub, Refusal};
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError, StoreTime};
 use crate::tenure::Tenure;
 
-/// What the directory says of a channel that is about to be created with `epoch`.
-#[must_use]
-pub fn listing(epoch: Epoch) -> String {
-    format!("{epoch} {}", clock::wall_ms())
+/// What is noted of a channel that is about to be created: `<epoch> <milliseconds of the store's time>[ <founder>]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The epoch that it will have.
+    pub epoch: Epoch,
+    /// When that was, as its node knew the store's time.
+    pub at: StoreTime,
+    /// The folded name of the account that founds it.
+    pub founder: Option<String>,
 }
 
-/// Takes a channel that is gone out of the directory.
+impl Listing {
+    /// As it was written; `None` for anything else.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (epoch, at) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Self { epoch, at: StoreTime(at), founder: words.next().map(str::to_owned) })
+    }
+
+    /// Whether whoever was about to create the channel has done so or given up.
+    #[must_use]
+    pub fn is_settled(&self, now: StoreTime) -> bool {
+        self.at.plus(SETTLED) <= now
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.epoch, self.at.0)?;
+        self.founder.as_ref().map_or(Ok(()), |founder| write!(f, " {founder}"))
+    }
+}
+
+/// Takes a channel that is gone out of the directory, and from what its founder's account has founded.
 ///
 /// Who is about to create it anew has listed it under another epoch by then, or lists it afterwards. So a listing goes only
 /// where it is of the life that has `ended`, or so old that whoever made it has given up.
@@ -34,11 +64,12 @@ pub async fn forget<R>(
     else {
         return Ok(());
     };
-    let (of, at) = value.split_once(' ').unwrap_or((&value, "0"));
-    let is_ended = ended.is_some_and(|ended| of == ended.to_string());
-    let age = clock::wall_ms().saturating_sub(at.parse().unwrap_or_default());
-    if !is_ended && Duration::from_millis(age) < SETTLED {
-        return Ok(());
+    // One that cannot be read is nobody's.
+    if let Some(listing) = Listing::from_text(&value) {
+        if ended != Some(listing.epoch) && !listing.is_settled(hub.store().now().await?) {
+            return Ok(());
+        }
+        founded::release(hub, tenure, channel, &listing).await?;
     }
     let decision = Decision {
         guards: vec![Guard::Field(key.to_owned(), Is::Equal(value))],
@@ -65,3 +96,24 @@ pub async fn channels(hub: &Hub) -> Result<Vec<Partition>, StoreError> {
 
 /// A listing without a channel is abandoned after this time: longer than any lease lets a creation take.
 const SETTLED: Duration = Duration::from_mins(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_reads_back_from_its_text() {
+        for founder in [None, Some("ann".to_owned())] {
+            let listing = Listing { epoch: Epoch(7), at: StoreTime(17), founder };
+            assert_eq!(Listing::from_text(&listing.to_string()), Some(listing));
+        }
+        assert_eq!(Listing::from_text("7"), None);
+    }
+
+    #[test]
+    fn a_listing_settles_in_the_stores_time() {
+        let listing = Listing { epoch: Epoch(7), at: StoreTime(17), founder: None };
+        assert!(!listing.is_settled(StoreTime(0)) && !listing.is_settled(StoreTime(300_016)));
+        assert!(listing.is_settled(StoreTime(300_017)));
+    }
+}

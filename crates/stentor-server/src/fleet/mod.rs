@@ -1,11 +1,13 @@
 //! The fleet: who is alive, and what is done about those who are not.
 //!
 //! - [`directory`]: which channels there are
+//! - [`founded`]: which of them an account has founded
 //! - [`keeper`]: holds this node's lease, and starts over when it is lost
 //! - [`outbox`]: private messages that are under way
 //! - [`sweep`]: cleans up after a dead node
 
 pub mod directory;
+pub mod founded;
 pub mod keeper;
 pub mod outbox;
 pub mod sweep;

@@ -21,7 +21,8 @@ pub fn parse_server_time(text: &str) -> Option<u64> {
     u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
-/// This machine's clock, for what is shown to people and never compared across nodes.
+/// This machine's clock, for what is shown to people. What is compared with another node's time, or with an entry's, is in
+/// the store's time: [`Fleet::now`](crate::fleet::Fleet::now) estimates that.
 #[must_use]
 pub fn wall_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

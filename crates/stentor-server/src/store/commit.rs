@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{By, Entry, EntryId, Epoch, Link, Partition, StoreTime};
+use super::{By, Entry, EntryId, Epoch, Link, Partition, StoreError, StoreTime};
 
 /// One write to one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +15,32 @@ pub struct Commit {
     pub guards: Vec<Guard>,
     /// What it sets and deletes.
     pub changes: Vec<Change>,
-    /// What clients will see: whole IRC lines without their line ends.
+    /// What clients will see: whole IRC lines without their line ends. Each begins with `:` or `@`.
     pub lines: Vec<String>,
     /// Who writes, under which number.
     pub by: By,
     /// When the writer's lease ends.
     pub deadline: StoreTime,
+}
+
+impl Commit {
+    /// What every store asks before anything else: an entry that could not be read back would damage its log for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where a name or a line is not what [`Change`] and [`Commit::lines`] say.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if let Some(name) = self.changes.iter().map(Change::name).find(|name| !is_name(name)) {
+            return Err(StoreError::Refused(format!("{name:?} cannot be the name of a field or member")));
+        }
+        if self.lines.iter().all(|line| line.starts_with([':', '@'])) {
+            return Ok(());
+        }
+        Err(StoreError::Refused("a line for clients has neither source nor tags".to_owned()))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains([' ', '\n', '\r'])
 }
 
 /// Which life of a partition a commit is for. A life that does not match is a conflict.
@@ -96,6 +116,16 @@ pub enum Change {
 }
 
 impl Change {
+    /// The name of the field or member that it is about.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Set(name, _) | Self::Unset(name) | Self::SetMember(name, _) | Self::UnsetMember(name) => {
+                name
+            }
+        }
+    }
+
     /// Whether the change is to a private field, which no entry shows.
     #[must_use]
     pub fn is_private(&self) -> bool {

@@ -86,6 +86,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// calls under a lock fixes the order. Dropping the future does not withdraw the commit.
     ///
     /// # Errors
+    /// [`StoreError::Refused`]: a name or a line is not legal, so nothing was judged, and the number is not used up.
     /// [`StoreError::Unavailable`]: certainly not stored. [`StoreError::Unknown`]: the answer did not arrive; call
     /// again with the same commit to learn what became of it.
     fn commit(&self, commit: Commit) -> CommitFuture;

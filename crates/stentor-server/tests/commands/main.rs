@@ -12,6 +12,7 @@ mod channel_modes;
 mod charge;
 mod connection;
 mod fleet;
+mod founded;
 mod help;
 mod invite;
 mod join;

@@ -173,6 +173,7 @@ pub const CASES: &[Case] = &[
     Case::new("peek answers in order, for what is absent too", |n| Box::pin(state::peek_many(n))),
     Case::new("changes apply in their order", |n| Box::pin(state::changes_in_order(n))),
     Case::new("odd names and values come back as they were", |n| Box::pin(state::odd_texts(n))),
+    Case::new("what no log could hold is refused and harms nothing", |n| Box::pin(state::illegal_texts(n))),
     Case::new("partitions with odd names are apart", |n| Box::pin(state::odd_partitions(n))),
     Case::new("every kind of partition keeps state and log", |n| Box::pin(state::every_kind(n))),
     Case::new("a lease is held, listed and renewed", |n| Box::pin(leases::hold_and_renew(n))),

@@ -1,7 +1,7 @@
 //! Fields, members, private fields, odd names and values.
 
 use super::kit::{Nodes, pairs, sorted};
-use crate::store::{Guard, Is, Life, Partition, Peek, Range, Writer};
+use crate::store::{Guard, Is, Life, Partition, Peek, Range, StoreError, Writer};
 
 pub(super) async fn private_fields(nodes: Nodes) {
     let room = nodes.room("private").await;
@@ -122,6 +122,29 @@ pub(super) async fn odd_texts(nodes: Nodes) {
     }
     let peeked = room.store().peek_one(&room.partition, ODD).await.expect("a peek");
     assert_eq!(peeked.fields, ODD.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>());
+}
+
+pub(super) async fn illegal_texts(nodes: Nodes) {
+    let room = nodes.room("illegal").await;
+    let begun = room.begin().await;
+    for name in ["", " ", "a b", "a\nb", "\n", "a\r"] {
+        for draft in [
+            room.within().set(name, "x"),
+            room.within().unset(name),
+            room.within().set("topic", "t").member(name, "x"),
+            room.within().no_member(name),
+        ] {
+            let refused = draft.send().await;
+            assert!(matches!(refused, Err(StoreError::Refused(_))), "{name:?}: {refused:?}");
+        }
+    }
+    for line in ["", "PRIVMSG #x :hi", " :a", "\n:a", "=a b"] {
+        let refused = room.says("hi").line(line).send().await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{line:?}: {refused:?}");
+    }
+    assert_eq!(room.log().await, [begun]);
+    assert_eq!(room.snapshot().await.expect("it exists").fields, pairs(&[("name", "x")]));
+    room.says("hi").committed().await;
 }
 
 pub(super) async fn odd_partitions(nodes: Nodes) {

@@ -205,7 +205,7 @@ impl Store for EmbeddedStore {
 
     fn commit(&self, commit: Commit) -> CommitFuture {
         let (reply, answer) = oneshot::channel();
-        if let Err(error) = self.enqueue(Job::Commit(commit, reply)) {
+        if let Err(error) = commit.check().and_then(|()| self.enqueue(Job::Commit(commit, reply))) {
             return Box::pin(std::future::ready(Err(error)));
         }
         Box::pin(async {

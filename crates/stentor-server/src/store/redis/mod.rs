@@ -168,7 +168,9 @@ impl Store for RedisStore {
     }
 
     fn commit(&self, commit: Commit) -> CommitFuture {
-        let submitted = request::commit(&commit, self.connector.address.database)
+        let submitted = commit
+            .check()
+            .and_then(|()| request::commit(&commit, self.connector.address.database))
             .and_then(|call| self.link(&commit.partition).submit(call));
         Box::pin(async move { reply::outcome(&commit, link::answer(submitted?).await?) })
     }
