@@ -48,13 +48,12 @@ impl Clients {
         inner.most = inner.most.max(inner.by_nick.len());
     }
 
-    /// Removes a client.
-    pub fn remove(&self, client: &Client) {
+    /// Removes a client, and the folded nick that it holds.
+    pub fn remove(&self, client: &Client, nick: Option<&str>) {
         let mut inner = self.lock();
         inner.by_id.remove(&client.id);
-        let folded = client.profile().nick.to_ascii_lowercase();
-        if inner.by_nick.get(&folded) == Some(&client.id) {
-            inner.by_nick.remove(&folded);
+        if let Some(nick) = nick.filter(|nick| inner.by_nick.get(*nick) == Some(&client.id)) {
+            inner.by_nick.remove(nick);
         }
         drop(inner);
         self.changed.notify_waiters();

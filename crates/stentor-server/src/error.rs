@@ -26,6 +26,8 @@ pub enum Error {
     Silent,
     /// The store's. The client may try again.
     Store(StoreError),
+    /// Others changed the same thing again and again; nothing was stored.
+    Contended,
     /// This node has lost its lease: the session is over.
     Fenced,
     /// The connection is to end, with these words.
@@ -71,11 +73,25 @@ impl Error {
                 &[],
                 "The store cannot be reached, and nothing was stored. Please try again in a moment.",
             ),
+            Self::Contended => reply.standard(
+                "FAIL",
+                command,
+                "TEMPORARILY_UNAVAILABLE",
+                &[],
+                "Too many others changed the same thing just now, and nothing was stored. Please try again.",
+            ),
+            Self::Fenced => reply.standard(
+                "FAIL",
+                command,
+                "TEMPORARILY_UNAVAILABLE",
+                &[],
+                "The store was away, and nothing was stored. Please try again in a moment.",
+            ),
             Self::Store(error) => {
                 tracing::error!(%error, command, "the store refused a command");
                 reply.standard("FAIL", command, "INTERNAL_ERROR", &[], "That failed, and nothing was stored.");
             }
-            Self::Silent | Self::Fenced | Self::Close(_) => {}
+            Self::Silent | Self::Close(_) => {}
         }
     }
 }
@@ -91,6 +107,7 @@ impl From<Refusal<Self>> for Error {
         match refusal {
             Refusal::Rule(error) => error,
             Refusal::Store(error) => Self::Store(error),
+            Refusal::Contended => Self::Contended,
             Refusal::Fenced => Self::Fenced,
         }
     }

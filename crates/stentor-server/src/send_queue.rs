@@ -144,6 +144,17 @@ impl SendQueue {
         }
     }
 
+    /// Waits until the queue is closed. Cancel-safe.
+    pub async fn closing(&self) {
+        loop {
+            let drained = self.drained.notified();
+            if self.lock().closed.is_some() {
+                return;
+            }
+            drained.await;
+        }
+    }
+
     /// How many bytes wait.
     #[must_use]
     pub fn bytes(&self) -> usize {

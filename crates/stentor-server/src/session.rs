@@ -35,6 +35,8 @@ pub struct Session {
     pub charge: u32,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
+    /// Whether its last private message may not have reached the recipient's log.
+    pub unsent: bool,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
 }
@@ -73,6 +75,7 @@ impl Session {
             nick: None,
             account: None,
             inbox: None,
+            unsent: false,
             charge: 0,
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
@@ -90,6 +93,13 @@ impl Session {
     #[must_use]
     pub fn account_folded(&self) -> Option<&str> {
         self.account.as_ref().map(|claim| claim.folded.as_str())
+    }
+
+    /// Charges a command that named so many targets, where one line pays for `per_line` of them; the command's own line pays
+    /// for the first.
+    pub fn charge_targets(&mut self, targets: usize, per_line: usize) {
+        let lines = targets.saturating_sub(1) / per_line.max(1);
+        self.charge = self.charge.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
     }
 
     /// What the field `session` of its account says while the claim stands. It changes with the node's incarnation.
@@ -135,7 +145,7 @@ impl Session {
     /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
     /// long as the node's lease lasts; after that the sweep does it.
     pub async fn end(mut self, reason: &str) {
-        self.node.clients.remove(&self.client);
+        self.node.clients.remove(&self.client, self.nick.as_ref().map(|claim| claim.partition.name()));
         for (_, held) in self.monitored.drain() {
             held.remove_local(&self.client.id);
         }
@@ -147,6 +157,7 @@ impl Session {
             match self.release(reason).await {
                 Ok(()) | Err(Refusal::Fenced) => break,
                 Err(Refusal::Rule(())) => break,
+                Err(Refusal::Contended) => {}
                 Err(Refusal::Store(error)) => {
                     tracing::debug!(%error, "a session's claims wait for the store");
                 }
@@ -165,6 +176,10 @@ impl Session {
     async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
         for channel in self.client.channel_names() {
             crate::command::quit::leave(self, &channel, reason).await?;
+        }
+        if let Some(inbox) = self.inbox.as_ref().filter(|_| self.unsent) {
+            crate::fleet::outbox::finish(&self.node.hub, &self.client.tenure(), inbox.partition()).await?;
+            self.unsent = false;
         }
         self.release_inbox().await?;
         while let Some(claim) = self.leftovers.last().or(self.nick.as_ref()).cloned() {

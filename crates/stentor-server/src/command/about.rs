@@ -35,6 +35,8 @@ pub(super) struct About {
     pub(super) since: u64,
     /// The channels that the asker may know of, each with all of the user's prefixes there. For WHOIS alone.
     pub(super) channels: Vec<(String, String)>,
+    /// There are more channels than the answer had room for.
+    pub(super) more: bool,
 }
 
 impl About {
@@ -54,6 +56,7 @@ impl About {
             idle: Some(client.last_active().elapsed().as_secs()),
             since: profile.since,
             channels: Vec::new(),
+            more: false,
         }
     }
 
@@ -61,6 +64,12 @@ impl About {
     pub(super) fn with_channels(node: &Node, client: &Client, asker: &str) -> Self {
         let channels = visible_channels(client, asker);
         Self { channels, ..Self::of(node, client) }
+    }
+
+    /// The answer to another node.
+    pub(super) fn into_answer(mut self) -> String {
+        self.more = keep_within(ANSWER_MAX, &mut self.channels);
+        serde_json::to_string(&self).expect("plain data has a JSON form")
     }
 
     /// What a channel knows of a member who may be on another node.
@@ -99,7 +108,8 @@ impl About {
         }
     }
 
-    /// Somebody who is online, as that user's node tells, or else as the claim does. `false` where the node did not answer.
+    /// Somebody who is online, as that user's node tells, or else as the claim does. `false` where the node did not
+    /// answer, or not with everything.
     pub(super) async fn fetch(session: &Session, person: &Person) -> (Self, bool) {
         let node = &session.node;
         if let Some(client) = &person.local {
@@ -110,11 +120,30 @@ impl About {
             Some(writer) => node.ask(writer, &question, super::who::PATIENCE).await,
             None => None,
         };
-        match answer.and_then(|answer| serde_json::from_str(&answer).ok()) {
-            Some(about) => (about, true),
+        match answer.and_then(|answer| serde_json::from_str::<Self>(&answer).ok()) {
+            Some(about) => {
+                let complete = !about.more;
+                (about, complete)
+            }
             None => (Self::of_claim(person), false),
         }
     }
+}
+
+/// Keeps the first of these items that are no longer than `most` bytes together, as JSON; whether any had to go.
+pub(super) fn keep_within<T: Serialize>(most: usize, items: &mut Vec<T>) -> bool {
+    let mut left = most;
+    let too_much = items.iter().position(|item| {
+        // A comma stands between two.
+        let size = serde_json::to_string(item).expect("plain data has a JSON form").len() + 1;
+        match left.checked_sub(size) {
+            Some(rest) => left = rest,
+            None => return true,
+        }
+        false
+    });
+    items.truncate(too_much.unwrap_or(items.len()));
+    too_much.is_some()
 }
 
 /// Whether `asker` is in a channel with this client of this node.
@@ -158,3 +187,6 @@ fn visible_channels(client: &Client, asker: &str) -> Vec<(String, String)> {
 fn replicas(client: &Client) -> Vec<std::sync::Arc<crate::hub::Replica>> {
     client.with_channels(|channels| channels.values().map(crate::hub::Held::replica).collect())
 }
+
+/// The longest list in an answer to another node, in bytes: all that subscribers can take, with room to spare.
+pub(super) const ANSWER_MAX: usize = 256 << 10;

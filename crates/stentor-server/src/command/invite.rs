@@ -47,9 +47,12 @@ pub(super) async fn run(
             ];
             let name = policy::name(state, &folded);
             let line = Line::new("INVITE").source(member.source()).param(&person.nick).param(name).build();
-            let mut changes =
-                vec![Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string())];
-            changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
+            let mut changes = Vec::new();
+            // Only an operator's invitation lets somebody past the rules; anybody else's is a hint.
+            if member.is_operator() {
+                changes.push(Change::Set(format!("invited:{}", person.id), clock::wall_ms().to_string()));
+                changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
+            }
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line] })
         })
         .await?;

@@ -14,7 +14,9 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let mut here = Vec::new();
     let nicks = message.params().iter().flat_map(|param| param.split(' '));
-    for nick in nicks.filter(|nick| !nick.is_empty()).take(NICKS) {
+    let nicks: Vec<&str> = nicks.filter(|nick| !nick.is_empty()).take(NICKS).collect();
+    session.charge_targets(nicks.len(), super::LOOKUPS_PER_LINE);
+    for nick in nicks {
         if let Some(person) = session.node.find_person(nick).await?.filter(|person| person.online) {
             here.push(person.nick);
         }

@@ -10,7 +10,7 @@ use stentor_proto::numeric::Numeric;
 use crate::config::Channels;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
-use crate::hub::{Decision, Member, Replica, State, clock};
+use crate::hub::{Decision, Held, Member, Replica, State, clock};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
 use crate::session::Session;
@@ -25,8 +25,10 @@ pub(super) async fn run(
     if targets == "0" {
         return super::part::all(session, reply).await;
     }
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    session.charge_targets(targets.len(), super::EACH);
     let mut keys = message.param(1).unwrap_or_default().split(',');
-    for target in targets.split(',').filter(|target| !target.is_empty()) {
+    for target in targets {
         let key = keys.next().filter(|key| !key.is_empty());
         match join(session, target, key, reply).await {
             Ok(()) => {}
@@ -46,9 +48,14 @@ async fn join(
     let config = session.node.config();
     let name = ChannelName::parse(target, config.limits.channel_length)
         .map_err(|_| policy::no_such_channel(target))?;
-    let count = session.client.with_channels(|channels| {
-        if channels.contains_key(name.folded()) { Err(Error::Silent) } else { Ok(channels.len()) }
-    })?;
+    let (known, count) = session
+        .client
+        .with_channels(|channels| (channels.get(name.folded()).map(Held::replica), channels.len()));
+    // After a JOIN whose outcome is not known, the channel is held and the client may be no member.
+    if known.is_some_and(|replica| replica.with_state(|state| state.members.contains_key(&session.client.id)))
+    {
+        return Err(Error::Silent);
+    }
     if !config.channels.max_per_user.has_room(count) {
         return Err(Error::numeric(
             Numeric::ERR_TOOMANYCHANNELS,
@@ -69,8 +76,12 @@ async fn join(
             greet(session, &replica, &name, reply).await;
             Ok(())
         }
-        // It may have been stored: the channel stays among the client's own, so that its end takes it out.
-        Err(error @ Error::Store(StoreError::Unknown(_))) => Err(error),
+        // It may have been stored: the channel stays among the client's own, so that its end takes it out, and its lines
+        // come as soon as it shows.
+        Err(error @ Error::Store(StoreError::Unknown(_))) => {
+            replica.expect_member(&session.client);
+            Err(error)
+        }
         Err(error) => {
             drop(session.client.with_channels(|channels| channels.remove(name.folded())));
             session.index::<Error>(&key_in_index, None).await?;

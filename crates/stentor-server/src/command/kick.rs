@@ -27,8 +27,10 @@ pub(super) async fn run(
     if targets.contains(',') {
         reply.expect_many();
     }
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    session.charge_targets(targets.len(), super::EACH);
     let held = session.node.hub.hold(&Partition::channel(&channel.to_ascii_lowercase())).await?;
-    for target in targets.split(',').filter(|target| !target.is_empty()) {
+    for target in targets {
         match kick(session, &held, channel, target, reason, reply).await {
             Ok(()) => {}
             Err(Error::Fenced) => return Err(Error::Fenced),

@@ -13,12 +13,12 @@ use stentor_proto::text::MAX_CONTENT;
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
-use crate::hub::{Decision, State, clock};
+use crate::hub::{Decision, Refusal, State, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Entry, Guard, Is, Partition};
+use crate::store::{Change, Entry, Guard, Is, Partition, StoreError};
 
 pub(super) async fn privmsg(
     session: &mut Session,
@@ -164,6 +164,10 @@ async fn to_channel(
     };
     let echo = session.client.has(Capability::EchoMessage);
     if said.kind == Kind::Tagmsg {
+        // What is stored nowhere is not judged by the store: a node that woke from a pause judges itself.
+        if session.node.fleet.now() >= session.client.tenure().ends_at() {
+            return Err(Error::Fenced);
+        }
         let line = replica.with_state(decide)?.lines.pop().unwrap_or_default();
         session.node.hub.publish(replica.partition(), &id, &line).await?;
         if echo {
@@ -200,10 +204,19 @@ async fn to_person(
     if person.id == session.client.id {
         return to_oneself(session, &line, reply).await;
     }
+    finish_last(session).await?;
     let own = keep_own(session, &person, &line).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
-        deliver(session, &person, &own, &line).await?;
+        session.unsent = true;
+        match deliver(session, &person, &own, &line).await {
+            // It is in the sender's own log, and reaches the recipient's with the next message or the session's end.
+            Err(Error::Store(error)) => return Err(Error::Store(StoreError::Unknown(error.to_string()))),
+            delivered => {
+                session.unsent = false;
+                delivered?;
+            }
+        }
     }
     if echo {
         let origin = reply.origin(true, true);
@@ -238,6 +251,20 @@ async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<
         let msgid = MessageId::new(inbox.partition(), entry.epoch, entry.id, 0).to_string();
         send_own(session, line, &clock::server_time(entry.id.ms), &msgid, "");
     }
+    Ok(())
+}
+
+/// Sees to it that the message before, which may not have reached its recipient, does so first.
+async fn finish_last(session: &mut Session) -> Result<(), Error> {
+    let Some(inbox) = session.inbox.as_ref().filter(|_| session.unsent) else { return Ok(()) };
+    let tenure = session.client.tenure();
+    match crate::fleet::outbox::finish(&session.node.hub, &tenure, inbox.partition()).await {
+        Ok(()) | Err(Refusal::Rule(())) => {}
+        Err(Refusal::Store(error)) => return Err(Error::Store(error)),
+        Err(Refusal::Contended) => return Err(Error::Contended),
+        Err(Refusal::Fenced) => return Err(Error::Fenced),
+    }
+    session.unsent = false;
     Ok(())
 }
 

@@ -309,5 +309,9 @@ fn for_this_server(session: &Session, target: Option<&str>) -> Result<(), Error>
     Err(Error::numeric(Numeric::ERR_NOSUCHSERVER, &[target], "No such server"))
 }
 
+/// Targets that cost as much as a line of their own: each is a commit.
+const EACH: usize = 1;
+/// So many targets that are only looked up, or watched, cost as much as a line of their own.
+const LOOKUPS_PER_LINE: usize = 4;
 /// A longer label is ignored, as the specification asks.
 const LABEL_LENGTH: usize = 64;

@@ -51,6 +51,7 @@ pub(super) async fn run(
 }
 
 async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Result<(), Error> {
+    session.charge_targets(targets.len(), super::LOOKUPS_PER_LINE);
     let config = session.node.config();
     let mut added = Vec::new();
     for (index, target) in targets.iter().enumerate() {

@@ -20,7 +20,9 @@ pub(super) async fn run(
     if targets.contains(',') {
         reply.expect_many();
     }
-    for target in targets.split(',').filter(|target| !target.is_empty()) {
+    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
+    session.charge_targets(targets.len(), super::EACH);
+    for target in targets {
         if let Err(error) = part(session, target, reason, reply).await {
             if matches!(error, Error::Fenced) {
                 return Err(error);
@@ -35,7 +37,9 @@ pub(super) async fn run(
 /// `JOIN 0`.
 pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
-    for channel in session.client.channel_names() {
+    let channels = session.client.channel_names();
+    session.charge_targets(channels.len(), super::EACH);
+    for channel in channels {
         part(session, &channel, None, reply).await?;
     }
     Ok(())

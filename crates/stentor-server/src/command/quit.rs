@@ -55,6 +55,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         }
         Ok(_) | Err(Refusal::Rule(_)) => {}
         Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),
+        Err(Refusal::Contended) => return Err(Refusal::Contended),
         Err(Refusal::Fenced) => return Err(Refusal::Fenced),
     }
     session.client.with_channels(|channels| channels.remove(channel));

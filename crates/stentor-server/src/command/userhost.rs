@@ -14,7 +14,10 @@ pub(super) async fn run(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let mut found = Vec::new();
-    for nick in message.params().iter().filter(|nick| !nick.is_empty()).take(NICKS) {
+    let nicks: Vec<&str> =
+        message.params().iter().copied().filter(|nick| !nick.is_empty()).take(NICKS).collect();
+    session.charge_targets(nicks.len(), super::LOOKUPS_PER_LINE);
+    for nick in nicks {
         let Some(person) = session.node.find_person(nick).await?.filter(|person| person.online) else {
             continue;
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use stentor_proto::channel::is_channel_like;
 use stentor_proto::mask::glob_matches;
 use stentor_proto::message::Message;
@@ -38,10 +39,30 @@ pub(super) async fn run(
 
 /// Answers another node's `WHO <asker's id> <limit> <o or -> <mask>` with those of this node's users that it is about.
 pub(crate) fn answer(node: &Node, question: &[&str]) -> String {
-    let [asker, limit, flag, mask] = question else { return "[]".to_owned() };
+    let [asker, limit, flag, mask] = question else { return Found::default().to_text() };
     let limit = limit.parse().unwrap_or_default();
-    let found = matching(node, asker, mask, *flag == "o", limit);
-    serde_json::to_string(&found).expect("plain data has a JSON form")
+    Found::within(about::ANSWER_MAX, matching(node, asker, mask, *flag == "o", limit)).to_text()
+}
+
+/// What one node tells of its users, as JSON.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Found {
+    users: Vec<About>,
+    /// There are more than the answer had room for.
+    more: bool,
+}
+
+impl Found {
+    /// As many of these users as fit into so many bytes.
+    fn within(most: usize, mut users: Vec<About>) -> Self {
+        let more = about::keep_within(most, &mut users);
+        Self { users, more }
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("plain data has a JSON form")
+    }
 }
 
 struct List<'a> {
@@ -98,14 +119,16 @@ impl List<'_> {
             let (node, question) = (node.clone(), question.clone());
             asked.spawn(async move {
                 let answer = node.ask(&writer, &question, PATIENCE).await;
-                let users = answer.and_then(|answer| serde_json::from_str::<Vec<About>>(&answer).ok());
-                users.ok_or(writer)
+                answer.and_then(|answer| serde_json::from_str::<Found>(&answer).ok()).ok_or(writer)
             });
         }
-        let mut silent = Vec::new();
+        let (mut silent, mut more) = (Vec::new(), false);
         while let Some(answered) = asked.join_next().await {
             match answered {
-                Ok(Ok(users)) => found.extend(users),
+                Ok(Ok(answer)) => {
+                    found.extend(answer.users);
+                    more |= answer.more;
+                }
                 Ok(Err(writer)) => silent.push(crate::node::server_name(writer.node())),
                 Err(error) => tracing::error!(%error, "the question to another node failed"),
             }
@@ -117,7 +140,7 @@ impl List<'_> {
         for server in silent {
             self.incomplete(mask, &server);
         }
-        if !limit.allows(found.len()) {
+        if more || !limit.allows(found.len()) {
             let text = "There are more; a narrower mask shows them";
             self.reply.numeric(Numeric::ERR_TOOMANYMATCHES, &[mask], text);
         }
@@ -162,3 +185,26 @@ fn matching(node: &Node, asker: &str, mask: &str, operators: bool, limit: usize)
 
 /// How long another node may take to tell of its users.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::about::ANSWER_MAX;
+    use super::*;
+
+    #[test]
+    fn an_answer_that_would_be_too_long_says_that_there_are_more() {
+        let realname = "\u{1}".repeat(390);
+        let users = (0..1000).map(|n| About {
+            nick: format!("n{n}"),
+            realname: realname.clone(),
+            ..About::default()
+        });
+        let users: Vec<About> = users.collect();
+        let found = Found::within(ANSWER_MAX, users.clone());
+        assert!(found.more && found.to_text().len() <= ANSWER_MAX + 64);
+        assert!(found.to_text().len() > ANSWER_MAX - 4096);
+        assert_eq!(serde_json::from_str::<Found>(&found.to_text()).expect("it is JSON"), found);
+        let all = Found::within(ANSWER_MAX, users[..10].to_vec());
+        assert_eq!((all.users.len(), all.more), (10, false));
+    }
+}

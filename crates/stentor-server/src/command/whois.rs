@@ -26,7 +26,7 @@ pub(super) async fn run(
                 tell_oneself(session, &about, reply);
             }
             if !complete {
-                let text = "The node of this user did not answer in time: more may be known there";
+                let text = "The node of this user could not tell everything in time: more may be known there";
                 reply.standard("NOTE", "WHOIS", "INCOMPLETE", &[nick], text);
             }
         }
@@ -41,8 +41,7 @@ pub(crate) fn answer(node: &Node, question: &[&str]) -> String {
     let [asker, id] = question else { return UNKNOWN.to_owned() };
     match node.clients.by_id(id) {
         Some(client) if client.profile().registered => {
-            let about = About::with_channels(node, &client, asker);
-            serde_json::to_string(&about).expect("plain data has a JSON form")
+            About::with_channels(node, &client, asker).into_answer()
         }
         _ => UNKNOWN.to_owned(),
     }

@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::reply::Reply;
 use crate::send_queue::{Closed, SendQueue};
 use crate::session::Session;
+use crate::tenure::Tenure;
 use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
@@ -77,11 +78,14 @@ struct Connection<S> {
 }
 
 /// A command under way: it owns the session, and gives it back with the outcome.
-type Running = Pin<Box<dyn Future<Output = (Box<Session>, Result<(), Error>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The session, and the reason where the connection is to end.
+type Outcome = (Box<Session>, Result<(), String>);
 
 /// What the connection's task woke for.
 enum Woke {
-    Done(Box<Session>, Result<(), Error>),
+    Done(Box<Session>, Result<(), String>),
     Input(std::io::Result<usize>),
     Output,
     Due,
@@ -92,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// The command loop. Returns the session and what others read as the reason of its end.
     async fn run(&mut self, session: Box<Session>) -> (Box<Session>, String) {
         let mut idle = Some(session);
-        let mut running: Option<Running> = None;
+        let mut work = Work::default();
         let mut buffer = Vec::new();
         let mut clock = Clock::new(&self.node);
         let mut draining = false;
@@ -100,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let mut slowed = false;
             if let Some(session) = idle.take() {
                 match self.next_command(session) {
-                    Next::Run(future) => running = Some(future),
+                    Next::Run(future) => work.running = Some(future),
                     Next::NeedsInput(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
                     }
@@ -118,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             let due = clock.next_due(&self.client, &self.rate, slowed);
             let woke = tokio::select! {
                 // Cancel-safe: the future is kept and polled again.
-                (session, result) = poll_running(&mut running) => Woke::Done(session, result),
+                (session, result) = work.done() => Woke::Done(session, result),
                 () = self.client.queue.readable() => Woke::Output,
                 // Cancel-safe: what is not read stays in the socket.
                 read = self.stream.read(&mut buffer), if may_read => Woke::Input(read),
@@ -127,17 +131,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             };
             match woke {
                 Woke::Done(mut session, result) => {
-                    running = None;
                     self.rate.spend(std::mem::take(&mut session.charge), Instant::now());
                     if session.registering.is_none() {
                         self.admission.registered();
                     }
                     match result {
                         Ok(()) => idle = Some(session),
-                        Err(error) => match self.after_error(session, error).await {
-                            Ok(session) => idle = Some(session),
-                            Err(ended) => return ended,
-                        },
+                        Err(reason) => {
+                            self.say_goodbye(&reason).await;
+                            return (session, reason);
+                        }
                     }
                 }
                 Woke::Input(Ok(0) | Err(_)) => self.input_ended = true,
@@ -148,13 +151,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     buffer = Vec::new();
                 }
                 Woke::Output => {
-                    let flushed = self.flush().await;
-                    let closed = self.client.queue.closed();
-                    if let Some(reason) = closed.map(|closed| closed.reason).or(flushed.err().map(|_| lost()))
-                    {
-                        // A long answer that waits for room in the queue ends now.
-                        self.client.queue.close(&reason);
-                        let session = finish(idle, running).await;
+                    if let Some(reason) = self.flush(&mut work).await {
+                        let session = match idle {
+                            Some(session) => session,
+                            None => work.done().await.0,
+                        };
                         self.say_goodbye(&reason).await;
                         return (session, reason);
                     }
@@ -199,11 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Err(_) => continue,
             }
             return Next::Run(Box::pin(async move {
-                // It was parsed above; the session and the line move into the command together.
-                let result = match Message::parse(&line) {
-                    Ok(message) => command::dispatch(&mut session, &message).await,
-                    Err(_) => Ok(()),
-                };
+                let result = run_command(&mut session, &line).await;
                 (session, result)
             }));
         }
@@ -231,74 +228,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         Reply::new(self.client.clone(), self.node.server_name.clone(), None)
     }
 
-    /// What a command's failure means for the connection.
-    async fn after_error(
-        &mut self,
-        session: Box<Session>,
-        error: Error,
-    ) -> Result<Box<Session>, (Box<Session>, String)> {
-        match error {
-            Error::Fenced => {
-                let lost = session.client.tenure();
-                if self.wait_for_tenure(&session, &lost).await {
-                    let text = "The store was away, and your last command was not done. Please try again.";
-                    self.reply().standard("FAIL", "*", "TEMPORARILY_UNAVAILABLE", &[], text);
-                    return Ok(session);
-                }
-                let reason = "This node lost its lease, and your session with it".to_owned();
-                self.say_goodbye(&reason).await;
-                Err((session, reason))
-            }
-            Error::Close(reason) => {
-                self.say_goodbye(&reason).await;
-                Err((session, reason))
-            }
-            _ => Ok(session),
-        }
-    }
-
-    /// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
-    async fn wait_for_tenure(&self, session: &Session, lost: &Arc<crate::tenure::Tenure>) -> bool {
-        let moved = async {
-            loop {
-                let changed = self.node.tenure_changed.notified();
-                if session.client.queue.closed().is_some() {
-                    return false;
-                }
-                if !Arc::ptr_eq(&session.client.tenure(), lost) {
-                    return true;
-                }
-                self.node.fenced.notify_one();
-                changed.await;
-            }
-        };
-        if session.registering.is_some() {
-            return false;
-        }
-        tokio::time::timeout(self.node.fleet.lease(), moved).await.unwrap_or(false)
-    }
-
-    /// Writes all that has queued up.
-    async fn flush(&mut self) -> std::io::Result<()> {
-        loop {
-            self.out.clear();
-            self.client.queue.take(&mut self.out, WRITE_SIZE);
-            if self.out.is_empty() {
-                break;
-            }
+    /// Writes what has queued up, as much as goes into one write. A command under way goes on meanwhile: what it holds
+    /// must not wait for this client to read. A reason, where the connection is to end.
+    async fn flush(&mut self, work: &mut Work) -> Option<String> {
+        self.client.queue.take(&mut self.out, WRITE_SIZE);
+        let client = self.client.clone();
+        let written = {
             let write = async {
                 self.stream.write_all(&self.out).await?;
                 self.stream.flush().await
             };
-            // A client that does not read is cut off when its queue is full, or after this time.
-            tokio::time::timeout(WRITE_TIMEOUT, write)
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-        }
-        if self.out.capacity() > KEPT_OUT {
-            self.out = Vec::new();
-        }
-        Ok(())
+            tokio::pin!(write);
+            let mut give_up = Instant::now() + WRITE_TIMEOUT;
+            let mut closing = false;
+            loop {
+                tokio::select! {
+                    written = &mut write => break written,
+                    // Cancel-safe: see `Work`.
+                    () = work.go_on() => {}
+                    () = client.queue.closing(), if !closing => {
+                        closing = true;
+                        give_up = give_up.min(Instant::now() + GOODBYE_TIMEOUT);
+                    }
+                    () = tokio::time::sleep_until(give_up.into()) => {
+                        break Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
+                    }
+                }
+            }
+        };
+        self.out = Vec::new();
+        let closed = client.queue.closed().map(|closed| closed.reason);
+        let reason = closed.or(written.err().map(|_| "Connection lost".to_owned()))?;
+        // A long answer that waits for room in the queue ends now.
+        client.queue.close(&reason);
+        Some(reason)
     }
 
     /// Writes what is left and the reason, and closes the stream.
@@ -326,24 +289,71 @@ enum Next {
     TooFast(Box<Session>),
 }
 
-/// The session, once a command that is under way has ended.
-async fn finish(idle: Option<Box<Session>>, running: Option<Running>) -> Box<Session> {
-    match (idle, running) {
-        (Some(session), _) => session,
-        (None, Some(running)) => running.await.0,
-        (None, None) => unreachable!("a session is idle or in a command"),
+/// The command under way, if any, and its outcome once it has ended. The future is kept and polled again, so waiting for it
+/// is cancel-safe.
+#[derive(Default)]
+struct Work {
+    running: Option<Running>,
+    ended: Option<Outcome>,
+}
+
+impl Work {
+    /// The outcome; waits for ever where there is no command.
+    async fn done(&mut self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.ended.take() {
+                return outcome;
+            }
+            self.go_on().await;
+        }
+    }
+
+    /// Lets the command go on until it ends; waits for ever where there is none, or it has ended.
+    async fn go_on(&mut self) {
+        match &mut self.running {
+            Some(running) => {
+                self.ended = Some(running.await);
+                self.running = None;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 
-async fn poll_running(running: &mut Option<Running>) -> (Box<Session>, Result<(), Error>) {
-    match running {
-        Some(running) => running.await,
-        None => std::future::pending().await,
+/// Runs one command. `Err` with the reason where the connection is to end.
+async fn run_command(session: &mut Session, line: &str) -> Result<(), String> {
+    // It was parsed before, to know its cost.
+    let Ok(message) = Message::parse(line) else { return Ok(()) };
+    let tenure = session.client.tenure();
+    match command::dispatch(session, &message).await {
+        Err(Error::Close(reason)) => Err(reason),
+        Err(Error::Fenced) if !is_moved(session, &tenure).await => {
+            Err("This node lost its lease, and your session with it".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 
-fn lost() -> String {
-    "Connection lost".to_owned()
+/// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
+async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
+    if session.registering.is_some() {
+        return false;
+    }
+    let node = &session.node;
+    let moved = async {
+        loop {
+            let changed = node.tenure_changed.notified();
+            if session.client.queue.closed().is_some() {
+                return false;
+            }
+            if !Arc::ptr_eq(&session.client.tenure(), lost) {
+                return true;
+            }
+            node.fenced.notify_one();
+            changed.await;
+        }
+    };
+    tokio::time::timeout(node.fleet.lease(), moved).await.unwrap_or(false)
 }
 
 /// The connection's deadlines.
@@ -409,8 +419,6 @@ const READ_SIZE: usize = 1024;
 const READ_AHEAD: usize = 4096;
 /// As much as fits a TLS record.
 const WRITE_SIZE: usize = 16 * 1024;
-/// An idle connection keeps an output buffer of at most this size.
-const KEPT_OUT: usize = 0;
 /// How long one write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last words may take.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Client;
 use crate::hub::{Decision, Refusal};
 use crate::node::Node;
 use crate::store::{Held, Life, Partition, Store, StoreError, Writer};
@@ -94,14 +95,36 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
         Held::Yes { deadline, .. } => tenure.renewed(deadline),
         Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
     }
-    move_sessions(node).await?;
-    let leases = node.fleet.refresh().await?;
-    for lease in &leases.leases {
-        if lease.writer != *node.tenure().writer() && node.fleet.is_over(lease, &leases) {
-            sweep_dead(node, &lease.writer, node.fleet.margin()).await?;
-        }
+    node.fleet.refresh().await?;
+    // It may take longer than a lease lasts, and renewing must go on meanwhile.
+    if let Ok(turn) = node.upkeep.clone().try_lock_owned() {
+        let node = node.clone();
+        node.tasks.clone().spawn(async move {
+            keep_up(&node).await;
+            drop(turn);
+        });
     }
     Ok(())
+}
+
+/// Moves sessions of lost incarnations, and sweeps dead nodes. What fails is tried again after the next renewal.
+async fn keep_up(node: &Arc<Node>) {
+    if let Err(error) = move_sessions(node).await {
+        tracing::debug!(%error, "sessions of the lost incarnation are moved later");
+        return;
+    }
+    let leases = match node.fleet.refresh().await {
+        Ok(leases) => leases,
+        Err(error) => return tracing::debug!(%error, "the leases cannot be read now"),
+    };
+    for lease in &leases.leases {
+        if lease.writer == *node.tenure().writer() || !node.fleet.is_over(lease, &leases) {
+            continue;
+        }
+        if let Err(error) = sweep_dead(node, &lease.writer, node.fleet.margin()).await {
+            tracing::warn!(node = %lease.writer, %error, "the clean-up after a node is not finished yet");
+        }
+    }
 }
 
 async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
@@ -140,8 +163,11 @@ async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
         let registered = client.profile().registered;
         match registered.then(|| super::sweep::move_claims(&node.hub, &client, &from, &next)) {
             Some(moving) => match moving.await {
-                Ok(true) => client.set_tenure(next.clone()),
+                Ok(true) => moved(node, &client, &next).await?,
                 Ok(false) | Err(Refusal::Fenced | Refusal::Rule(())) => client.queue.cut(LOST),
+                Err(Refusal::Contended) => {
+                    return Err(StoreError::Unavailable("others write at once".to_owned()));
+                }
                 Err(Refusal::Store(error)) => return Err(error),
             },
             None => client.queue.cut(LOST),
@@ -154,6 +180,18 @@ async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
         node.forget_tenure(&lost);
     }
     Ok(())
+}
+
+/// A client that went while its claims were moved did not give them up itself.
+async fn moved(node: &Arc<Node>, client: &Arc<Client>, next: &Arc<Tenure>) -> Result<(), StoreError> {
+    client.set_tenure(next.clone());
+    if node.clients.by_id(&client.id).is_some() {
+        return Ok(());
+    }
+    match super::sweep::session(&node.hub, next, next.writer(), &client.id, super::sweep::LOST).await {
+        Err(Refusal::Store(error)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn sweep_dead(node: &Arc<Node>, dead: &Writer, margin: Duration) -> Result<(), StoreError> {
@@ -171,7 +209,7 @@ async fn finish_sweep(node: &Arc<Node>, dead: &Writer) -> Result<(), StoreError>
             node.hub.store().release_lease(dead).await
         }
         Err(Refusal::Store(error)) => Err(error),
-        Err(Refusal::Fenced | Refusal::Rule(())) => Ok(()),
+        Err(Refusal::Fenced | Refusal::Contended | Refusal::Rule(())) => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use stentor_proto::message::Message;
 use crate::hub::msgid::MessageId;
 use crate::hub::{Decision, Hub, Refusal, clock};
 use crate::reply::with_tag;
-use crate::store::{Change, Entry, Guard, Is, Life, Partition, Range};
+use crate::store::{Change, Entry, EntryId, Epoch, Guard, Is, Life, Partition, Range, StoreError};
 use crate::tenure::Tenure;
 
 /// The line as the recipient's log has it: under the id and time that it has in the sender's.
@@ -41,6 +41,7 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
     Ok(())
 }
 
+/// Writes the line to the recipient's log unless it is there. Of two that do so at once, one finds the other's.
 async fn pass_on(
     hub: &Hub,
     tenure: &Tenure,
@@ -48,28 +49,59 @@ async fn pass_on(
     line: &str,
     own: &Entry,
 ) -> Result<(), Refusal<()>> {
-    let peek = hub.store().peek_one(recipient, &["removed"]).await?;
-    let Some(epoch) = peek.epoch.filter(|_| peek.fields.iter().all(Option::is_none)) else { return Ok(()) };
-    let msgid = |line: &str| {
-        Message::parse(line).ok().and_then(|message| message.tags.get("msgid").map(String::from))
-    };
-    let wanted = msgid(line);
-    let mut from = Range::From(crate::store::EntryId { ms: own.id.ms.saturating_sub(CLOCKS_MS), seq: 0 });
+    let Some(wanted) = msgid_of(line) else { return Ok(()) };
+    for _ in 0..ATTEMPTS {
+        let peek = hub.store().peek_one(recipient, &["removed", PASSED]).await?;
+        let mut fields = peek.fields.into_iter();
+        let (Some(epoch), None) = (peek.epoch, fields.next().flatten()) else { return Ok(()) };
+        if is_there(hub, recipient, epoch, own, &wanted).await? {
+            return Ok(());
+        }
+        let decision = Decision {
+            guards: vec![Guard::Field(
+                PASSED.to_owned(),
+                fields.next().flatten().map_or(Is::Absent, Is::Equal),
+            )],
+            changes: vec![Change::Set(PASSED.to_owned(), wanted.clone())],
+            lines: vec![line.to_owned()],
+            ..Decision::default()
+        };
+        if hub.write_blind::<()>(tenure, recipient, Life::Within(epoch), decision).await?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(Refusal::Contended)
+}
+
+async fn is_there(
+    hub: &Hub,
+    recipient: &Partition,
+    epoch: Epoch,
+    own: &Entry,
+    wanted: &str,
+) -> Result<bool, StoreError> {
+    let mut from = Range::From(EntryId { ms: own.id.ms.saturating_sub(CLOCKS_MS), seq: 0 });
     loop {
         let page = hub.store().read(recipient, epoch, from, LOOK_BACK).await?;
-        if page.entries.iter().flat_map(|entry| &entry.body.lines).any(|there| msgid(there) == wanted) {
-            return Ok(());
+        let mut lines = page.entries.iter().flat_map(|entry| &entry.body.lines);
+        if lines.any(|there| msgid_of(there).is_some_and(|there| there == wanted)) {
+            return Ok(true);
         }
         match page.entries.last() {
             Some(last) if page.entries.len() == LOOK_BACK => from = Range::After(last.id),
-            _ => break,
+            _ => return Ok(false),
         }
     }
-    let decision = Decision { lines: vec![line.to_owned()], ..Decision::default() };
-    hub.write_blind(tenure, recipient, Life::Within(epoch), decision).await?;
-    Ok(())
 }
 
+fn msgid_of(line: &str) -> Option<String> {
+    Message::parse(line).ok()?.tags.get("msgid").map(String::from)
+}
+
+/// The message that was passed on last for a session that had ended.
+const PASSED: &str = "passed";
+/// How often others may come in between.
+const ATTEMPTS: usize = 8;
 /// How many entries one look reads.
 const LOOK_BACK: usize = 256;
 /// How far the clocks of two shards may differ.

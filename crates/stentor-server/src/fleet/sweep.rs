@@ -30,10 +30,9 @@ struct Index {
 /// The store's; the sweep can be repeated from the start.
 pub async fn node(hub: &Arc<Hub>, tenure: &Arc<Tenure>, dead: &Writer) -> Result<usize, Refusal<()>> {
     let Some(index) = read_index(hub, dead).await? else { return Ok(0) };
-    sweep(hub, tenure, dead, &index).await?;
+    sweep(hub, tenure, dead, &index, LOST).await?;
     let partition = Partition::index(dead);
-    let peeks = hub.store().peek(std::slice::from_ref(&partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(&partition, &[]).await?.epoch {
         hub.write_blind(tenure, &partition, Life::End(epoch), Decision::default()).await?;
     }
     Ok(index.sessions.len())
@@ -48,6 +47,7 @@ pub async fn session(
     tenure: &Arc<Tenure>,
     dead: &Writer,
     id: &str,
+    reason: &str,
 ) -> Result<(), Refusal<()>> {
     let Some(mut index) = read_index(hub, dead).await? else { return Ok(()) };
     index.sessions.retain(|session, _| session == id);
@@ -55,7 +55,7 @@ pub async fn session(
         ids.retain(|member| member == id);
         !ids.is_empty()
     });
-    sweep(hub, tenure, dead, &index).await
+    sweep(hub, tenure, dead, &index, reason).await
 }
 
 async fn read_index(hub: &Hub, dead: &Writer) -> Result<Option<Index>, StoreError> {
@@ -77,9 +77,10 @@ async fn sweep(
     tenure: &Arc<Tenure>,
     dead: &Writer,
     index: &Index,
+    reason: &str,
 ) -> Result<(), Refusal<()>> {
     for (channel, ids) in &index.channels {
-        sweep_channel(hub, tenure, dead, channel, ids).await?;
+        sweep_channel(hub, tenure, dead, channel, ids, reason).await?;
     }
     for (id, claims) in &index.sessions {
         sweep_claims(hub, tenure, dead, id, claims).await?;
@@ -93,19 +94,25 @@ async fn sweep_channel(
     dead: &Writer,
     channel: &str,
     ids: &[String],
+    reason: &str,
 ) -> Result<(), Refusal<()>> {
     let partition = Partition::channel(channel);
     let held = hub.hold(&partition).await?;
-    let result = hub.transact(&held, tenure, None, |state| departure(state, dead, ids).ok_or(())).await;
-    match result {
-        Ok(entry) if entry.ends => directory::forget(hub, tenure, &partition, Some(entry.epoch)).await,
-        Ok(_) | Err(Refusal::Rule(())) => Ok(()),
-        Err(other) => Err(other),
+    for ids in ids.chunks(AT_ONCE) {
+        let depart = |state: &State| departure(state, dead, ids, reason).ok_or(());
+        match hub.transact(&held, tenure, None, depart).await {
+            Ok(entry) if entry.ends => {
+                return directory::forget(hub, tenure, &partition, Some(entry.epoch)).await;
+            }
+            Ok(_) | Err(Refusal::Rule(())) => {}
+            Err(other) => return Err(other),
+        }
     }
+    Ok(())
 }
 
 /// The commit by which these sessions leave a channel, where any of them is in it.
-fn departure(state: &State, dead: &Writer, ids: &[String]) -> Option<Decision> {
+fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Option<Decision> {
     let epoch = state.epoch?;
     let mut decision = Decision::default();
     for id in ids {
@@ -115,7 +122,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String]) -> Option<Decision> {
         };
         decision.guards.push(Guard::Member(id.clone(), Is::Equal(member.to_value())));
         decision.changes.push(Change::UnsetMember(id.clone()));
-        decision.lines.push(format!("@{EVENT_TAG}={id} :{} QUIT :{REASON}", member.source()));
+        decision.lines.push(format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source()));
     }
     if decision.changes.is_empty() {
         return None;
@@ -142,16 +149,18 @@ async fn sweep_claims(
     let account = (account != "*").then_some(account);
     let inbox = inbox_of(account, id);
     super::outbox::finish(hub, tenure, &inbox).await?;
+    // The writer tells what this incarnation holds from what was moved to the next.
+    let of_dead = |name: &str, value: &str| Guard::Field(name.to_owned(), Is::Equal(value.to_owned()));
     for nick in nicks.split(',').filter(|nick| *nick != "*") {
-        end_if(hub, tenure, &Partition::nick(nick), "user", id).await?;
+        let guards = vec![of_dead("user", id), of_dead("writer", dead.as_str())];
+        end(hub, tenure, &Partition::nick(nick), guards).await?;
     }
     let Some(account) = account else {
-        return end(hub, tenure, &inbox, Vec::new()).await;
+        return end(hub, tenure, &inbox, vec![of_dead("writer", dead.as_str())]).await;
     };
     let partition = Partition::account(account);
     let value = session_value(id, dead);
-    let peeks = hub.store().peek(std::slice::from_ref(&partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(&partition, &[]).await?.epoch {
         let decision = Decision {
             guards: vec![Guard::Field("session".to_owned(), Is::Equal(value))],
             changes: vec![Change::Unset("session".to_owned())],
@@ -162,24 +171,13 @@ async fn sweep_claims(
     Ok(())
 }
 
-async fn end_if(
-    hub: &Hub,
-    tenure: &Tenure,
-    partition: &Partition,
-    field: &str,
-    value: &str,
-) -> Result<(), Refusal<()>> {
-    end(hub, tenure, partition, vec![Guard::Field(field.to_owned(), Is::Equal(value.to_owned()))]).await
-}
-
 async fn end(
     hub: &Hub,
     tenure: &Tenure,
     partition: &Partition,
     guards: Vec<Guard>,
 ) -> Result<(), Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(partition), &[]).await?;
-    if let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) {
+    if let Some(epoch) = hub.store().peek_one(partition, &[]).await?.epoch {
         let decision = Decision { guards, ..Decision::default() };
         hub.write_blind(tenure, partition, Life::End(epoch), decision).await?;
     }
@@ -209,14 +207,17 @@ pub async fn move_claims(
     let life = Life::Within(next.index_epoch());
     hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
 
-    let set = |name: &str, value: String| vec![Change::Set(name.to_owned(), value)];
-    let writer = set("writer", next.writer().to_string());
-    if !move_one(hub, next, &Partition::nick(&nick), "user", &client.id, writer).await? {
-        return Ok(false);
-    }
-    if let Some(account) = &account {
-        let (old, new) = (session_value(&client.id, lost.writer()), session_value(&client.id, next.writer()));
-        if !move_one(hub, next, &Partition::account(account), "session", &old, set("session", new)).await? {
+    let (old, new) = (lost.writer(), next.writer());
+    let mut claims = vec![(Partition::nick(&nick), "writer", old.to_string(), new.to_string())];
+    claims.push(match &account {
+        Some(account) => {
+            let value = |writer| session_value(&client.id, writer);
+            (Partition::account(account), "session", value(old), value(new))
+        }
+        None => (Partition::guest(&client.id), "writer", old.to_string(), new.to_string()),
+    });
+    for (partition, field, old, new) in claims {
+        if !move_one(hub, next, &partition, field, &old, new).await? {
             return Ok(false);
         }
     }
@@ -227,7 +228,8 @@ pub async fn move_claims(
         };
         let moved = hub
             .transact(&replica, next, None, |state| {
-                let member = state.members.get(&client.id).ok_or(())?;
+                let is_old = |member: &&Arc<Member>| member.writer == lost.writer().as_str();
+                let member = state.members.get(&client.id).filter(is_old).ok_or(())?;
                 let there = Member { writer: next.writer().to_string(), ..Member::clone(member) };
                 Ok::<_, ()>(Decision {
                     guards: vec![Guard::Member(client.id.to_string(), Is::Equal(member.to_value()))],
@@ -237,26 +239,35 @@ pub async fn move_claims(
             })
             .await;
         match moved {
-            Ok(_) => {}
-            Err(Refusal::Rule(())) => return Ok(false),
+            // Moved before, or not in there any more.
+            Ok(_) | Err(Refusal::Rule(())) => {}
             Err(other) => return Err(other),
         }
     }
     Ok(true)
 }
 
+/// Sets a field from the old to the new value. True where it has the new one, also from before.
 async fn move_one(
     hub: &Hub,
     tenure: &Tenure,
     partition: &Partition,
     field: &str,
-    value: &str,
-    changes: Vec<Change>,
+    old: &str,
+    new: String,
 ) -> Result<bool, Refusal<()>> {
-    let peeks = hub.store().peek(std::slice::from_ref(partition), &[]).await?;
-    let Some(epoch) = peeks.first().and_then(|peek| peek.epoch) else { return Ok(false) };
-    let guards = vec![Guard::Field(field.to_owned(), Is::Equal(value.to_owned()))];
-    let decision = Decision { guards, changes, ..Decision::default() };
+    let peek = hub.store().peek_one(partition, &[field]).await?;
+    let (Some(epoch), Some(Some(value))) = (peek.epoch, peek.fields.into_iter().next()) else {
+        return Ok(false);
+    };
+    if value == new {
+        return Ok(true);
+    }
+    let decision = Decision {
+        guards: vec![Guard::Field(field.to_owned(), Is::Equal(old.to_owned()))],
+        changes: vec![Change::Set(field.to_owned(), new)],
+        ..Decision::default()
+    };
     Ok(hub.write_blind(tenure, partition, Life::Within(epoch), decision).await?.is_some())
 }
 
@@ -266,5 +277,7 @@ pub fn session_value(id: &str, writer: &Writer) -> String {
     format!("{id} {writer}")
 }
 
+/// How many members leave a channel with one entry: a commit has room for so many guards and lines.
+const AT_ONCE: usize = 300;
 /// What others read of somebody whose node is gone.
-const REASON: &str = "Connection to the server was lost";
+pub const LOST: &str = "Connection to the server was lost";

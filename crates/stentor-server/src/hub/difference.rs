@@ -1,36 +1,151 @@
 //! What to tell clients when a copy had to be replaced by a snapshot.
 
-use super::state::State;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stentor_proto::mode::{ModeChange, render};
+
+use super::state::{Member, State, UserId};
 use crate::store::{Kind, Partition};
 
-/// The lines that lead local clients from one state of a channel to another. Messages between the two are not among them:
-/// a NOTICE says that some may be missing.
+/// The lines that lead local clients from one state of a channel to another. What was said between the two is not among
+/// them: a NOTICE says that it may be missing.
 #[must_use]
 pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
     if partition.kind() != Kind::Channel || from.epoch.is_none() {
         return Vec::new();
     }
-    let channel = to.field("name").or_else(|| from.field("name")).unwrap_or_else(|| partition.name());
+    let name = to.field("name").or_else(|| from.field("name")).unwrap_or_else(|| partition.name());
     let mut lines = Vec::new();
-    for (id, member) in &from.members {
-        if !to.members.contains_key(id) {
-            lines.push(format!(":{} PART {channel} :Resynchronising", member.source()));
+    let mut modes = Vec::new();
+    for (id, member) in sorted(from) {
+        match to.members.get(id) {
+            Some(now) if now.nick != member.nick => {
+                lines.push(format!(":{} NICK {}", member.source(), now.nick));
+            }
+            Some(_) => {}
+            None => lines.push(format!(":{} PART {name} :Resynchronising", member.source())),
         }
     }
-    for (id, member) in &to.members {
-        if !from.members.contains_key(id) {
+    for (id, member) in sorted(to) {
+        let before = from.members.get(id);
+        if before.is_none() {
             let account = member.account.as_deref().unwrap_or("*");
-            lines.push(format!(":{} JOIN {channel} {account} :{}", member.source(), member.realname));
+            lines.push(format!(":{} JOIN {name} {account} :{}", member.source(), member.realname));
         }
+        prefixes(before.map_or("", |before| &before.prefixes), member, &mut modes);
     }
+    flags(from, to, &mut modes);
+    lists(from, to, &mut modes);
+    lines.extend(render(&modes, MODE_BYTES).iter().map(|modes| format!(":{SOURCE} MODE {name} {modes}")));
     if from.field("topic") != to.field("topic") {
-        let setter = to.field("topic.by").unwrap_or("*");
-        lines.push(format!(":{setter} TOPIC {channel} :{}", to.field("topic").unwrap_or_default()));
+        let setter = to.field("topic.by").unwrap_or(SOURCE);
+        lines.push(format!(":{setter} TOPIC {name} :{}", to.field("topic").unwrap_or_default()));
     }
     if from.last != to.last {
         lines.push(format!(
-            ":Stentor NOTICE {channel} :This room was read anew from the store; earlier lines may be missing here. They are in its history."
+            ":{SOURCE} NOTICE {name} :This room was read anew from the store; earlier lines may be missing here. They are \
+             in its history."
         ));
     }
     lines
+}
+
+fn sorted(state: &State) -> BTreeMap<&UserId, &Arc<Member>> {
+    state.members.iter().collect()
+}
+
+fn prefixes(before: &str, now: &Member, modes: &mut Vec<ModeChange>) {
+    for letter in ['o', 'v'] {
+        let has = now.prefixes.contains(letter);
+        if before.contains(letter) != has {
+            modes.push(ModeChange::with(has, letter, now.nick.clone()));
+        }
+    }
+}
+
+fn flags(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
+    let (before, now) = (from.field("modes").unwrap_or_default(), to.field("modes").unwrap_or_default());
+    modes
+        .extend(before.chars().filter(|flag| !now.contains(*flag)).map(|flag| ModeChange::flag(false, flag)));
+    modes.extend(now.chars().filter(|flag| !before.contains(*flag)).map(|flag| ModeChange::flag(true, flag)));
+    for (field, letter) in [("key", 'k'), ("limit", 'l')] {
+        match (from.field(field), to.field(field)) {
+            (before, Some(now)) if before != Some(now) => modes.push(ModeChange::with(true, letter, now)),
+            (Some(before), None) if letter == 'k' => modes.push(ModeChange::with(false, letter, before)),
+            (Some(_), None) => modes.push(ModeChange::flag(false, letter)),
+            _ => {}
+        }
+    }
+}
+
+fn lists(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
+    for letter in ['b', 'e', 'I'] {
+        let masks = |state: &State| -> Vec<String> {
+            crate::policy::list_entries(state, letter).map(|(mask, _)| mask.to_owned()).collect()
+        };
+        let (before, now) = (masks(from), masks(to));
+        let gone = before.iter().filter(|mask| !now.contains(mask));
+        modes.extend(gone.map(|mask| ModeChange::with(false, letter, mask.clone())));
+        let new = now.iter().filter(|mask| !before.contains(mask));
+        modes.extend(new.map(|mask| ModeChange::with(true, letter, mask.clone())));
+    }
+}
+
+/// Who says what no one person did: a server's name, since it has a dot.
+const SOURCE: &str = "store.stentor";
+/// What the modes of one line may take, beside the source and the channel.
+const MODE_BYTES: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Epoch;
+
+    fn member(nick: &str, prefixes: &str) -> Arc<Member> {
+        let (user, host) = ("u".to_owned(), "h".to_owned());
+        Arc::new(Member {
+            nick: nick.to_owned(),
+            prefixes: prefixes.to_owned(),
+            user,
+            host,
+            ..Member::default()
+        })
+    }
+
+    fn state(members: &[(&str, Arc<Member>)], fields: &[(&str, &str)]) -> State {
+        State {
+            epoch: Some(Epoch(1)),
+            members: members.iter().map(|(id, member)| ((*id).into(), member.clone())).collect(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn people_modes_and_topic_are_told() {
+        let from =
+            state(&[("1", member("ann", "o")), ("2", member("bob", ""))], &[("modes", "nt"), ("key", "k")]);
+        let to = state(
+            &[("1", member("anne", "")), ("3", member("cat", "v"))],
+            &[("modes", "it"), ("topic", "new"), ("b:*!*@x", "ann 1")],
+        );
+        let mut told = lines(&Partition::channel("#room"), &from, &to);
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                ":ann!u@h NICK anne",
+                ":bob!u@h PART #room :Resynchronising",
+                ":cat!u@h JOIN #room * :",
+                ":store.stentor MODE #room -o+v-n+i-k+b anne cat k *!*@x",
+                ":store.stentor TOPIC #room :new",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_room_that_was_not_known() {
+        assert!(lines(&Partition::channel("#room"), &State::default(), &state(&[], &[])).is_empty());
+    }
 }

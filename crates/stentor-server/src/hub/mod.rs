@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
@@ -64,6 +64,8 @@ struct Slot {
     replica: Arc<Replica>,
     /// How many [`Held`] there are.
     holders: usize,
+    /// Whether the replica is being given up: who takes hold of it now waits until that is done.
+    retiring: bool,
 }
 
 /// A replica that stays for as long as somebody holds it.
@@ -92,6 +94,8 @@ pub enum Refusal<R> {
     Rule(R),
     /// The store could not; nothing was stored, unless the error says that this is not known.
     Store(StoreError),
+    /// Others changed the same thing again and again; nothing was stored.
+    Contended,
     /// This node's lease is over: the session ends.
     Fenced,
 }
@@ -151,15 +155,17 @@ impl Hub {
     /// # Errors
     /// The store's, where it cannot be read now.
     pub async fn hold(self: &Arc<Self>, partition: &Partition) -> Result<Held, StoreError> {
-        let held = {
+        let (held, retiring) = {
             let mut slots = self.slots();
-            let slot = slots
-                .entry(partition.clone())
-                .or_insert_with(|| Slot { replica: Arc::new(Replica::new(partition.clone())), holders: 0 });
+            let slot = slots.entry(partition.clone()).or_insert_with(|| Slot {
+                replica: Arc::new(Replica::new(partition.clone())),
+                holders: 0,
+                retiring: false,
+            });
             slot.holders += 1;
-            Held { hub: self.clone(), replica: slot.replica.clone() }
+            (Held { hub: self.clone(), replica: slot.replica.clone() }, slot.retiring)
         };
-        if !held.is_ready() {
+        if retiring || !held.is_ready() {
             let _loading = held.repair.lock().await;
             if !held.is_ready() {
                 self.store.watch(partition).await?;
@@ -197,7 +203,7 @@ impl Hub {
     /// # Errors
     /// See [`Refusal`].
     pub async fn transact<R>(
-        &self,
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         tenure: &Arc<Tenure>,
         origin: Option<Origin>,
@@ -210,10 +216,11 @@ impl Hub {
                 Submitted::Nowhere => return Err(Refusal::Store(StoreError::Gone)),
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
-            let _registered = Registered { replica, number: commit.by.number };
+            let registered = Registered { replica, by: commit.by.clone() };
             match self.settle(commit, future).await? {
                 Outcome::Committed(entry) => {
-                    self.await_applied(replica, &entry, applied).await?;
+                    self.await_applied(replica, &entry, applied).await;
+                    registered.send_own_copy(&entry, &self.told);
                     return Ok(entry);
                 }
                 Outcome::Fenced => return Err(Refusal::Fenced),
@@ -224,7 +231,7 @@ impl Hub {
                 }
             }
         }
-        Err(Refusal::Store(StoreError::Unavailable("too many others write here at once".to_owned())))
+        Err(Refusal::Contended)
     }
 
     /// Writes to a partition that this node keeps no copy of. `decide` is asked again after a conflict.
@@ -248,7 +255,7 @@ impl Hub {
                 return Ok(entry);
             }
         }
-        Err(Refusal::Store(StoreError::Unavailable("too many others write here at once".to_owned())))
+        Err(Refusal::Contended)
     }
 
     /// Writes once, without looking first; `None` on a conflict.
@@ -342,38 +349,49 @@ impl Hub {
             let (told_applied, applied) = oneshot::channel();
             let commit = commit_of(replica.partition(), tenure, life, decision);
             let (commit, future) = tenure.numbers().submit(&*self.store, commit);
-            let pending = Pending { writer: tenure.writer().clone(), origin, applied: told_applied };
-            let number = commit.by.number;
-            (Submitted::Sent(commit, future, applied), Some((number, pending)))
+            let pending = Pending { origin, applied: told_applied };
+            let by = commit.by.clone();
+            (Submitted::Sent(commit, future, applied), Some((by, pending)))
         })
     }
 
-    /// Awaits the outcome; where the answer did not arrive, asks again under the same number until the lease is over.
+    /// Awaits the outcome. Where the answer did not arrive, asks again under the same number for a while; from then on only
+    /// an answer about that number tells that the commit was not stored.
     async fn settle(&self, commit: Commit, first: CommitFuture) -> Result<Outcome, StoreError> {
+        let (give_up, mut pauses) = (Instant::now() + SETTLE, Backoff::of_a_write());
         let mut result = first.await;
-        for _ in 0..RETRIES {
+        let mut unknown = None;
+        loop {
             match result {
-                Err(StoreError::Unknown(_)) if !self.stop.is_cancelled() => {
-                    result = self.store.commit(commit.clone()).await;
-                }
+                Err(StoreError::Unknown(why)) => unknown = Some(why),
+                Err(StoreError::Unavailable(_)) if unknown.is_some() => {}
                 other => return other,
             }
+            if Instant::now() >= give_up || self.stop.is_cancelled() {
+                return Err(StoreError::Unknown(unknown.unwrap_or_default()));
+            }
+            tokio::time::sleep(pauses.next_pause()).await;
+            result = self.store.commit(commit.clone()).await;
         }
-        result
     }
 
+    /// Awaits that a committed entry is applied here. It is stored whatever comes of this: where the log cannot be read now,
+    /// the replica catches up later.
     async fn await_applied(
-        &self,
+        self: &Arc<Self>,
         replica: &Arc<Replica>,
         entry: &Arc<Entry>,
         applied: oneshot::Receiver<()>,
-    ) -> Result<(), StoreError> {
+    ) {
         if replica.offer(entry, &self.told) != Offered::Early {
-            return Ok(());
+            return;
         }
-        match timeout(PUSH_WAIT, applied).await {
-            Ok(Ok(())) => Ok(()),
-            _ => self.repair(replica).await,
+        if matches!(timeout(PUSH_WAIT, applied).await, Ok(Ok(()))) {
+            return;
+        }
+        if let Err(error) = self.repair(replica).await {
+            tracing::debug!(partition = %replica.partition(), %error, "an own entry is applied later");
+            self.repair_soon(replica.clone(), PUSH_WAIT);
         }
     }
 
@@ -418,16 +436,17 @@ impl Hub {
     async fn retire(&self, partition: &Partition) {
         let Some(replica) = self.find(partition) else { return };
         let _giving_up = replica.repair.lock().await;
-        let is_held = |hub: &Self| hub.slots().get(partition).is_none_or(|slot| slot.holders > 0);
-        if is_held(self) {
-            return;
+        match self.slots().get_mut(partition) {
+            // Whoever takes hold of it from here on waits for the lock above, and then loads it again.
+            Some(slot) if slot.holders == 0 => slot.retiring = true,
+            _ => return,
         }
-        // Whoever holds it from here on waits for this lock, and then finds it unready and loads it again.
         replica.set_unready();
         self.store.unwatch(partition).await;
         let mut slots = self.slots();
-        if slots.get(partition).is_some_and(|slot| slot.holders == 0) {
-            slots.remove(partition);
+        match slots.get_mut(partition) {
+            Some(slot) if slot.holders > 0 => slot.retiring = false,
+            _ => drop(slots.remove(partition)),
         }
     }
 
@@ -446,12 +465,21 @@ enum Submitted<R> {
 /// Sees to it that no commit stays registered as pending: not one that failed, nor one whose entry came in a snapshot.
 struct Registered<'a> {
     replica: &'a Replica,
-    number: u64,
+    by: By,
+}
+
+impl Registered<'_> {
+    /// The sender's own copy, where the entry was taken in with a snapshot and so was not rendered in its place.
+    fn send_own_copy(&self, entry: &Entry, told: &Told) {
+        if let Some(origin) = self.replica.withdraw(&self.by).and_then(|pending| pending.origin) {
+            self.replica.send_own_copy(entry, &origin, told);
+        }
+    }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.replica.withdraw(self.number);
+        self.replica.withdraw(&self.by);
     }
 }
 
@@ -506,11 +534,12 @@ impl fmt::Debug for Held {
 
 /// How often a command decides anew before it gives up: each conflict means that somebody else got through.
 const ATTEMPTS: usize = 64;
-/// How often an unanswered commit is asked about again. Each attempt has the store's own time limit.
-const RETRIES: usize = 8;
+/// How long an unanswered commit is asked about. A store that is back by then has judged the lease's deadline, so that the
+/// answer is final.
+const SETTLE: Duration = Duration::from_secs(20);
 /// How long an entry may take from the store's answer to its delivery before the log is read instead.
 const PUSH_WAIT: Duration = Duration::from_millis(50);
-/// How long a replica that cannot catch up waits at most before it tries again.
+/// The longest pause between two attempts at the same thing.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How many entries one look at the log reads.
 const PAGE: usize = 512;

@@ -12,7 +12,7 @@ use super::render::{EVENT_TAG, Rendering};
 use super::state::{State, UserId};
 use super::told::Told;
 use crate::client::Client;
-use crate::store::{Change, Entry, Kind, Link, Partition, Snapshot};
+use crate::store::{By, Change, Entry, Kind, Link, Partition, Snapshot};
 
 /// A copy of a partition that follows its log.
 #[derive(Debug)]
@@ -34,8 +34,10 @@ struct Inner {
     early: HashMap<Option<Link>, Arc<Entry>>,
     /// The newest applied entries, to know a duplicate by.
     recent: VecDeque<Link>,
-    /// Own commits under way, by number.
-    pending: HashMap<u64, Pending>,
+    /// Own commits under way.
+    pending: HashMap<By, Pending>,
+    /// Clients of this node that may become members by a commit whose outcome was not known.
+    expected: HashMap<UserId, Arc<Client>>,
     /// Clients of this node that the partition's lines are for.
     locals: HashMap<UserId, Arc<Client>>,
 }
@@ -43,8 +45,6 @@ struct Inner {
 /// What becomes of a commit's own copy, and who waits for it to be applied.
 #[derive(Debug)]
 pub struct Pending {
-    /// The incarnation whose number it is.
-    pub writer: crate::store::Writer,
     /// Who sent the command, where somebody did.
     pub origin: Option<Origin>,
     /// Told once the entry is applied here.
@@ -113,9 +113,20 @@ impl Replica {
         }
     }
 
+    /// The same, now or as soon as it turns out to be a member.
+    pub fn expect_member(&self, client: &Arc<Client>) {
+        self.add_local_member(client);
+        let mut inner = self.lock();
+        if !inner.locals.contains_key(&client.id) {
+            inner.expected.insert(client.id.clone(), client.clone());
+        }
+    }
+
     /// Ends that.
     pub fn remove_local(&self, id: &str) {
-        self.lock().locals.remove(id);
+        let mut inner = self.lock();
+        inner.locals.remove(id);
+        inner.expected.remove(id);
     }
 
     /// How many clients of this node the partition's lines reach.
@@ -138,18 +149,25 @@ impl Replica {
 
     /// Runs `submit` with the state, under the lock that fixes the order of this node's commits to the partition. What it
     /// returns as pending is registered under its number.
-    pub(super) fn submit<T>(&self, submit: impl FnOnce(&State) -> (T, Option<(u64, Pending)>)) -> T {
+    pub(super) fn submit<T>(&self, submit: impl FnOnce(&State) -> (T, Option<(By, Pending)>)) -> T {
         let mut inner = self.lock();
         let (result, pending) = submit(&inner.state);
-        if let Some((number, pending)) = pending {
-            inner.pending.insert(number, pending);
+        if let Some((by, pending)) = pending {
+            inner.pending.insert(by, pending);
         }
         result
     }
 
     /// Forgets an own commit: it was not stored, or its entry came in a snapshot.
-    pub(super) fn withdraw(&self, number: u64) {
-        self.lock().pending.remove(&number);
+    pub(super) fn withdraw(&self, by: &By) -> Option<Pending> {
+        self.lock().pending.remove(by)
+    }
+
+    /// Sends a commit's own copy out of its place in the order, since it has none any more.
+    pub(super) fn send_own_copy(&self, entry: &Entry, origin: &Origin, told: &Told) {
+        let time = server_time(entry.id.ms);
+        let msgid = |line| MessageId::new(&self.partition, entry.epoch, entry.id, line).to_string();
+        self.lock().deliver_own(&self.partition, &entry.body.lines, &time, &msgid, origin, told);
     }
 
     /// Takes in an entry, whichever way it came.
@@ -200,6 +218,7 @@ impl Replica {
         inner.state = next;
         let time = server_time(super::clock::wall_ms());
         inner.deliver_lines(&self.partition, &lines, &time, |_| String::new(), None, told);
+        inner.admit_expected();
         if was_ready {
             inner.end_lost(&self.partition);
             if self.partition.kind() == Kind::Nick {
@@ -239,6 +258,12 @@ impl Replica {
     /// Sends a text that is stored nowhere to local clients, except its origin.
     pub(super) fn transient(&self, line: &str, except: Option<&str>, told: &Told) {
         let inner = self.lock();
+        // It is in no order with a KICK; who is no member any more by what is known here is not heard.
+        let needs_member =
+            self.partition.kind() == Kind::Channel && crate::policy::has_mode(&inner.state, 'n');
+        if needs_member && except.is_some_and(|id| !inner.state.members.contains_key(id)) {
+            return;
+        }
         let time = server_time(super::clock::wall_ms());
         inner.deliver_lines(&self.partition, &[line.to_owned()], &time, |_| String::new(), except, told);
     }
@@ -269,9 +294,11 @@ impl Inner {
         while let Some(entry) = self.early.remove(&self.state.last) {
             self.apply(partition, &entry, told);
         }
-        // What is left and known by now came twice.
-        let recent = &self.recent;
-        self.early.retain(|_, entry| !recent.contains(&entry.link()));
+        // What is left and known by now came twice; what is older than the newest entry is of another life.
+        let (recent, newest) = (&self.recent, self.state.last.as_ref().map(|last| last.id));
+        self.early.retain(|_, entry| {
+            newest.is_none_or(|newest| entry.id > newest) && !recent.contains(&entry.link())
+        });
     }
 
     fn apply(&mut self, partition: &Partition, entry: &Entry, told: &Told) {
@@ -281,14 +308,9 @@ impl Inner {
             self.recent.pop_front();
         }
         self.recent.push_back(entry.link());
-        let pending = match self.pending.get(&entry.by.number) {
-            Some(pending) if pending.writer == entry.by.writer => self.pending.remove(&entry.by.number),
-            _ => None,
-        };
+        let pending = self.pending.remove(&entry.by);
         let origin = pending.as_ref().and_then(|pending| pending.origin.as_ref());
-        if let Some(origin) = origin {
-            self.admit(entry, origin);
-        }
+        self.admit(entry, origin);
         match partition.kind() {
             Kind::Nick => self.tell_monitors(partition, before.is_some()),
             kind => {
@@ -314,11 +336,22 @@ impl Inner {
     }
 
     /// From the entry that makes a client a member, the partition's lines reach it; not from an earlier one.
-    fn admit(&mut self, entry: &Entry, origin: &Origin) {
-        let joins = |change: &Change| matches!(change, Change::SetMember(id, _) if **id == *origin.client.id);
-        if entry.body.changes.iter().any(joins) {
-            self.locals.insert(origin.client.id.clone(), origin.client.clone());
+    fn admit(&mut self, entry: &Entry, origin: Option<&Origin>) {
+        for change in &entry.body.changes {
+            let Change::SetMember(id, _) = change else { continue };
+            if let Some(client) = self.expected.remove(id.as_str()) {
+                self.locals.insert(client.id.clone(), client);
+            }
+            if let Some(origin) = origin.filter(|origin| **id == *origin.client.id) {
+                self.locals.insert(origin.client.id.clone(), origin.client.clone());
+            }
         }
+    }
+
+    fn admit_expected(&mut self) {
+        let members = &self.state.members;
+        let found = self.expected.extract_if(|id, _| members.contains_key(id));
+        self.locals.extend(found);
     }
 
     fn deliver(
@@ -333,6 +366,19 @@ impl Inner {
         let Some(origin) = origin else {
             return self.deliver_lines(partition, lines, time, msgid, None, told);
         };
+        self.deliver_own(partition, lines, time, &msgid, origin, told);
+        self.deliver_lines(partition, lines, time, msgid, Some(&origin.client.id), told);
+    }
+
+    fn deliver_own(
+        &self,
+        partition: &Partition,
+        lines: &[String],
+        time: &str,
+        msgid: &impl Fn(usize) -> String,
+        origin: &Origin,
+        told: &Told,
+    ) {
         for (index, line) in lines.iter().enumerate() {
             let msgid = msgid(index);
             let Ok(message) = Message::parse(line) else { continue };
@@ -345,7 +391,6 @@ impl Inner {
                 origin.client.queue.push(bytes);
             }
         }
-        self.deliver_lines(partition, lines, time, msgid, Some(&origin.client.id), told);
     }
 
     fn deliver_lines(
@@ -407,6 +452,8 @@ impl Inner {
                 for client in self.locals.values().filter(|client| client.profile().account.is_some()) {
                     if self.state.field("removed").is_some() {
                         client.queue.close("Account removed");
+                    } else if self.state.field("locked").is_some() {
+                        client.queue.close("Account locked");
                     } else if owner != Some(&*client.id) {
                         client.queue.close("Logged in from elsewhere");
                     }

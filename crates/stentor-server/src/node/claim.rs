@@ -27,6 +27,7 @@ impl From<Refusal<Refused>> for Refused {
         match refusal {
             Refusal::Rule(refused) => refused,
             Refusal::Store(error) => Self::Error(Error::Store(error)),
+            Refusal::Contended => Self::Error(Error::Contended),
             Refusal::Fenced => Self::Error(Error::Fenced),
         }
     }
@@ -52,8 +53,9 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
     for _ in 0..ATTEMPTS {
         let peek = session.node.hub.store().peek_one(&partition, &["session", "revision"]).await?;
         let held = field(&peek, 0);
-        if let Some(holder) = &held {
-            may_displace(session, holder).await?;
+        let holder = held.as_deref().and_then(holder_of);
+        if let Some((id, writer)) = &holder {
+            may_displace(session, id, writer).await?;
         }
         let equal = |value: Option<String>| value.map_or(Is::Absent, Is::Equal);
         let decision = Decision {
@@ -73,6 +75,9 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
                 partition,
                 epoch: account.epoch,
             });
+            if let Some((id, writer)) = holder {
+                clean_up(session, &writer, &id, "Replaced by a new session").await?;
+            }
             return Ok(());
         }
         if peek.epoch != Some(account.epoch) {
@@ -83,26 +88,32 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
 }
 
 /// Whether the session that holds an account must give way.
-async fn may_displace(session: &Session, holder: &str) -> Result<(), Refused> {
-    let Some((id, writer)) = holder.split_once(' ') else { return Ok(()) };
-    let Ok(writer) = writer.parse::<Writer>() else { return Ok(()) };
-    if session.node.fleet.is_dead(&writer).await? {
-        return clean_up(session, &writer, id).await;
+async fn may_displace(session: &Session, id: &str, writer: &Writer) -> Result<(), Refused> {
+    if session.node.fleet.is_dead(writer).await? {
+        return clean_up(session, writer, id, sweep::LOST).await;
     }
     let config = session.node.config();
     if config.accounts.duplicate_login == DuplicateLogin::Replace {
         return Ok(());
     }
-    if session.node.is_alive(&writer, id, config.accounts.probe).await {
+    if session.node.is_alive(writer, id, config.accounts.probe).await {
         return Err(Refused::Taken);
     }
     Ok(())
 }
 
-async fn clean_up(session: &Session, dead: &Writer, id: &str) -> Result<(), Refused> {
-    sweep::session(&session.node.hub, &session.client.tenure(), dead, id).await.map_err(|refusal| {
+/// The session and the node that an account's field `session` names.
+fn holder_of(value: &str) -> Option<(String, Writer)> {
+    let (id, writer) = value.split_once(' ')?;
+    Some((id.to_owned(), writer.parse().ok()?))
+}
+
+/// Gives up what another session holds, so that its QUIT comes before what follows.
+async fn clean_up(session: &Session, dead: &Writer, id: &str, reason: &str) -> Result<(), Refused> {
+    sweep::session(&session.node.hub, &session.client.tenure(), dead, id, reason).await.map_err(|refusal| {
         match refusal {
             Refusal::Store(error) => Refused::Error(Error::Store(error)),
+            Refusal::Contended => Refused::Error(Error::Contended),
             Refusal::Fenced | Refusal::Rule(()) => Refused::Error(Error::Fenced),
         }
     })
@@ -147,10 +158,11 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
 async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result<Option<Epoch>, Refused> {
     let own = session.account_folded();
     let partitions = [partition.clone(), Partition::account(nick.folded())];
-    let fields = ["user", "writer", "account", "name"];
+    let fields = ["user", "writer", "account", "name", "removed"];
     let mut peeks = session.node.hub.store().peek(&partitions, &fields).await?.into_iter();
     let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
-    if own != Some(nick.folded()) && field(&account, 3).is_some() {
+    let is_account = field(&account, 3).is_some() || field(&account, 4).is_some();
+    if own != Some(nick.folded()) && is_account {
         return Err(Refused::Taken);
     }
     let Some(epoch) = claim.epoch else { return Ok(None) };
@@ -159,7 +171,7 @@ async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result
     if let Some(writer) = &writer
         && session.node.fleet.is_dead(writer).await?
     {
-        clean_up(session, writer, &id).await?;
+        clean_up(session, writer, &id, sweep::LOST).await?;
         return Ok(None);
     }
     let of_same_account = field(&claim, 2).is_some_and(|holder| own == Some(&holder.to_ascii_lowercase()));
@@ -214,7 +226,10 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
     let partition = inbox_of(profile.account.as_deref(), &session.client.id);
     if session.account.is_none() {
         let decision = Decision {
-            changes: vec![Change::Set("guest".to_owned(), session.client.id.to_string())],
+            changes: vec![
+                Change::Set("guest".to_owned(), session.client.id.to_string()),
+                Change::Set("writer".to_owned(), session.client.tenure().writer().to_string()),
+            ],
             ..Decision::default()
         };
         let life = Life::Begin(Epoch::random());

@@ -62,6 +62,8 @@ pub struct Node {
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
     pub tasks: TaskTracker,
+    /// Held by the one task that moves sessions and sweeps.
+    pub upkeep: Arc<tokio::sync::Mutex<()>>,
     /// Sessions that are giving up what they held.
     pub ending: TaskTracker,
     /// Ends everything.
@@ -105,6 +107,7 @@ impl Node {
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
+            upkeep: Arc::default(),
             ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),

@@ -119,6 +119,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     async fn trim(&self, partition: &Partition, before: StoreTime, keep: u64) -> Result<(), StoreError>;
 
     /// Sends `text` to the partition's watchers without storing it. It may be lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the text is longer than [`TRANSIENT_MAX`], and the store's.
     async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError>;
 
     /// Starts delivery of a partition's events. Once this returns, every later entry is delivered or [`Event::Lost`]
@@ -270,6 +273,17 @@ pub struct Lease {
     pub expires: StoreTime,
     /// What the node wants the others to know.
     pub info: String,
+}
+
+/// The longest text that [`Store::publish`] takes, in bytes: well below what would cost a watcher its connection.
+pub const TRANSIENT_MAX: usize = 1 << 20;
+
+/// What both stores ask before they publish.
+fn check_transient(text: &str) -> Result<(), StoreError> {
+    if text.len() <= TRANSIENT_MAX {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!("a text to publish is longer than {TRANSIENT_MAX} bytes")))
 }
 
 /// Why a store could not do what was asked. None of these is the client's fault.

@@ -4,8 +4,10 @@
 mod support;
 
 mod away;
+mod bulletin;
 mod cap;
 mod channel_modes;
+mod charge;
 mod fleet;
 mod help;
 mod invite;

@@ -164,6 +164,7 @@ pub const CASES: &[Case] = &[
         Box::pin(logs::same_entry_everywhere(n))
     }),
     Case::new("a transient text is delivered and not logged", |n| Box::pin(watching::transient(n))),
+    Case::new("a transient text has a longest length", |n| Box::pin(watching::longest_transient(n))),
     Case::new("nothing comes after unwatch", |n| Box::pin(watching::unwatch(n))),
     Case::new("watching twice is watching once", |n| Box::pin(watching::twice(n))),
     Case::new("only watched partitions are delivered", |n| Box::pin(watching::only_what_is_watched(n))),

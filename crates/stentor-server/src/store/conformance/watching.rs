@@ -1,7 +1,7 @@
 //! What is delivered, and to whom.
 
 use super::kit::{Nodes, assert_chain};
-use crate::store::{Epoch, Event, Life, Partition, Range, StoreError, Writer};
+use crate::store::{Epoch, Event, Life, Partition, Range, StoreError, TRANSIENT_MAX, Writer};
 
 pub(super) async fn transient(nodes: Nodes) {
     let room = nodes.room("transient").await;
@@ -18,6 +18,19 @@ pub(super) async fn transient(nodes: Nodes) {
     room.store().publish(&nowhere, "hi").await.expect("it is published");
     watcher.events.until_transient(&nowhere, "hi").await;
     assert_eq!(room.store().snapshot(&nowhere).await, Ok(None));
+}
+
+pub(super) async fn longest_transient(nodes: Nodes) {
+    let room = nodes.room("longest").await;
+    let watcher = nodes.last();
+    watcher.store.watch(&room.partition).await.expect("it can be watched");
+    let longer = "x".repeat(TRANSIENT_MAX + 1);
+    let refused = room.store().publish(&room.partition, &longer).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    let longest = &longer[1..];
+    room.store().publish(&room.partition, longest).await.expect("it is published");
+    watcher.events.until_transient(&room.partition, longest).await;
+    assert_eq!(watcher.events.so_far().len(), 1, "the watcher heard nothing else");
 }
 
 pub(super) async fn unwatch(nodes: Nodes) {

@@ -271,6 +271,7 @@ impl Store for EmbeddedStore {
 
     async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError> {
         self.check_open()?;
+        super::check_transient(text)?;
         self.watches.transient(partition, text);
         Ok(())
     }

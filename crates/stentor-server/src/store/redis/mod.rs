@@ -218,6 +218,7 @@ impl Store for RedisStore {
     }
 
     async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError> {
+        super::check_transient(text)?;
         let call = Call::plain(&["SPUBLISH", &self.channel(partition), &reply::transient(text)]);
         self.link(partition).call(call).await?;
         Ok(())
