@@ -1,16 +1,12 @@
 //! Two nodes in this process, on one real `redis-server`: what the fleet promises while all its nodes live.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod chat;
 mod logins;
 mod moderation;
 mod store_away;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
-use stentor_testing::RedisServer;
-use support::TestServer;
+use stentor_testing::{self as support, RedisServer, TestServer};
 
 /// Two nodes that share a Redis server.
 pub(crate) struct Pair {
