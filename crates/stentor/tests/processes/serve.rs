@@ -1,7 +1,5 @@
 //! `stentor serve`, as the real process.
 
-mod node;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +16,7 @@ use stentor_server::tls;
 use stentor_testing::RedisServer;
 use stentor_testing::redis::RedisOptions;
 
-use node::{Node, PATIENCE, refused};
+use crate::node::{Node, PATIENCE, refused};
 
 /// A TLS connection to the node, with a client that trusts its authority alone.
 fn connect_secure(node: &Node, data: &Path) -> BufReader<StreamOwned<ClientConnection, TcpStream>> {
