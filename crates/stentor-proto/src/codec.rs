@@ -92,6 +92,12 @@ impl LineReader {
         self.start == self.buffer.len()
     }
 
+    /// Whether a whole line waits to be taken. Where none does, only more input can help.
+    #[must_use]
+    pub fn has_line(&self) -> bool {
+        self.start < self.unfinished
+    }
+
     /// How many bytes are held.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -226,10 +232,12 @@ mod tests {
             reader.feed(&[first]);
             for _ in 0..1000 {
                 reader.feed(&[b'x'; 1000]);
+                assert!(!reader.has_line());
                 assert_eq!(reader.next_line(), None);
                 assert!(reader.buffered() <= limit);
             }
             reader.feed(b"\r\nPING a\r\n");
+            assert!(reader.has_line());
             assert_eq!(lines(&mut reader), [Err(error), Ok("PING a".into())]);
             assert!(reader.is_empty());
         }

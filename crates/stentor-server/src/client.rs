@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 use stentor_proto::capability::{Capability, CapabilitySet};
+use stentor_proto::line::Line;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -213,5 +214,14 @@ impl Profile {
     #[must_use]
     pub fn source(&self) -> String {
         format!("{}!{}@{}", self.nick, self.user, self.host)
+    }
+
+    /// The beginning of a line that comes from this user: its source, and the account for those who asked for that tag.
+    pub fn line(&self, command: &str) -> Line {
+        let line = Line::new(command).source(self.source());
+        match &self.account {
+            Some(account) => line.tag("account", account),
+            None => line,
+        }
     }
 }

@@ -60,9 +60,10 @@ impl Reply {
         }
     }
 
-    /// A standard reply: `FAIL`, `WARN` or `NOTE`, or a NOTICE for clients that did not ask for those.
+    /// A standard reply: `FAIL`, `WARN` or `NOTE`, or a NOTICE for clients that did not ask for those and cannot know them
+    /// from the specification of what they use either.
     pub fn standard(&mut self, kind: &str, command: &str, code: &str, context: &[&str], text: &str) {
-        if self.client.has(Capability::StandardReplies) {
+        if self.client.has(Capability::StandardReplies) || kind == "FAIL" && is_specified(command, code) {
             let mut line = Line::new(kind).source(&self.server).param(command).param(code);
             for param in context {
                 line = line.param(param);
@@ -72,6 +73,12 @@ impl Reply {
             let about = if command == "*" { String::new() } else { format!("{command}: ") };
             self.notice(&format!("{about}{text}"));
         }
+    }
+
+    /// Whether the client labelled its request, and so expects an answer whatever the command.
+    #[must_use]
+    pub fn is_labelled(&self) -> bool {
+        self.label != Label::None
     }
 
     /// A NOTICE from the server.
@@ -250,6 +257,11 @@ impl Reply {
     fn nick(&self) -> String {
         self.client.profile().nick.clone()
     }
+}
+
+/// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
+fn is_specified(command: &str, code: &str) -> bool {
+    matches!(command, "CHATHISTORY" | "REGISTER" | "SETNAME") || code == "INVALID_UTF8"
 }
 
 /// Puts one more tag in front of a line.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backoff::Backoff;
 use crate::client::Client;
+use crate::command::authenticate::Exchange;
 use crate::command::register::Registering;
 use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
@@ -23,6 +24,8 @@ pub struct Session {
     pub address: IpAddr,
     /// What is under way before the welcome; `None` after it.
     pub registering: Option<Box<Registering>>,
+    /// A SASL exchange that has begun.
+    pub sasl: Option<Exchange>,
     /// The claim on the nick.
     pub nick: Option<NickClaim>,
     /// Nicks that it may still hold after a change that the store did not see to its end.
@@ -72,6 +75,7 @@ impl Session {
             client,
             address,
             registering: Some(Box::default()),
+            sasl: None,
             nick: None,
             account: None,
             inbox: None,

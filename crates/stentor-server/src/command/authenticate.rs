@@ -26,23 +26,20 @@ pub(super) async fn run(
     if !session.client.has(Capability::Sasl) {
         return Err(failed("Request the capability sasl first"));
     }
-    let Some(registering) = session.registering.as_mut() else {
-        return Err(Error::numeric(Numeric::ERR_SASLALREADY, &[], "You have already authenticated"));
-    };
     if session.account.is_some() {
         return Err(Error::numeric(Numeric::ERR_SASLALREADY, &[], "You have already authenticated"));
     }
     let data = message.param(0).unwrap_or_default();
     if data == "*" {
-        registering.sasl = None;
+        session.sasl = None;
         return Err(Error::numeric(Numeric::ERR_SASLABORTED, &[], "SASL authentication aborted"));
     }
-    let Some(mut exchange) = registering.sasl.take() else {
+    let Some(mut exchange) = session.sasl.take() else {
         if !data.eq_ignore_ascii_case("PLAIN") {
             reply.numeric(Numeric::RPL_SASLMECHS, &["PLAIN"], "are available SASL mechanisms");
             return Err(failed("SASL authentication failed: unknown mechanism"));
         }
-        registering.sasl = Some(Exchange { data: Secret::new("") });
+        session.sasl = Some(Exchange { data: Secret::new("") });
         reply.line("AUTHENTICATE +".to_owned());
         return Ok(());
     };
@@ -53,10 +50,10 @@ pub(super) async fn run(
         exchange.data = Secret::new(format!("{}{data}", exchange.data.expose()));
     }
     if exchange.data.expose().len() > LONGEST {
-        return Err(Error::numeric(Numeric::ERR_SASLTOOLONG, &[], "SASL message too long"));
+        return Err(failed("SASL authentication failed: that is too long for a name and a password"));
     }
     if data.len() == CHUNK {
-        registering.sasl = Some(exchange);
+        session.sasl = Some(exchange);
         return Ok(());
     }
     let (account, password) =

@@ -4,7 +4,9 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
 
+use crate::client::Profile;
 use crate::error::Error;
+use crate::hub::render::EVENT_TAG;
 use crate::node::claim;
 use crate::node::presence;
 use crate::reply::Reply;
@@ -43,9 +45,10 @@ pub(super) async fn run(
 }
 
 /// What others read of somebody's going or coming back.
-pub(super) fn line(source: &str, away: Option<&str>) -> String {
+pub(super) fn line(who: &Profile, away: Option<&str>) -> String {
+    let line = who.line("AWAY").tag(EVENT_TAG, &who.events.away);
     match away {
-        Some(text) => format!(":{source} AWAY :{text}"),
-        None => format!(":{source} AWAY"),
+        Some(text) => line.trailing(text).build(),
+        None => line.build(),
     }
 }

@@ -5,7 +5,6 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
-use crate::config::Registration;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -65,10 +64,8 @@ fn show(session: &Session, capability: Capability, with_value: bool) -> String {
     let name = capability.name();
     let value = match capability {
         Capability::Sasl => "PLAIN",
-        Capability::AccountRegistration => match session.node.config().accounts.registration {
-            Registration::Open => "before-connect",
-            Registration::Invite | Registration::Closed => "before-connect,custom-account-name",
-        },
+        Capability::AccountRegistration if session.node.config().accounts.required => "before-connect",
+        Capability::AccountRegistration => "before-connect,custom-account-name",
         _ => "",
     };
     if with_value && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }

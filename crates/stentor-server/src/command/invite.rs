@@ -1,6 +1,5 @@
 //! INVITE: lets somebody into a channel whatever its modes say.
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
@@ -17,10 +16,6 @@ pub(super) async fn run(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let (Some(target), Some(channel)) = (message.nonempty(0), message.nonempty(1)) else {
-        if message.params().is_empty() {
-            reply.numeric(Numeric::RPL_ENDOFINVEXLIST, &[], "End of /INVITE list");
-            return Ok(());
-        }
         return Err(super::need_more_params("INVITE"));
     };
     let folded = channel.to_ascii_lowercase();
@@ -46,7 +41,7 @@ pub(super) async fn run(
                 super::join::rules_guard(state),
             ];
             let name = policy::name(state, &folded);
-            let line = Line::new("INVITE").source(member.source()).param(&person.nick).param(name).build();
+            let line = member.line("INVITE").param(&person.nick).param(name).build();
             let mut changes = Vec::new();
             // Only an operator's invitation lets somebody past the rules; anybody else's is a hint.
             if member.is_operator() {
@@ -57,8 +52,7 @@ pub(super) async fn run(
         })
         .await?;
     let name = held.with_state(|state| policy::name(state, &folded).to_owned());
-    let source = session.client.profile().source();
-    let line = Line::new("INVITE").source(source).param(&person.nick).param(&name).build();
+    let line = session.client.profile().line("INVITE").param(&person.nick).param(&name).build();
     session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
     reply.bare(Numeric::RPL_INVITING, &[&person.nick, &name]);
     if let Some(away) = &person.away {

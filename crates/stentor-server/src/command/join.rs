@@ -9,7 +9,6 @@ use stentor_proto::numeric::Numeric;
 
 use crate::config::Channels;
 use crate::error::Error;
-use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Held, Member, Replica, State, clock};
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
@@ -121,7 +120,7 @@ async fn enter(
     let account = session.account_folded().map(str::to_owned);
     let settings = session.node.config().channels.clone();
     let profile = session.client.profile();
-    let away = profile.away.as_deref().map(|text| super::away::line(&profile.source(), Some(text)));
+    let away = profile.away.as_deref().map(|text| super::away::line(&profile, Some(text)));
     let newcomer = Newcomer {
         name,
         id: &id,
@@ -129,7 +128,7 @@ async fn enter(
         key,
         epoch,
         server: &session.node.server_name,
-        away: away.map(|line| format!("@{EVENT_TAG}={} {line}", profile.events.away)),
+        away,
     };
     let member = Member {
         writer: session.client.tenure().writer().to_string(),
@@ -196,7 +195,7 @@ impl Newcomer<'_> {
     fn decide(&self, state: &State, member: &Member, settings: &Channels) -> Result<Decision, Error> {
         let name = policy::name(state, self.name.as_str());
         let account = member.account.as_deref().unwrap_or("*");
-        let line = format!(":{} JOIN {name} {account} :{}", member.source(), member.realname);
+        let line = member.line("JOIN").param(name).param(account).trailing(&member.realname).build();
         if state.epoch.is_none() {
             let epoch = self.epoch.ok_or(Error::Store(StoreError::Gone))?;
             return Ok(self.create(epoch, member, &settings.default_modes, line));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
@@ -19,18 +18,22 @@ pub(super) async fn run(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let channel = message.param(0).unwrap_or_default();
-    let targets = message.param(1).unwrap_or_default();
+    let channels: Vec<&str> = parts(message.param(0)).collect();
+    let targets: Vec<&str> = parts(message.param(1)).collect();
+    // Several people leave one channel, or each leaves the channel named in the same place.
+    let (&[first, ..], true) = (&*channels, channels.len() == 1 || channels.len() == targets.len()) else {
+        return Err(super::need_more_params("KICK"));
+    };
     let nick = session.client.profile().nick.clone();
     let reason = message.nonempty(2).unwrap_or(&nick);
     let reason = truncate_utf8(reason, session.node.config().limits.kick_length);
-    if targets.contains(',') {
+    if targets.len() > 1 {
         reply.expect_many();
     }
-    let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
     session.charge_targets(targets.len(), super::EACH);
-    let held = session.node.hub.hold(&Partition::channel(&channel.to_ascii_lowercase())).await?;
-    for target in targets {
+    for (index, target) in targets.into_iter().enumerate() {
+        let channel = channels.get(index).copied().unwrap_or(first);
+        let held = session.node.hub.hold(&Partition::channel(&channel.to_ascii_lowercase())).await?;
         match kick(session, &held, channel, target, reason, reply).await {
             Ok(()) => {}
             Err(Error::Fenced) => return Err(Error::Fenced),
@@ -41,6 +44,10 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+fn parts(list: Option<&str>) -> impl Iterator<Item = &str> {
+    list.unwrap_or_default().split(',').filter(|part| !part.is_empty())
 }
 
 async fn kick(
@@ -64,8 +71,7 @@ async fn kick(
                 Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[target, channel], text)
             })?;
             let name = policy::name(state, &folded);
-            let line =
-                Line::new("KICK").source(member.source()).param(name).param(&victim.nick).trailing(reason);
+            let line = member.line("KICK").param(name).param(&victim.nick).trailing(reason);
             let mut guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 Guard::Member(kicked.to_string(), Is::Present),

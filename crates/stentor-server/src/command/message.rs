@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use stentor_proto::capability::Capability;
 use stentor_proto::channel::is_channel_like;
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::tag;
 use stentor_proto::text::MAX_CONTENT;
 
+use crate::client::Profile;
 use crate::error::Error;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
-use crate::hub::{Decision, Refusal, State, clock};
+use crate::hub::{Decision, Origin, Refusal, State, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
@@ -33,7 +33,11 @@ pub(super) async fn notice(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    say(session, message, reply, Kind::Notice).await
+    let wants_answer = reply.is_labelled();
+    match say(session, message, reply, Kind::Notice).await {
+        Err(Error::Numeric(..)) if !wants_answer => Ok(()),
+        other => other,
+    }
 }
 
 pub(super) async fn tagmsg(
@@ -84,6 +88,8 @@ async fn say(
     if targets.len() > 1 {
         reply.expect_many();
     }
+    // A program's NOTICE never draws an automatic answer; a client that labels it wants one.
+    let quiet = kind == Kind::Notice && !reply.is_labelled();
     let said = Said { kind, tags: client_tags(session, message), text };
     for target in targets {
         let result = if is_channel_like(target) {
@@ -93,7 +99,7 @@ async fn say(
         };
         match result {
             Err(Error::Fenced) => return Err(Error::Fenced),
-            // A program's NOTICE never draws an automatic answer; a client that labels it wants one.
+            Err(Error::Numeric(..)) if quiet => {}
             Err(error) => {
                 reply.reclaim();
                 error.send(kind.name(), reply);
@@ -111,29 +117,29 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
-    fn line(&self, source: &str, target: &str) -> String {
-        let mut line = Line::new(self.kind.name()).source(source).raw_tags(&self.tags).param(target);
+    fn line(&self, sender: &Profile, target: &str) -> String {
+        let mut line = sender.line(self.kind.name()).raw_tags(&self.tags).param(target);
         if let Some(text) = self.text {
             line = line.trailing(text);
+        }
+        if self.kind == Kind::Tagmsg {
+            // It has no place in a log that could name it.
+            line = line.tag("msgid", crate::random::text(TRANSIENT_ID));
         }
         line.build_within(MAX_CONTENT)
     }
 }
 
-/// The client-only tags of a message, and the sender's account.
+/// The client-only tags of a message.
 fn client_tags(session: &Session, message: &Message<'_>) -> String {
-    let mut tags: Vec<String> = Vec::new();
-    if let Some(account) = &session.client.profile().account {
-        tags.push(format!("account={}", tag::escape_value(account)));
+    if !session.client.has(Capability::MessageTags) {
+        return String::new();
     }
-    if session.client.has(Capability::MessageTags) {
-        let own = message.tags.raw().split(';').filter(|raw| {
-            let key = raw.split('=').next().unwrap_or(raw);
-            tag::is_client_only(key) && tag::is_valid_key(key)
-        });
-        tags.extend(own.map(str::to_owned));
-    }
-    tags.join(";")
+    let is_legal = |raw: &&str| {
+        let key = raw.split('=').next().unwrap_or(raw);
+        tag::is_client_only(key) && tag::is_valid_key(key)
+    };
+    message.tags.raw().split(';').filter(is_legal).collect::<Vec<_>>().join(";")
 }
 
 async fn to_channel(
@@ -152,14 +158,15 @@ async fn to_channel(
         }
     };
     let id = session.client.id.clone();
-    let source = session.client.profile().source();
+    let profile = session.client.profile();
+    let source = profile.source();
     let decide = |state: &State| {
         policy::visible(state, target, &id)?;
         let member = state.members.get(&id);
         policy::may_speak(state, target, member.map(|member| &**member), &source)?;
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
         let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
-        let lines = vec![said.line(&source, policy::name(state, &folded))];
+        let lines = vec![said.line(&profile, policy::name(state, &folded))];
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
@@ -187,8 +194,7 @@ async fn to_person(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
-    let source = session.client.profile().source();
-    let line = said.line(&source, &person.nick);
+    let line = said.line(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
     if said.kind == Kind::Tagmsg {
         if person.id == session.client.id {
@@ -242,7 +248,11 @@ async fn to_person(
 async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let echo = session.client.has(Capability::EchoMessage);
-    let origin = reply.origin(true, true);
+    let origin = if echo {
+        reply.origin(true, true)
+    } else {
+        Origin { client: session.client.clone(), tag: String::new(), echo: true }
+    };
     let decide = |state: &State| {
         Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
     };
@@ -327,3 +337,6 @@ fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
         session.client.queue.push(bytes);
     }
 }
+
+/// The length of the id of what is stored nowhere. Those of stored messages are longer.
+const TRANSIENT_ID: usize = 20;

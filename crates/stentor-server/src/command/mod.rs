@@ -2,7 +2,7 @@
 
 mod about;
 mod admin;
-mod authenticate;
+pub mod authenticate;
 mod away;
 pub mod cap;
 mod chathistory;
@@ -153,7 +153,7 @@ pub const TABLE: &[Command] = &[
     command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
         .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
-    command("KICK", 2, handler!(kick::run), ("KICK <channel> <nick>[,…] [:<reason>]", "Throws people out."))
+    command("KICK", 2, handler!(kick::run), ("KICK <channel>[,…] <nick>[,…] [:<reason>]", "Throws people out."))
         .active(),
     command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
     command(

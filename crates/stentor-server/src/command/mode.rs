@@ -167,7 +167,7 @@ async fn change(
             let name = policy::name(state, &folded);
             let done = draft.finish()?;
             let lines = render(&done.modes, MODE_BYTES).into_iter().map(|modes| {
-                let mut line = Line::new("MODE").source(member.source()).param(name);
+                let mut line = member.line("MODE").param(name);
                 for word in modes.split(' ') {
                     line = line.param(word);
                 }
@@ -185,9 +185,20 @@ async fn change(
         reply.reclaim();
     }
     for complaint in complaints {
-        complaint.send("MODE", reply);
+        more_precisely(session, complaint).await?.send("MODE", reply);
     }
     result.map(drop).map_err(Error::from)
+}
+
+/// Who is not in the channel may not exist at all.
+async fn more_precisely(session: &Session, complaint: Error) -> Result<Error, Error> {
+    if let Error::Numeric(Numeric::ERR_USERNOTINCHANNEL, params, _) = &complaint
+        && let Some(nick) = params.first()
+        && session.node.find_person(nick).await?.is_none_or(|person| !person.online)
+    {
+        return Ok(super::no_such_nick(nick));
+    }
+    Ok(complaint)
 }
 
 /// What a MODE command amounts to.

@@ -65,12 +65,13 @@ async fn part(
         .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             let name = policy::name(state, &folded);
-            let reason =
-                reason.map(|reason| format!(" :{}", truncate_utf8(reason, limit))).unwrap_or_default();
-            let line = format!(":{} PART {name}{reason}", member.source());
+            let mut line = member.line("PART").param(name);
+            if let Some(reason) = reason {
+                line = line.trailing(truncate_utf8(reason, limit));
+            }
             // Who founded a room and leaves it as the last one gives it up; others leave it to its founder.
             let gives_it_up = policy::is_founder(state, account.as_deref());
-            Ok::<_, Error>(leave(state, &id, line, gives_it_up))
+            Ok::<_, Error>(leave(state, &id, line.build(), gives_it_up))
         })
         .await?;
     session.client.with_channels(|channels| channels.remove(&folded));

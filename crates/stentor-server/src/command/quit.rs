@@ -39,7 +39,7 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
         .hub
         .transact(&held, &session.client.tenure(), None, |state| {
             let member = policy::own_member(state, channel, &id)?;
-            let line = format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source());
+            let line = member.line("QUIT").tag(EVENT_TAG, &id).trailing(reason).build();
             Ok::<_, Error>(super::part::leave(state, &id, line, false))
         })
         .await;

@@ -6,7 +6,6 @@ use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 
-use super::authenticate::Exchange;
 use super::pass::Pass;
 use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
@@ -31,8 +30,6 @@ pub struct Registering {
     pub negotiating: bool,
     /// What PASS said.
     pub pass: Option<Pass>,
-    /// A SASL exchange that has begun.
-    pub sasl: Option<Exchange>,
 }
 
 /// Logs in, and claims the account for this session.
@@ -56,6 +53,9 @@ pub async fn login(
         Err(Refused::Error(error)) => return Err(error),
     }
     logged_in(session, &account, reply);
+    if session.registering.is_none() {
+        settle_in(session).await?;
+    }
     reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
     Ok(())
 }
@@ -123,6 +123,9 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
         Err(Refused::Error(error)) => return Err(error),
     }
     claim::inbox(session).await?;
+    if session.sasl.take().is_some() {
+        reply.numeric(Numeric::ERR_SASLABORTED, &[], "SASL authentication aborted");
+    }
     session.registering = None;
     session.client.update(|profile| {
         profile.nick = nick.as_str().to_owned();
@@ -211,7 +214,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let name = match message.param(0).unwrap_or_default() {
         "*" => wanted_nick(session).ok_or_else(|| {
-            fail("INVALID_USERNAME", &["*"], "Choose a nick first, or name the account that you want")
+            fail("NEED_NICK", &["*"], "Choose a nick first, or name the account that you want")
         })?,
         name => name.to_owned(),
     };
@@ -239,13 +242,15 @@ pub(super) async fn run(
     };
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
     claim_made(session, &account, reply).await?;
-    if session.registering.is_none() {
-        claim::move_inbox(session).await?;
-        // Its own channels tell the client, too: nothing else does where it is in none.
-        session.client.update(|profile| profile.events.account = crate::random::text(12));
-        presence::spread(session).await?;
-    }
-    Ok(())
+    if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
+}
+
+/// Moves a guest who has come to an account there, and tells its channels.
+async fn settle_in(session: &mut Session) -> Result<(), Error> {
+    claim::move_inbox(session).await?;
+    // Its own channels tell the client, too: nothing else does where it is in none.
+    session.client.update(|profile| profile.events.account = crate::random::text(12));
+    presence::spread(session).await
 }
 
 fn wanted_nick(session: &Session) -> Option<String> {
@@ -265,6 +270,11 @@ async fn make_account(
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
+    // Nobody takes the name of a guest who is here.
+    let holder = node.find_person(name).await?.filter(|person| person.online);
+    if holder.is_some_and(|holder| *holder.id != *session.client.id) {
+        return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
+    }
     let spent = match (node.config().accounts.registration, code) {
         (Registration::Open, _) => None,
         (Registration::Invite, Some(code)) => {

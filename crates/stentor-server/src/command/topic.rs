@@ -1,6 +1,5 @@
 //! TOPIC: shows or changes a channel's topic.
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
@@ -41,10 +40,7 @@ pub(super) async fn run(
                 Change::Set("topic.by".to_owned(), member.source()),
                 Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
             ];
-            let line = Line::new("TOPIC")
-                .source(member.source())
-                .param(policy::name(state, &folded))
-                .trailing(topic);
+            let line = member.line("TOPIC").param(policy::name(state, &folded)).trailing(topic);
             let guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 super::join::rules_guard(state),

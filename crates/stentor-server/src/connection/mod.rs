@@ -58,11 +58,17 @@ where
         input_ended: false,
     };
     let (session, reason) = connection.run(session).await;
-    client.queue.cut(&reason);
+    let has_last_words = client.queue.closed().is_some();
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away. A node that stops
     // waits for its clients to be gone and then for these tasks, so the client goes from the list within one.
-    node.ending.spawn(async move { session.end(&reason).await });
-    drop(connection);
+    let quit = reason.clone();
+    let released = node.ending.spawn(async move { session.end(&quit).await });
+    if has_last_words {
+        // Who has read the last words finds the names free that it held, unless the store is away.
+        let _ = tokio::time::timeout(RELEASE_WAIT, released).await;
+        connection.say_goodbye(&reason).await;
+    }
+    client.queue.cut(&reason);
 }
 
 struct Connection<S> {
@@ -93,7 +99,8 @@ enum Woke {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
-    /// The command loop. Returns the session and what others read as the reason of its end.
+    /// The command loop. Returns the session and what others read as the reason of its end. The queue is closed then, unless
+    /// the client has gone.
     async fn run(&mut self, session: Box<Session>) -> (Box<Session>, String) {
         let mut idle = Some(session);
         let mut work = Work::default();
@@ -115,7 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     }
                 }
             }
-            let may_read = idle.is_some() && !self.input_ended && self.reader.buffered() < READ_AHEAD;
+            // The rest of a line is read whatever its length: the reader keeps no more of it than the limits allow.
+            let has_room = !self.reader.has_line() || self.reader.buffered() < READ_AHEAD;
+            let may_read = idle.is_some() && !self.input_ended && has_room;
             if may_read && buffer.len() < READ_SIZE {
                 buffer.resize(READ_SIZE, 0);
             }
@@ -138,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     match result {
                         Ok(()) => idle = Some(session),
                         Err(reason) => {
-                            self.say_goodbye(&reason).await;
+                            self.client.queue.close(&reason);
                             return (session, reason);
                         }
                     }
@@ -156,7 +165,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                             Some(session) => session,
                             None => work.done().await.0,
                         };
-                        self.say_goodbye(&reason).await;
                         return (session, reason);
                     }
                 }
@@ -421,6 +429,8 @@ const READ_AHEAD: usize = 4096;
 const WRITE_SIZE: usize = 16 * 1024;
 /// How long one write may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last words wait for the session's claims to be given up.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// How long the last words may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nothing is due for so long.

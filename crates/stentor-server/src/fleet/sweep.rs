@@ -122,7 +122,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
         };
         decision.guards.push(Guard::Member(id.clone(), Is::Equal(member.to_value())));
         decision.changes.push(Change::UnsetMember(id.clone()));
-        decision.lines.push(format!("@{EVENT_TAG}={id} :{} QUIT :{reason}", member.source()));
+        decision.lines.push(member.line("QUIT").tag(EVENT_TAG, id).trailing(reason).build());
     }
     if decision.changes.is_empty() {
         return None;

@@ -21,17 +21,17 @@ pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
     for (id, member) in sorted(from) {
         match to.members.get(id) {
             Some(now) if now.nick != member.nick => {
-                lines.push(format!(":{} NICK {}", member.source(), now.nick));
+                lines.push(member.line("NICK").param(&now.nick).build());
             }
             Some(_) => {}
-            None => lines.push(format!(":{} PART {name} :Resynchronising", member.source())),
+            None => lines.push(member.line("PART").param(name).trailing("Resynchronising").build()),
         }
     }
     for (id, member) in sorted(to) {
         let before = from.members.get(id);
         if before.is_none() {
             let account = member.account.as_deref().unwrap_or("*");
-            lines.push(format!(":{} JOIN {name} {account} :{}", member.source(), member.realname));
+            lines.push(member.line("JOIN").param(name).param(account).trailing(&member.realname).build());
         }
         prefixes(before.map_or("", |before| &before.prefixes), member, &mut modes);
     }

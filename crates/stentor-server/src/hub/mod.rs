@@ -43,6 +43,8 @@ use told::Told;
 #[derive(Debug)]
 pub struct Hub {
     store: Arc<dyn Store>,
+    /// Marks what this hub publishes, to know it when it comes back.
+    mark: String,
     slots: Mutex<HashMap<Partition, Slot>>,
     told: Told,
     /// Partitions that nobody holds any more, to be unwatched.
@@ -117,6 +119,7 @@ impl Hub {
     ) -> Arc<Self> {
         let hub = Arc::new(Self {
             store,
+            mark: crate::random::text(8),
             slots: Mutex::default(),
             told: Told::default(),
             retired: Mutex::default(),
@@ -272,19 +275,33 @@ impl Hub {
         let commit = commit_of(partition, tenure, life, decision);
         let (commit, future) = tenure.numbers().submit(&*self.store, commit);
         match self.settle(commit, future).await? {
-            Outcome::Committed(entry) => Ok(Some(entry)),
+            Outcome::Committed(entry) => {
+                self.apply_here(partition, &entry).await;
+                Ok(Some(entry))
+            }
             Outcome::Conflict { .. } => Ok(None),
             Outcome::Fenced => Err(Refusal::Fenced),
         }
     }
 
+    /// Gives an entry to the replica that this node may have of its partition, so that whom it concerns here is told before
+    /// the command behind it is answered.
+    async fn apply_here(&self, partition: &Partition, entry: &Arc<Entry>) {
+        let Some(replica) = self.find(partition).filter(|replica| replica.is_ready()) else { return };
+        if replica.offer(entry, &self.told) == Offered::Early {
+            // It comes after entries that are on their way; where those are lost, the replica is repaired as always.
+            let _ = timeout(PUSH_WAIT, replica.reached(Some(&entry.link()))).await;
+        }
+    }
+
     /// Sends a line to everybody whom the partition's lines reach, on all nodes, except its sender. It is stored nowhere
-    /// and may be lost.
+    /// and may be lost. Those on this node have it when this returns.
     ///
     /// # Errors
     /// The store's.
     pub async fn publish(&self, partition: &Partition, from: &str, line: &str) -> Result<(), StoreError> {
-        self.store.publish(partition, &format!("{from} {line}")).await
+        self.deliver_transient(partition, from, line);
+        self.store.publish(partition, &format!("{} {from} {line}", self.mark)).await
     }
 
     fn take_transient(&self, partition: &Partition, text: &str) {
@@ -293,10 +310,18 @@ impl Hub {
             let _ = self.bulletins.try_send((partition.clone(), text.into()));
             return;
         }
-        let (Some(replica), Some((from, line))) = (self.find(partition), text.split_once(' ')) else {
-            return;
-        };
-        replica.transient(line, Some(from), &self.told);
+        let mut parts = text.splitn(3, ' ');
+        if let (Some(mark), Some(from), Some(line)) = (parts.next(), parts.next(), parts.next())
+            && mark != self.mark
+        {
+            self.deliver_transient(partition, from, line);
+        }
+    }
+
+    fn deliver_transient(&self, partition: &Partition, from: &str, line: &str) {
+        if let Some(replica) = self.find(partition) {
+            replica.transient(line, Some(from), &self.told);
+        }
     }
 
     /// Makes the replica read what it may have missed.

@@ -205,7 +205,7 @@ impl Replica {
             // Entries overtook the snapshot while it was on its way.
             return;
         }
-        let was_there = inner.state.epoch.is_some();
+        let before = inner.holder_of_nick(&self.partition);
         let was_ready = inner.ready;
         let lines = if inner.ready {
             super::difference::lines(&self.partition, &inner.state, &next)
@@ -222,7 +222,7 @@ impl Replica {
         if was_ready {
             inner.end_lost(&self.partition);
             if self.partition.kind() == Kind::Nick {
-                inner.tell_monitors(&self.partition, was_there);
+                inner.tell_monitors(&self.partition, before.as_deref());
             }
         }
         inner.apply_early(&self.partition, told);
@@ -302,7 +302,7 @@ impl Inner {
     }
 
     fn apply(&mut self, partition: &Partition, entry: &Entry, told: &Told) {
-        let before = self.state.epoch;
+        let before = self.holder_of_nick(partition);
         self.state.apply(entry);
         if self.recent.len() == RECENT_BOUND {
             self.recent.pop_front();
@@ -312,7 +312,7 @@ impl Inner {
         let origin = pending.as_ref().and_then(|pending| pending.origin.as_ref());
         self.admit(entry, origin);
         match partition.kind() {
-            Kind::Nick => self.tell_monitors(partition, before.is_some()),
+            Kind::Nick => self.tell_monitors(partition, before.as_deref()),
             kind => {
                 let time = server_time(entry.id.ms);
                 let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
@@ -422,13 +422,21 @@ impl Inner {
         }
     }
 
-    fn tell_monitors(&self, partition: &Partition, was_there: bool) {
-        let is_there = self.state.epoch.is_some();
-        if was_there == is_there {
-            return;
-        }
+    /// `nick!user@host` of who holds the nick, where this is a nick's partition and somebody does.
+    fn holder_of_nick(&self, partition: &Partition) -> Option<String> {
+        let held = partition.kind() == Kind::Nick && self.state.epoch.is_some();
+        held.then(|| self.state.field("who").unwrap_or_else(|| partition.name()).to_owned())
+    }
+
+    fn tell_monitors(&self, partition: &Partition, before: Option<&str>) {
+        let now = self.holder_of_nick(partition);
+        let (is_there, who) = match (before, &now) {
+            (None, Some(who)) => (true, who.as_str()),
+            // The nick as it was last spelt.
+            (Some(who), None) => (false, who.split('!').next().unwrap_or(who)),
+            _ => return,
+        };
         for client in self.locals.values() {
-            let who = self.state.field("who").unwrap_or_else(|| partition.name());
             crate::command::monitor::tell(client, is_there, who);
         }
     }

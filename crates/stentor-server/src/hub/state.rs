@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use stentor_proto::line::Line;
+
 use crate::store::{Change, Entry, Epoch, Life, Link, Snapshot};
 
 /// The id of a user: random, new for every registration, and the token that its claims are guarded by.
@@ -151,6 +153,15 @@ impl Member {
     #[must_use]
     pub fn source(&self) -> String {
         format!("{}!{}@{}", self.nick, self.user, self.host)
+    }
+
+    /// The beginning of a line that comes from this member: its source, and the account for those who asked for that tag.
+    pub fn line(&self, command: &str) -> Line {
+        let line = Line::new(command).source(self.source());
+        match &self.account {
+            Some(account) => line.tag("account", account),
+            None => line,
+        }
     }
 
     /// Whether the member is a channel operator.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use stentor_proto::line::Line;
+
 use super::Node;
 use crate::backoff::Backoff;
 use crate::client::{Client, Profile};
@@ -91,25 +93,28 @@ async fn update(node: &Node, client: &Arc<Client>, channel: &str) -> Result<(), 
 fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
     let mut changed = member.clone();
     let mut lines = Vec::new();
-    let mut say = |event: &str, text: String| lines.push(format!("@{EVENT_TAG}={event} :{text}"));
+    let mut say = |event: &str, line: Line| lines.push(line.tag(EVENT_TAG, event).build());
     if member.nick != profile.nick {
-        say(&profile.events.nick, format!("{} NICK {}", member.source(), profile.nick));
+        say(&profile.events.nick, member.line("NICK").param(&profile.nick));
         changed.nick.clone_from(&profile.nick);
     }
-    let source = changed.source();
     if member.account != profile.account {
         let account = profile.account.as_deref().unwrap_or("*");
-        say(&profile.events.account, format!("{source} ACCOUNT {account}"));
+        say(&profile.events.account, changed.line("ACCOUNT").param(account));
         changed.account.clone_from(&profile.account);
     }
     if member.realname != profile.realname {
-        say(&profile.events.realname, format!("{source} SETNAME :{}", profile.realname));
+        say(&profile.events.realname, changed.line("SETNAME").trailing(&profile.realname));
         changed.realname.clone_from(&profile.realname);
     }
     let away = profile.away_token();
     if member.away != away {
-        let text = profile.away.as_deref().map(|text| format!(" :{text}")).unwrap_or_default();
-        say(&profile.events.away, format!("{source} AWAY{text}"));
+        let line = changed.line("AWAY");
+        let line = match &profile.away {
+            Some(text) => line.trailing(text),
+            None => line,
+        };
+        say(&profile.events.away, line);
         away.clone_into(&mut changed.away);
     }
     (changed, lines)

@@ -34,7 +34,9 @@ async fn prefixes_are_given_and_taken() {
     bob.drain_until_pong().await;
     numeric(&bob.ask("MODE #room -o ann").await, "MODE");
     assert_eq!(numeric(&ann.ask("MODE #room +m").await, "482").param(1), "#room");
-    assert_eq!(numeric(&bob.ask("MODE #room +o nobody").await, "441").params[1..3], ["nobody", "#room"]);
+    assert_eq!(numeric(&bob.ask("MODE #room +o nobody").await, "401").param(1), "nobody");
+    let _eve = server.client("eve").await;
+    assert_eq!(numeric(&bob.ask("MODE #room +o eve").await, "441").params[1..3], ["eve", "#room"]);
 }
 
 #[tokio::test]

@@ -50,3 +50,17 @@ async fn several_people_go_with_one_command() {
     assert_eq!(kicked, ["bob", "eve"]);
     assert_eq!(numeric(&lines, "441").param(1), "nobody");
 }
+
+#[tokio::test]
+async fn each_may_go_from_a_channel_of_their_own() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let (mut bob, mut eve) = (server.client("bob").await, server.client("eve").await);
+    for client in [&mut ann, &mut bob, &mut eve] {
+        client.ask("JOIN #one,#two").await;
+    }
+    let lines = ann.ask("KICK #one,#two bob,eve :out").await;
+    let kicked: Vec<&[String]> = command(&lines, "KICK").iter().map(|line| &line.params[..2]).collect();
+    assert_eq!(kicked, [["#one", "bob"], ["#two", "eve"]]);
+    numeric(&ann.ask("KICK #one,#two eve").await, "461");
+}

@@ -1,5 +1,6 @@
 //! Every command's behaviour, as clients of a real node see it.
 
+mod account_tag;
 mod away;
 mod bulletin;
 mod cap;
@@ -11,7 +12,9 @@ mod invite;
 mod join;
 mod kick;
 mod label;
+mod lines;
 mod list;
+mod login;
 mod message;
 mod monitor;
 mod names;

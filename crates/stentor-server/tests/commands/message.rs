@@ -111,3 +111,30 @@ async fn a_message_to_an_account_that_is_away_from_the_network_waits() {
     let mut ann = server.client("ann").await;
     assert_eq!(numeric(&ann.ask("PRIVMSG carl :later").await, "301").param(1), "carl");
 }
+
+#[tokio::test]
+async fn a_notice_that_fails_is_not_answered() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client("bob").await;
+    bob.ask("JOIN #room").await;
+    bob.ask("MODE #room +m").await;
+    for line in ["NOTICE #nowhere :x", "NOTICE nobody :x", "NOTICE #room :x", "NOTICE bob", "NOTICE"] {
+        assert!(ann.ask(line).await.is_empty(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_tags_has_an_id_that_all_see() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["message-tags", "echo-message"]).await;
+    let mut bob = server.client_with("bob", &["message-tags"]).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let own = numeric(&ann.ask("@+typing=active TAGMSG bob").await, "TAGMSG").tag("msgid");
+        assert!(own.is_some());
+        assert_eq!(bob.expect_numeric("TAGMSG").await.tag("msgid"), own);
+        ids.push(own);
+    }
+    assert_ne!(ids[0], ids[1]);
+}

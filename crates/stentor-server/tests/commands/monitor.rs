@@ -15,7 +15,12 @@ async fn coming_and_going_is_told() {
     eve.send("QUIT").await;
     assert_eq!(ann.expect_numeric("731").await.text(), "eve");
     bob.ask("NICK rob").await;
-    assert_eq!(ann.expect_numeric("731").await.text(), "bob");
+    let gone = ann.expect_numeric("731").await;
+    assert_eq!(
+        (gone.source.as_str(), gone.text()),
+        (server.name(), "Bob"),
+        "as it was spelt, from the server"
+    );
     bob.ask("NICK bob").await;
     assert!(ann.expect_numeric("730").await.text().starts_with("bob!~bob@"));
 }

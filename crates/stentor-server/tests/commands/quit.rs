@@ -41,3 +41,19 @@ async fn a_node_that_shuts_down_says_so() {
     assert!(numeric(&last, "ERROR").text().contains("shutting down"), "{last:?}");
     assert!(command(&last, "QUIT").is_empty());
 }
+
+#[tokio::test]
+async fn what_it_held_is_free_when_the_connection_ends() {
+    let server = TestServer::start().await;
+    server.account("ann", "secret").await;
+    let mut bob = server.client("bob").await;
+    bob.ask("MONITOR + ann").await;
+    for _ in 0..5 {
+        let mut ann = server.login("ann", "secret", &[]).await;
+        numeric(&bob.drain_until_pong().await, "730");
+        ann.send("QUIT").await;
+        ann.expect_closed().await;
+        numeric(&bob.drain_until_pong().await, "731");
+        assert_eq!(numeric(&bob.ask("LUSERS").await, "265").param(1), "1");
+    }
+}

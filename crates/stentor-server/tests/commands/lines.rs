@@ -1,0 +1,39 @@
+//! Lines as they arrive: how long they may be, and what they may hold.
+
+use crate::support::{TestServer, numeric};
+
+#[tokio::test]
+async fn tags_up_to_the_limit_pass_and_longer_ones_are_refused() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["message-tags", "echo-message"]).await;
+    ann.ask("JOIN #room").await;
+    // The limit counts the `@` and the space.
+    let longest = format!("@+a={}", "x".repeat(4096 - "@+a= ".len()));
+    let echo = ann.ask(&format!("{longest} PRIVMSG #room :hi")).await;
+    assert_eq!(numeric(&echo, "PRIVMSG").tag("+a").map(|value| value.len()), Some(4091));
+    let refused = ann.ask(&format!("{longest}x PRIVMSG #room :hi")).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    numeric(&refused, "417");
+}
+
+#[tokio::test]
+async fn a_longest_line_is_read_although_it_arrives_with_others() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["message-tags", "echo-message"]).await;
+    ann.ask("JOIN #room").await;
+    let line = format!("@+a={} PRIVMSG #room :{}\r\n", "x".repeat(4091), "y".repeat(494));
+    ann.send_bytes(line.repeat(5).as_bytes()).await;
+    let lines = ann.drain_until_pong().await;
+    assert_eq!(lines.iter().filter(|line| line.command == "PRIVMSG").count(), 5);
+}
+
+#[tokio::test]
+async fn what_is_not_utf_8_is_refused_in_the_words_of_the_specification() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client("bob").await;
+    ann.send_bytes(b"PRIVMSG bob :caf\xe9\r\n").await;
+    let lines = ann.drain_until_pong().await;
+    assert_eq!(numeric(&lines, "FAIL").params[..2], ["*", "INVALID_UTF8"]);
+    assert!(bob.drain_until_pong().await.is_empty());
+}
