@@ -26,8 +26,6 @@ pub enum Capability {
     EchoMessage,
     /// `JOIN` comes with account and real name.
     ExtendedJoin,
-    /// The other notices hold for monitored nicks, too.
-    ExtendedMonitor,
     /// `INVITE` tells operators who invited whom.
     InviteNotify,
     /// The answers to a labelled command bear its label.
@@ -56,7 +54,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -68,7 +66,6 @@ impl Capability {
         Self::NoImplicitNames,
         Self::EchoMessage,
         Self::ExtendedJoin,
-        Self::ExtendedMonitor,
         Self::InviteNotify,
         Self::LabeledResponse,
         Self::MessageTags,
@@ -94,7 +91,6 @@ impl Capability {
             Self::ChgHost => "chghost",
             Self::EchoMessage => "echo-message",
             Self::ExtendedJoin => "extended-join",
-            Self::ExtendedMonitor => "extended-monitor",
             Self::InviteNotify => "invite-notify",
             Self::LabeledResponse => "labeled-response",
             Self::MessageTags => "message-tags",

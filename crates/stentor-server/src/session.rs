@@ -11,6 +11,7 @@ use crate::command::register::Registering;
 use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
+use crate::secret::Secret;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.
@@ -24,6 +25,8 @@ pub struct Session {
     pub address: IpAddr,
     /// What is under way before the welcome; `None` after it.
     pub registering: Option<Box<Registering>>,
+    /// The code of an invitation that PASS brought, for a REGISTER.
+    pub invitation: Option<Secret>,
     /// A SASL exchange that has begun.
     pub sasl: Option<Exchange>,
     /// The claim on the nick.
@@ -64,6 +67,8 @@ pub struct AccountClaim {
     pub partition: Partition,
     /// The account's epoch.
     pub epoch: Epoch,
+    /// The account's revision: another one ends the session.
+    pub revision: String,
 }
 
 impl Session {
@@ -75,6 +80,7 @@ impl Session {
             client,
             address,
             registering: Some(Box::default()),
+            invitation: None,
             sasl: None,
             nick: None,
             account: None,

@@ -1,7 +1,7 @@
 //! One incarnation of a node: the lease it holds, and the numbers of its commits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
 
@@ -77,5 +77,38 @@ impl Tenure {
 impl Deadline for Tenure {
     async fn deadline(&self, _: &dyn Store) -> Result<StoreTime, StoreError> {
         Ok(self.ends_at())
+    }
+}
+
+/// The node's present tenure, which another replaces when its lease was lost.
+///
+/// As a deadline it is for what the node itself writes, of no session: such a commit is decided on with the incarnation
+/// that the node has when it is made.
+#[derive(Debug)]
+pub struct PresentTenure(RwLock<Arc<Tenure>>);
+
+impl PresentTenure {
+    /// Begins with this one.
+    #[must_use]
+    pub fn new(tenure: Arc<Tenure>) -> Self {
+        Self(RwLock::new(tenure))
+    }
+
+    /// The present one.
+    #[must_use]
+    pub fn get(&self) -> Arc<Tenure> {
+        self.0.read().expect("no writer of a tenure panics").clone()
+    }
+
+    /// Puts another one in its place, and returns it.
+    pub fn replace(&self, next: Arc<Tenure>) -> Arc<Tenure> {
+        std::mem::replace(&mut *self.0.write().expect("no writer of a tenure panics"), next)
+    }
+}
+
+#[async_trait]
+impl Deadline for PresentTenure {
+    async fn deadline(&self, _: &dyn Store) -> Result<StoreTime, StoreError> {
+        Ok(self.get().ends_at())
     }
 }

@@ -136,8 +136,8 @@ pub(super) const NAME: &str = "name";
 pub(super) const HASH: &str = "~hash";
 pub(super) const CREATED: &str = "created";
 pub(super) const ROLES: &str = "roles";
-pub(super) const LOCKED: &str = "locked";
-pub(super) const REVISION: &str = "revision";
+pub(crate) const LOCKED: &str = "locked";
+pub(crate) const REVISION: &str = "revision";
 pub(super) const REMOVED: &str = "removed";
 
 /// The fields that [`Record::read`] expects, in their order.

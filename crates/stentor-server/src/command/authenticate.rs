@@ -58,7 +58,9 @@ pub(super) async fn run(
     }
     let (account, password) =
         plain(exchange.data.expose()).ok_or_else(|| failed("SASL authentication failed"))?;
-    super::register::login(session, &account, &password, reply).await
+    super::register::login(session, &account, &password, Numeric::ERR_SASLFAIL, reply).await?;
+    reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
+    Ok(())
 }
 
 /// Reads `authorization NUL account NUL password` in base64. The first must be empty or the second.

@@ -5,6 +5,7 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use crate::config::Registration;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -27,7 +28,7 @@ pub(super) async fn run(
                 session.client.set_capabilities(capabilities);
             }
             let all: Vec<String> =
-                offered().map(|capability| show(session, capability, version >= 302)).collect();
+                offered(session).map(|capability| show(session, capability, version >= 302)).collect();
             list(session, reply, "LS", &all, version >= 302);
         }
         "LIST" => {
@@ -55,15 +56,20 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What this server offers.
-fn offered() -> impl Iterator<Item = Capability> {
-    Capability::ALL.into_iter().filter(|capability| *capability != Capability::ExtendedMonitor)
+/// What this server offers, as it is configured now.
+fn offered(session: &Session) -> impl Iterator<Item = Capability> {
+    let closed = session.node.config().accounts.registration == Registration::Closed;
+    Capability::ALL.into_iter().filter(move |capability| match capability {
+        Capability::AccountRegistration => !closed,
+        _ => true,
+    })
 }
 
 fn show(session: &Session, capability: Capability, with_value: bool) -> String {
     let name = capability.name();
     let value = match capability {
         Capability::Sasl => "PLAIN",
+        // Where accounts are required, the account's name is the nick.
         Capability::AccountRegistration if session.node.config().accounts.required => "before-connect",
         Capability::AccountRegistration => "before-connect,custom-account-name",
         _ => "",
@@ -95,10 +101,12 @@ fn request(session: &Session, wanted: &str, reply: &mut Reply) {
     let mut known = true;
     for name in wanted.split(' ').filter(|name| !name.is_empty()) {
         let (name, add) = name.strip_prefix('-').map_or((name, true), |name| (name, false));
-        match offered().find(|capability| capability.name() == name) {
-            Some(capability) if add => capabilities.insert(capability),
-            Some(capability) => capabilities.remove(capability),
-            None => known = false,
+        match Capability::from_name(name) {
+            Some(capability) if !add => capabilities.remove(capability),
+            Some(capability) if offered(session).any(|one| one == capability) => {
+                capabilities.insert(capability);
+            }
+            _ => known = false,
         }
     }
     let nick = session.client.profile().nick.clone();

@@ -7,32 +7,28 @@ use crate::reply::Reply;
 use crate::secret::Secret;
 use crate::session::Session;
 
-/// What a client's PASS said.
+/// What a client's PASS asks for at the end of its registration.
 #[derive(Debug)]
 pub enum Pass {
-    /// `account:password`.
+    /// `account:password`, or a password alone for the account that the nick names; the first is empty then.
     Login(String, Secret),
-    /// `invite:CODE`: a REGISTER follows.
-    Invite(Secret),
-    /// `invite:CODE:password`: makes an account with the nick as its name.
-    InviteAndPassword(Secret, Secret),
+    /// `invite:CODE:password`: an account with the nick as its name. The code is the session's invitation.
+    NewAccount(Secret),
 }
 
 pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
     let text = message.nonempty(0).ok_or_else(|| super::need_more_params("PASS"))?;
     let pass = match text.split_once(':') {
-        Some(("invite", rest)) => match rest.split_once(':') {
-            Some((code, password)) => Pass::InviteAndPassword(Secret::new(code), Secret::new(password)),
-            None => Pass::Invite(Secret::new(rest)),
-        },
-        Some((account, password)) => Pass::Login(account.to_owned(), Secret::new(password)),
-        None => {
-            // A bare password is for the account that the nick names; it is not known yet.
-            Pass::Login(String::new(), Secret::new(text))
+        Some(("invite", rest)) => {
+            let (code, password) = rest.split_once(':').map_or((rest, None), |(c, p)| (c, Some(p)));
+            session.invitation = Some(Secret::new(code));
+            password.map(|password| Pass::NewAccount(Secret::new(password)))
         }
+        Some((account, password)) => Some(Pass::Login(account.to_owned(), Secret::new(password))),
+        None => Some(Pass::Login(String::new(), Secret::new(text))),
     };
     if let Some(registering) = session.registering.as_mut() {
-        registering.pass = Some(pass);
+        registering.pass = pass;
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Registration: from the first command to the welcome. And REGISTER, which makes an account.
 
-use std::time::Duration;
-
 use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
@@ -9,8 +7,10 @@ use stentor_proto::numeric::Numeric;
 use super::pass::Pass;
 use crate::account::login::LoginError;
 use crate::account::{Account, AccountError, Password};
+use crate::commit_identity::WriteError;
 use crate::config::Registration;
 use crate::error::Error;
+use crate::invite::{InviteError, RegisterError};
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::reply::Reply;
@@ -32,41 +32,23 @@ pub struct Registering {
     pub pass: Option<Pass>,
 }
 
-/// Logs in, and claims the account for this session.
+/// Logs in, and claims the account for this session. `refusal` is the numeric that says why not.
 ///
 /// # Errors
-/// The numerics of SASL; [`Error::Close`] where somebody is logged in already.
+/// `refusal`, or the store's; [`Error::Close`] where somebody is logged in already.
 pub async fn login(
     session: &mut Session,
     name: &str,
     password: &Secret,
+    refusal: Numeric,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let result = session.node.login.login(name, password.expose(), session.address).await;
-    let account = result.map_err(|error| login_failed(&error))?;
-    match claim::account(session, &account).await {
-        Ok(()) => {}
-        Err(Refused::Taken) => {
-            reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
-            return Err(Error::Close(ALREADY.to_owned()));
-        }
-        Err(Refused::Error(error)) => return Err(error),
-    }
-    logged_in(session, &account, reply);
-    if session.registering.is_none() {
-        settle_in(session).await?;
-    }
-    reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
-    Ok(())
-}
-
-fn login_failed(error: &LoginError) -> Error {
-    let text = match error {
-        LoginError::Store(error) => return Error::Store(error.clone()),
-        LoginError::Wrong => "SASL authentication failed: the account or the password is wrong".to_owned(),
-        other => format!("SASL authentication failed: {other}"),
-    };
-    Error::numeric(Numeric::ERR_SASLFAIL, &[], &text)
+    let account = result.map_err(|error| match error {
+        LoginError::Store(error) => Error::Store(error),
+        other => Error::numeric(refusal, &[], &format!("Login failed: {other}")),
+    })?;
+    claim_made(session, &account, reply).await
 }
 
 fn logged_in(session: &Session, account: &Account, reply: &mut Reply) {
@@ -143,60 +125,33 @@ async fn by_pass(
     pass: Option<Pass>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    match pass {
+    let result = match pass {
         Some(Pass::Login(account, password)) => {
-            let account = if account.is_empty() { nick.as_str().to_owned() } else { account };
-            match login_quietly(session, &account, &password, reply).await {
-                Err(Error::Numeric(_, _, text)) => {
-                    reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
-                    Err(Error::Close(text))
-                }
-                other => other,
-            }
+            let account = if account.is_empty() { nick.as_str() } else { &account };
+            login(session, account, &password, Numeric::ERR_PASSWDMISMATCH, reply).await
         }
-        Some(Pass::InviteAndPassword(code, password)) => {
-            let name = nick.as_str().to_owned();
-            match make_account(session, &name, password.expose(), Some(&code)).await {
+        Some(Pass::NewAccount(password)) => {
+            match make_account(session, nick.as_str(), password.expose()).await {
                 Ok(account) => claim_made(session, &account, reply).await,
-                Err(Error::Fail { text, .. }) => {
-                    reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
-                    Err(Error::Close(text))
-                }
-                Err(other) => Err(other),
+                Err(error) => Err(error),
             }
-        }
-        Some(pass @ Pass::Invite(_)) => {
-            if let Some(registering) = session.registering.as_mut() {
-                registering.pass = Some(pass);
-            }
-            Ok(())
         }
         None => Ok(()),
-    }
-}
-
-async fn login_quietly(
-    session: &mut Session,
-    name: &str,
-    password: &Secret,
-    reply: &mut Reply,
-) -> Result<(), Error> {
-    let result = session.node.login.login(name, password.expose(), session.address).await;
-    let account = result.map_err(|error| match error {
-        LoginError::Store(error) => Error::Store(error),
-        LoginError::Wrong => {
-            Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], "The account or the password is wrong")
+    };
+    match result {
+        Err(Error::Numeric(_, _, text) | Error::Fail { text, .. }) => {
+            reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
+            Err(Error::Close(text))
         }
-        other => Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], &other.to_string()),
-    })?;
-    claim_made(session, &account, reply).await
+        other => other,
+    }
 }
 
 async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply) -> Result<(), Error> {
     match claim::account(session, account).await {
         Ok(()) => {
             logged_in(session, account, reply);
-            Ok(())
+            if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
         }
         Err(Refused::Taken) => {
             reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
@@ -225,24 +180,13 @@ pub(super) async fn run(
     if required && wanted_nick(session).is_some_and(|nick| !nick.eq_ignore_ascii_case(&name)) {
         return Err(fail("ACCOUNT_NAME_MUST_BE_NICK", &[&name], "The account's name must be your nick"));
     }
-    let code = match session.registering.as_mut().map(|registering| registering.pass.take()) {
-        Some(Some(Pass::Invite(code))) => Some(code),
-        Some(Some(Pass::InviteAndPassword(code, _))) => Some(code),
-        _ => None,
-    };
-    let made = make_account(session, &name, message.param(2).unwrap_or_default(), code.as_ref()).await;
-    let account = match made {
-        Ok(account) => account,
-        Err(error) => {
-            if let (Some(registering), Some(code)) = (session.registering.as_mut(), code) {
-                registering.pass = Some(Pass::Invite(code));
-            }
-            return Err(error);
-        }
-    };
+    let account = make_account(session, &name, message.param(2).unwrap_or_default()).await?;
+    if let Some(registering) = session.registering.as_mut() {
+        // A PASS that asked for an account has nothing left to do.
+        registering.pass = None;
+    }
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
-    claim_made(session, &account, reply).await?;
-    if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
+    claim_made(session, &account, reply).await
 }
 
 /// Moves a guest who has come to an account there, and tells its channels.
@@ -261,12 +205,7 @@ fn wanted_nick(session: &Session) -> Option<String> {
 }
 
 /// Makes an account where the configuration lets this client do so.
-async fn make_account(
-    session: &Session,
-    name: &str,
-    password: &str,
-    code: Option<&Secret>,
-) -> Result<Account, Error> {
+async fn make_account(session: &mut Session, name: &str, password: &str) -> Result<Account, Error> {
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
@@ -275,37 +214,42 @@ async fn make_account(
     if holder.is_some_and(|holder| *holder.id != *session.client.id) {
         return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
     }
-    let spent = match (node.config().accounts.registration, code) {
-        (Registration::Open, _) => None,
+    let made = match (node.config().accounts.registration, &session.invitation) {
+        (Registration::Open, _) => node.accounts.add(name, &password).await.map_err(RegisterError::Account),
         (Registration::Invite, Some(code)) => {
-            Some(node.invites.spend(code.expose()).await.map_err(|error| {
-                fail("INVALID_INVITATION", &[name], &format!("That did not work: {error}"))
-            })?)
+            node.invites.register(&node.accounts, code.expose(), name, &password).await
         }
         (Registration::Invite, None) => {
-            let text = "You need an invitation to make an account: send PASS invite:CODE first";
+            let text = "You need an invitation to make an account: connect with PASS invite:CODE first";
             return Err(fail("INVITATION_REQUIRED", &[name], text));
         }
         (Registration::Closed, _) => {
             return Err(fail("DISALLOWED", &[name], "Accounts are made by this server's operators alone"));
         }
     };
-    let result = node.accounts.add(name, &password).await;
-    if let (Err(_), Some(spent)) = (&result, spent)
-        && let Err(error) = node.invites.unspend(spent).await
-    {
-        tracing::warn!(%error, "a use of an invitation could not be given back");
-    }
-    result.map_err(|error| account_failed(name, &error))
+    let account = made.map_err(|error| not_made(name, error))?;
+    session.invitation = None;
+    Ok(account)
 }
 
-fn account_failed(name: &str, error: &AccountError) -> Error {
+fn not_made(name: &str, error: RegisterError) -> Error {
     let text = error.to_string();
     match error {
-        AccountError::Exists(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is taken"),
-        AccountError::Reserved(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is reserved"),
-        AccountError::Name { .. } => fail("BAD_ACCOUNT_NAME", &[name], &text),
-        _ => fail("TEMPORARILY_UNAVAILABLE", &[name], &text),
+        RegisterError::Account(AccountError::Write(error))
+        | RegisterError::Invite(InviteError::Write(error)) => match error {
+            WriteError::Store(error) => Error::Store(error),
+            WriteError::Fenced => Error::Fenced,
+            WriteError::Contended => fail("TEMPORARILY_UNAVAILABLE", &[name], &text),
+        },
+        RegisterError::Invite(_) => {
+            fail("INVALID_INVITATION", &[name], &format!("That did not work: {text}"))
+        }
+        RegisterError::Account(error) => match error {
+            AccountError::Exists(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is taken"),
+            AccountError::Reserved(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is reserved"),
+            AccountError::Name { .. } => fail("BAD_ACCOUNT_NAME", &[name], &text),
+            _ => fail("TEMPORARILY_UNAVAILABLE", &[name], &text),
+        },
     }
 }
 
@@ -313,7 +257,5 @@ fn fail(code: &'static str, context: &[&str], text: &str) -> Error {
     Error::fail("REGISTER", code, context, text)
 }
 
-/// How long a session may take from one attempt at a claim to the next.
-pub const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 const ALREADY: &str = "User already logged in";
 const LOGIN_FIRST: &str = "You must log in to an account to connect: use SASL, or PASS account:password";

@@ -6,6 +6,7 @@ use stentor_proto::nick::Nick;
 
 use super::people::inbox_of;
 use crate::account::Account;
+use crate::account::record::{LOCKED, REVISION};
 use crate::config::DuplicateLogin;
 use crate::error::Error;
 use crate::fleet::sweep;
@@ -51,18 +52,23 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
     session.index(&session.client.id.clone(), Some(&format!("{nick} {}", account.folded))).await?;
     for _ in 0..ATTEMPTS {
-        let peek = session.node.hub.store().peek_one(&partition, &["session", "revision"]).await?;
-        let held = field(&peek, 0);
+        let fields = ["session", REVISION, LOCKED];
+        let peek = session.node.hub.store().peek_one(&partition, &fields).await?;
+        // What the password was compared with may be the past by now.
+        let (held, revision, locked) = (field(&peek, 0), field(&peek, 1), field(&peek, 2));
+        let known = (account.epoch, account.revision.as_str());
+        if let Some(reason) = revoked(known, peek.epoch, locked.as_deref(), revision.as_deref()) {
+            return Err(Refused::Error(Error::Close(reason.to_owned())));
+        }
         let holder = held.as_deref().and_then(holder_of);
         if let Some((id, writer)) = &holder {
             may_displace(session, id, writer).await?;
         }
-        let equal = |value: Option<String>| value.map_or(Is::Absent, Is::Equal);
         let decision = Decision {
             guards: vec![
-                Guard::Field("session".to_owned(), equal(held)),
-                Guard::Field("revision".to_owned(), equal(field(&peek, 1))),
-                Guard::Field("locked".to_owned(), Is::Absent),
+                Guard::Field("session".to_owned(), held.map_or(Is::Absent, Is::Equal)),
+                account.unchanged(),
+                Guard::Field(LOCKED.to_owned(), Is::Absent),
             ],
             changes: vec![Change::Set("session".to_owned(), value.clone())],
             ..Decision::default()
@@ -74,17 +80,33 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
                 folded: account.folded.clone(),
                 partition,
                 epoch: account.epoch,
+                revision: account.revision.clone(),
             });
             if let Some((id, writer)) = holder {
                 clean_up(session, &writer, &id, "Replaced by a new session").await?;
             }
             return Ok(());
         }
-        if peek.epoch != Some(account.epoch) {
-            return Err(Refused::Error(Error::Close("The account is gone".to_owned())));
-        }
     }
     Err(Refused::Taken)
+}
+
+/// Why an account ends the sessions that knew it at this epoch and revision, if it does.
+fn revoked(
+    (epoch, revision): (Epoch, &str),
+    now: Option<Epoch>,
+    locked: Option<&str>,
+    now_revision: Option<&str>,
+) -> Option<&'static str> {
+    if now != Some(epoch) {
+        Some("Account removed")
+    } else if locked.is_some() {
+        Some("Account locked")
+    } else if now_revision != Some(revision) {
+        Some("Password changed")
+    } else {
+        None
+    }
 }
 
 /// Whether the session that holds an account must give way.
@@ -237,12 +259,17 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
     }
     let held = session.node.hub.hold(&partition).await?;
     held.add_local(session.client.clone());
-    if session.account.is_some() {
+    if let Some(claim) = &session.account {
         let value = session.claim_value();
-        // The claim may have been taken away before this session could hear of it.
-        let held_still = held.with_state(|state| state.field("session") == Some(&value));
-        if !held_still {
-            return Err(Error::Close("Logged in from elsewhere".to_owned()));
+        // The account ends this session from now on; this is for what happened to it before.
+        let ended = held.with_state(|state| {
+            let known = (claim.epoch, claim.revision.as_str());
+            revoked(known, state.epoch, state.field(LOCKED), state.field(REVISION))
+                .or_else(|| (state.field("session") != Some(&value)).then_some("Logged in from elsewhere"))
+        });
+        if let Some(reason) = ended {
+            held.remove_local(&session.client.id);
+            return Err(Error::Close(reason.to_owned()));
         }
     }
     session.inbox = Some(held);

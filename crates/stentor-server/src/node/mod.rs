@@ -25,14 +25,14 @@ use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
 use crate::backoff::Backoff;
 use crate::clients::Clients;
-use crate::commit_identity::Committer;
+use crate::commit_identity::{Committer, Numbers};
 use crate::config::Config;
 use crate::fleet::{Fleet, keeper};
 use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
 use crate::store::{Lease, Partition, Store, StoreError, Writer};
-use crate::tenure::Tenure;
+use crate::tenure::{PresentTenure, Tenure};
 use bulletin::Questions;
 use cloak::Cloak;
 
@@ -70,7 +70,7 @@ pub struct Node {
     pub stop: CancellationToken,
     /// Ends connections, before everything else ends.
     pub drain: CancellationToken,
-    tenure: RwLock<Arc<Tenure>>,
+    tenure: Arc<PresentTenure>,
     /// Incarnations that lost their lease, until their sessions have been moved or closed.
     lost: Mutex<Vec<Arc<Tenure>>>,
     questions: Questions,
@@ -92,7 +92,10 @@ impl Node {
         let info = info_of(&config, 0).to_text();
         let tenure = keeper::begin(&*store, name, config.fleet.lease, &info, &stop).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
-        let committer = Committer::standalone(store.clone());
+        let present = Arc::new(PresentTenure::new(tenure.clone()));
+        // A name and numbers of its own: what the node writes for no session outlives an incarnation.
+        let writer = Writer::new(name, crate::random::number());
+        let committer = Committer::new(store.clone(), writer, Arc::new(Numbers::default()), present.clone());
         let hasher = Arc::new(Hasher::of(&config));
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
         let node = Arc::new(Self {
@@ -111,7 +114,7 @@ impl Node {
             ending: TaskTracker::new(),
             stop,
             drain: CancellationToken::new(),
-            tenure: RwLock::new(tenure.clone()),
+            tenure: present,
             lost: Mutex::default(),
             questions: Questions::default(),
             cloak: Cloak::of_fleet(&committer).await?,
@@ -142,12 +145,12 @@ impl Node {
     /// The present incarnation.
     #[must_use]
     pub fn tenure(&self) -> Arc<Tenure> {
-        self.tenure.read().expect("no writer of a tenure panics").clone()
+        self.tenure.get()
     }
 
     /// Puts a new incarnation in the place of one that lost its lease, whose sessions are still to be moved.
     pub fn replace_tenure(&self, next: Arc<Tenure>) {
-        let lost = std::mem::replace(&mut *self.tenure.write().expect("no writer of a tenure panics"), next);
+        let lost = self.tenure.replace(next);
         self.lost.lock().expect("no holder of the list panics").push(lost);
     }
 

@@ -1,135 +1,15 @@
 //! The committer: numbers, retries, and what becomes of answers that are lost.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use stentor_server::account::{Accounts, COST_MIN, Hasher, Password};
 use stentor_server::commit_identity::{Committer, Draft, FromNow, Numbers, WriteError};
-use stentor_server::store::{
-    Change, Commit, CommitFuture, Epoch, Held, Leases, Life, Outcome, Page, Partition, Peek, Range, Sink,
-    Snapshot, Store, StoreError, StoreTime, Writer,
-};
+use stentor_server::store::{Change, Epoch, Life, Outcome, Partition, Range, StoreError, Writer};
+use stentor_testing::{BadLine, Fault};
 use tokio::task::JoinSet;
 
 use crate::kit::{rules, store};
-
-/// What goes wrong with one commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// It never arrives.
-    Lost,
-    /// It arrives, and the answer does not.
-    AnswerLost,
-}
-
-/// A real store at the other end of a bad line.
-#[derive(Debug)]
-struct BadLine {
-    store: Arc<dyn Store>,
-    faults: Mutex<VecDeque<Fault>>,
-    attempts: AtomicUsize,
-}
-
-impl BadLine {
-    fn to(store: &Arc<dyn Store>, faults: &[Fault]) -> Arc<Self> {
-        let faults = Mutex::new(faults.iter().copied().collect());
-        Arc::new(Self { store: Arc::clone(store), faults, attempts: AtomicUsize::new(0) })
-    }
-}
-
-#[async_trait]
-impl Store for BadLine {
-    fn attach(&self, sink: Arc<dyn Sink>) {
-        self.store.attach(sink);
-    }
-
-    fn commit(&self, commit: Commit) -> CommitFuture {
-        self.attempts.fetch_add(1, Ordering::Relaxed);
-        let unknown = Err(StoreError::Unknown("the line is bad".into()));
-        match self.faults.lock().expect("nobody panics with it").pop_front() {
-            None => self.store.commit(commit),
-            Some(Fault::Lost) => Box::pin(async { unknown }),
-            Some(Fault::AnswerLost) => {
-                let answer = self.store.commit(commit);
-                Box::pin(async {
-                    answer.await?;
-                    unknown
-                })
-            }
-        }
-    }
-
-    async fn snapshot(&self, partition: &Partition) -> Result<Option<Snapshot>, StoreError> {
-        self.store.snapshot(partition).await
-    }
-
-    async fn peek(&self, partitions: &[Partition], fields: &[&str]) -> Result<Vec<Peek>, StoreError> {
-        self.store.peek(partitions, fields).await
-    }
-
-    async fn read(
-        &self,
-        partition: &Partition,
-        epoch: Epoch,
-        range: Range,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.store.read(partition, epoch, range, limit).await
-    }
-
-    async fn trim(&self, partition: &Partition, before: StoreTime, keep: u64) -> Result<(), StoreError> {
-        self.store.trim(partition, before, keep).await
-    }
-
-    async fn publish(&self, partition: &Partition, text: &str) -> Result<(), StoreError> {
-        self.store.publish(partition, text).await
-    }
-
-    async fn watch(&self, partition: &Partition) -> Result<(), StoreError> {
-        self.store.watch(partition).await
-    }
-
-    async fn unwatch(&self, partition: &Partition) {
-        self.store.unwatch(partition).await;
-    }
-
-    async fn now(&self) -> Result<StoreTime, StoreError> {
-        self.store.now().await
-    }
-
-    async fn hold_lease(&self, writer: &Writer, ttl: Duration, info: &str) -> Result<Held, StoreError> {
-        self.store.hold_lease(writer, ttl, info).await
-    }
-
-    async fn release_lease(&self, writer: &Writer) -> Result<(), StoreError> {
-        self.store.release_lease(writer).await
-    }
-
-    async fn leases(&self) -> Result<Leases, StoreError> {
-        self.store.leases().await
-    }
-
-    async fn claim_sweep(
-        &self,
-        dead: &Writer,
-        by: &Writer,
-        margin: Duration,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        self.store.claim_sweep(dead, by, margin, ttl).await
-    }
-
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    async fn close(&self) {
-        self.store.close().await;
-    }
-}
 
 fn draft(epoch: Epoch) -> Draft {
     let change = Change::Set("key".into(), "value".into());
@@ -150,7 +30,7 @@ async fn an_unknown_outcome_is_asked_for_under_the_same_number() {
         let outcome = Committer::standalone(line.clone()).commit(draft(epoch)).await;
         let Ok(Outcome::Committed(entry)) = outcome else { panic!("{faults:?}: {outcome:?}") };
         assert_eq!((entry.epoch, entry.by.number), (epoch, 1));
-        assert_eq!(line.attempts.load(Ordering::Relaxed), faults.len() + 1);
+        assert_eq!(line.attempts(), faults.len() + 1);
         let page = store.read(&Partition::account("alice"), epoch, Range::Latest, 10).await.unwrap();
         assert_eq!(page.entries.len(), 1, "{faults:?}");
     }
@@ -159,10 +39,11 @@ async fn an_unknown_outcome_is_asked_for_under_the_same_number() {
 #[tokio::test]
 async fn what_never_arrives_is_given_up() {
     let (_directory, store) = store();
-    let line = BadLine::to(&store, &[Fault::Lost; 100]);
+    let line = BadLine::to(&store, &[]);
+    line.fail(&Partition::account("alice"), Fault::Lost, 100);
     let outcome = Committer::standalone(line.clone()).commit(draft(Epoch(7))).await;
     assert!(matches!(outcome, Err(StoreError::Unknown(_))));
-    assert_eq!(line.attempts.load(Ordering::Relaxed), 5);
+    assert_eq!(line.attempts(), 5);
 }
 
 #[tokio::test]

@@ -1,6 +1,74 @@
 //! CAP.
 
-use crate::support::{TestServer, numeric};
+use std::collections::BTreeMap;
+
+use crate::support::{TestServer, command, numeric};
+
+/// What the first version of the network promises, and what came to it since.
+const OFFERED: [&str; 20] = [
+    "account-notify",
+    "account-tag",
+    "away-notify",
+    "batch",
+    "cap-notify",
+    "chghost",
+    "draft/account-registration",
+    "draft/chathistory",
+    "draft/no-implicit-names",
+    "echo-message",
+    "extended-join",
+    "invite-notify",
+    "labeled-response",
+    "message-tags",
+    "multi-prefix",
+    "sasl",
+    "server-time",
+    "setname",
+    "standard-replies",
+    "userhost-in-names",
+];
+
+#[tokio::test]
+async fn all_that_is_there_is_offered_with_its_values() {
+    let server = TestServer::start().await;
+    let mut ann = server.connect().await;
+    let lines = ann.ask("CAP LS 302").await;
+    assert!(lines.iter().all(|line| line.bare.len() <= 510), "{lines:?}");
+    let offered = offer(&lines);
+    assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
+    assert_eq!(offered["sasl"], "PLAIN");
+    assert!(
+        offered
+            .iter()
+            .all(|(name, value)| value.is_empty() || name.contains("account-reg") || *name == "sasl")
+    );
+    // Who knows version 301 alone gets names without values, in one line.
+    let lines = server.connect().await.ask("CAP LS").await;
+    assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());
+    assert!(!lines[0].text().contains('='), "{lines:?}");
+}
+
+#[tokio::test]
+async fn making_accounts_is_offered_as_it_is_configured() {
+    let both = Some("before-connect,custom-account-name");
+    for (required, registration, wanted) in [
+        ("false", "'open'", both),
+        ("false", "'invite'", both),
+        ("true", "'open'", Some("before-connect")),
+        ("true", "'invite'", Some("before-connect")),
+        ("false", "'closed'", None),
+        ("true", "'closed'", None),
+    ] {
+        let settings = [("accounts.required", required), ("accounts.registration", registration)];
+        let server = TestServer::start_with(&settings).await;
+        let mut ann = server.connect().await;
+        let lines = ann.ask("CAP LS 302").await;
+        assert_eq!(offer(&lines).get("draft/account-registration").copied(), wanted, "{settings:?}");
+        let answer = ann.ask("CAP REQ :draft/account-registration").await;
+        assert_eq!(numeric(&answer, "CAP").param(1), if wanted.is_some() { "ACK" } else { "NAK" });
+        assert_eq!(numeric(&ann.ask("CAP REQ :-draft/account-registration").await, "CAP").param(1), "ACK");
+    }
+}
 
 #[tokio::test]
 async fn what_is_offered_can_be_had_and_given_back() {
@@ -39,4 +107,10 @@ async fn the_welcome_waits_for_the_end_of_the_negotiation() {
     assert!(before.iter().all(|line| line.command == "CAP"), "{before:?}");
     ann.send("CAP END").await;
     ann.expect_numeric("001").await;
+}
+
+/// The names and values that the lines of a CAP LS list.
+fn offer(lines: &[crate::support::Said]) -> BTreeMap<&str, &str> {
+    let all = command(lines, "CAP").into_iter().flat_map(|line| line.text().split(' '));
+    all.map(|one| one.split_once('=').unwrap_or((one, ""))).collect()
 }

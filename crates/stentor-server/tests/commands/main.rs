@@ -1,11 +1,13 @@
 //! Every command's behaviour, as clients of a real node see it.
 
 mod account_tag;
+mod authenticate;
 mod away;
 mod bulletin;
 mod cap;
 mod channel_modes;
 mod charge;
+mod connection;
 mod fleet;
 mod help;
 mod invite;
@@ -20,9 +22,11 @@ mod monitor;
 mod names;
 mod nick;
 mod part;
+mod pass;
 mod ping;
 mod presence;
 mod quit;
+mod register;
 mod server;
 mod setname;
 mod topic;

@@ -1,6 +1,7 @@
 //! Rooms and private messages across nodes.
 
 use super::Pair;
+use super::support::{TestClient, TestServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_on_two_nodes_see_one_order() {
@@ -29,8 +30,18 @@ async fn members_on_two_nodes_see_one_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_7_1_distributed_chat() {
     let pair = Pair::start(&[]).await;
-    let mut a = pair.one.client("a").await;
-    let mut b = pair.two.client("b").await;
+    chat(pair.one.client("a").await, pair.two.client("b").await).await;
+}
+
+/// The same on one node with its embedded store.
+#[tokio::test(flavor = "multi_thread")]
+async fn scenario_7_1_distributed_chat_on_one_node() {
+    let server = TestServer::start().await;
+    chat(server.client("a").await, server.client("b").await).await;
+}
+
+/// What one says in a room the other reads.
+async fn chat(mut a: TestClient, mut b: TestClient) {
     a.ask("JOIN #lobby").await;
     b.ask("JOIN #lobby").await;
     a.send("PRIVMSG #lobby :Hello from Server 1").await;

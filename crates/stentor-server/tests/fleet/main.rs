@@ -1,9 +1,11 @@
 //! Two nodes in this process, on one real `redis-server`: what the fleet promises while all its nodes live.
 
 mod chat;
+mod invitations;
 mod logins;
 mod moderation;
 mod store_away;
+mod sweeps;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::{self as support, RedisServer, TestServer};

@@ -24,6 +24,8 @@ async fn no_message_follows_a_kick_in_a_thousand_races() {
             for said in client.drain_until_pong().await {
                 match said.command.as_str() {
                     "KICK" => kicked = true,
+                    // On the witness's node the last round may only end now.
+                    "JOIN" => kicked = false,
                     "PRIVMSG" => assert!(!kicked, "a message followed the kick: {said:?}"),
                     _ => {}
                 }

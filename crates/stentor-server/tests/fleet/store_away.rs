@@ -1,7 +1,7 @@
 //! The store away and back: clients stay, nothing that was acknowledged is lost, and nobody is told that others left.
 
 use super::Pair;
-use super::support::TestClient;
+use super::support::{Said, TestClient};
 
 const SHORT: &[(&str, &str)] = &[("fleet.lease", "'2s'"), ("fleet.margin", "'500ms'")];
 
@@ -42,10 +42,33 @@ async fn room_of_two(pair: &Pair) -> (TestClient, TestClient) {
     (ann, bob)
 }
 
+/// Each still holds its name and gets private messages: no sweep took what was moved to a new incarnation.
+async fn names_still_stand(ann: &mut TestClient, bob: &mut TestClient) {
+    for ann_asks in [true, false] {
+        let (asker, other) = if ann_asks { (&mut *ann, &mut *bob) } else { (&mut *bob, &mut *ann) };
+        let answer = ask_until_done(asker, &format!("WHOIS {}", other.nick)).await;
+        assert!(answer.iter().any(|said| said.command == "311"), "{answer:?}");
+        let answer = ask_until_done(asker, &format!("PRIVMSG {} :still here?", other.nick)).await;
+        assert!(answer.is_empty(), "{answer:?}");
+        other.expect(|line| line.ends_with(":still here?")).await;
+    }
+}
+
+/// The answer once the store does not refuse any more: a node has several connections to it, and they come back one by one.
+async fn ask_until_done(client: &mut TestClient, line: &str) -> Vec<Said> {
+    loop {
+        let answer = client.ask(line).await;
+        if answer.iter().all(|said| said.command != "NOTICE") {
+            return answer;
+        }
+    }
+}
+
 /// The two talk again as soon as the store is back for their nodes, and neither saw the other go.
 async fn talk_again(ann: &mut TestClient, bob: &mut TestClient) {
     say_until_heard(ann, bob).await;
     say_until_heard(bob, ann).await;
+    names_still_stand(ann, bob).await;
 }
 
 /// Says something again and again until the server does not refuse it, and awaits it on the other side.
