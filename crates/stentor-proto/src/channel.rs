@@ -2,10 +2,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use crate::nick::shared_forms;
+use crate::folded::Folded;
 
 /// How many bytes a channel name may have, `#` included, unless configured otherwise.
 pub const DEFAULT_MAX_LEN: usize = 64;
@@ -14,12 +12,8 @@ pub const DEFAULT_MAX_LEN: usize = 64;
 ///
 /// It begins with `#`; the rest is any UTF-8 without spaces, commas, control characters (NUL, BEL, CR and LF among
 /// them) and characters that cannot be seen, which would make two names look like one.
-#[derive(Clone)]
-pub struct ChannelName {
-    text: Arc<str>,
-    /// Shares `text` where that is folded already.
-    folded: Arc<str>,
-}
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelName(Folded);
 
 /// Why a text is no channel name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,20 +41,19 @@ impl ChannelName {
         if text.len() > max_len {
             return Err(ChannelNameError::TooLong);
         }
-        let (text, folded) = shared_forms(text);
-        Ok(Self { text, folded })
+        Ok(Self(Folded::new(text)))
     }
 
     /// The name as its first member wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.written()
     }
 
     /// The form that all spellings share: the key under which to store anything.
     #[must_use]
     pub fn folded(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
@@ -70,48 +63,16 @@ pub fn is_channel_like(target: &str) -> bool {
     target.starts_with('#')
 }
 
-impl PartialEq for ChannelName {
-    fn eq(&self, other: &Self) -> bool {
-        self.folded == other.folded
-    }
-}
-
-impl Eq for ChannelName {}
-
-impl PartialOrd for ChannelName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ChannelName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.folded.cmp(&other.folded)
-    }
-}
-
-impl Hash for ChannelName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded.hash(state);
-    }
-}
-
 /// Its folded form, so that a map of channels can be asked by [`ChannelName::folded`].
 impl Borrow<str> for ChannelName {
     fn borrow(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
 impl fmt::Display for ChannelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl fmt::Debug for ChannelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        self.0.fmt(f)
     }
 }
 

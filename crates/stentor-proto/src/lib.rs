@@ -10,6 +10,7 @@
 //! - [`capability`]: what a client can switch on, and a set of it
 //! - [`isupport`]: the tokens of reply 005
 //! - [`casemapping`]: which names are the same name
+//! - `folded`: a text as written, and as compared
 //! - [`nick`]: a legal nickname
 //! - [`channel`]: a legal channel name
 //! - [`mask`]: `nick!user@host` patterns, and plain globs
@@ -21,6 +22,7 @@ pub mod capability;
 pub mod casemapping;
 pub mod channel;
 pub mod codec;
+mod folded;
 pub mod isupport;
 pub mod line;
 pub mod mask;

@@ -1,15 +1,13 @@
 //! `nick!user@host` patterns, and plain globs.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
+
+use crate::folded::Folded;
 
 /// A pattern over `nick!user@host` in its full form, as in ban lists. `*` stands for any text, `?` for one character,
 /// and ASCII case does not matter; nor does it for equality.
-#[derive(Clone)]
-pub struct Mask {
-    text: String,
-    folded: String,
-}
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mask(Folded);
 
 /// Why a text is no mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +54,25 @@ impl Mask {
         if text.len() > MAX_LEN {
             return Err(MaskError::TooLong);
         }
-        Ok(Self { folded: text.to_ascii_lowercase(), text })
+        Ok(Self(Folded::new(&text)))
     }
 
     /// Whether `who`, a full `nick!user@host`, is meant.
     #[must_use]
     pub fn matches(&self, who: &str) -> bool {
-        glob_matches(&self.folded, who)
+        glob_matches(self.0.folded(), who)
     }
 
     /// The full form, in the case that it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.written()
     }
 
     /// The form that all spellings share: the key under which to store it.
     #[must_use]
     pub fn folded(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
@@ -122,29 +120,9 @@ pub fn glob_matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-impl PartialEq for Mask {
-    fn eq(&self, other: &Self) -> bool {
-        self.folded == other.folded
-    }
-}
-
-impl Eq for Mask {}
-
-impl Hash for Mask {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded.hash(state);
-    }
-}
-
 impl fmt::Display for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl fmt::Debug for Mask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        self.0.fmt(f)
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use crate::casemapping::Casemapping;
+use crate::folded::Folded;
 
 /// How many bytes a nick may have unless configured otherwise.
 pub const DEFAULT_MAX_LEN: usize = 32;
@@ -14,12 +12,8 @@ pub const DEFAULT_MAX_LEN: usize = 32;
 ///
 /// It is of ASCII letters, digits and ``-[]\`_^{|}``, and does not begin with a digit or a hyphen. So it can be taken
 /// for no channel, prefix, mask, list or user id, and a look-alike from another script cannot pass for it.
-#[derive(Clone)]
-pub struct Nick {
-    text: Arc<str>,
-    /// Shares `text` where that is folded already.
-    folded: Arc<str>,
-}
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nick(Folded);
 
 /// Why a text is no nick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,65 +46,32 @@ impl Nick {
         if text.len() > max_len {
             return Err(NickError::TooLong);
         }
-        let (text, folded) = shared_forms(text);
-        Ok(Self { text, folded })
+        Ok(Self(Folded::new(text)))
     }
 
     /// The nick as its owner writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.written()
     }
 
     /// The form that all spellings share: the key under which to store anything.
     #[must_use]
     pub fn folded(&self) -> &str {
-        &self.folded
-    }
-}
-
-impl PartialEq for Nick {
-    fn eq(&self, other: &Self) -> bool {
-        self.folded == other.folded
-    }
-}
-
-impl Eq for Nick {}
-
-impl PartialOrd for Nick {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Nick {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.folded.cmp(&other.folded)
-    }
-}
-
-impl Hash for Nick {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded.hash(state);
+        self.0.folded()
     }
 }
 
 /// Its folded form, so that a map of nicks can be asked by [`Nick::folded`].
 impl Borrow<str> for Nick {
     fn borrow(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
 impl fmt::Display for Nick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.text)
-    }
-}
-
-impl fmt::Debug for Nick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        self.0.fmt(f)
     }
 }
 
@@ -126,14 +87,6 @@ impl fmt::Display for NickError {
 }
 
 impl std::error::Error for NickError {}
-
-/// A name as written, and folded; both share their memory where they are the same.
-pub(crate) fn shared_forms(text: &str) -> (Arc<str>, Arc<str>) {
-    let written: Arc<str> = text.into();
-    let folded = Casemapping::Ascii.fold(text);
-    let folded = if *folded == *text { Arc::clone(&written) } else { folded.as_ref().into() };
-    (written, folded)
-}
 
 fn is_nick_character(character: char) -> bool {
     character.is_ascii_alphanumeric()
@@ -169,11 +122,5 @@ mod tests {
         }
         assert!(Nick::parse("abcd", 4).is_ok());
         assert_eq!(Nick::parse("abcde", 4).err(), Some(NickError::TooLong));
-    }
-
-    #[test]
-    fn a_folded_nick_costs_no_second_copy() {
-        let nick = parse("ada").expect("it is legal");
-        assert!(Arc::ptr_eq(&nick.text, &nick.folded));
     }
 }

@@ -1,7 +1,5 @@
 //! Paging back in what was said, and how long it is kept.
 
-mod support;
-
 use std::time::Duration;
 
 use stentor_server::fleet::directory;
@@ -10,7 +8,7 @@ use stentor_server::hub::Decision;
 use stentor_server::hub::clock::parse_server_time;
 use stentor_server::store::partition::DIRECTORY_BUCKETS;
 use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime, Writer};
-use support::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 use tokio::time::Instant;
 
 /// All that a full answer needs.

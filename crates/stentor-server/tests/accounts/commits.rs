@@ -6,9 +6,9 @@ use std::time::Duration;
 use stentor_server::account::{Accounts, COST_MIN, Hasher, Password};
 use stentor_server::commit_identity::{Committer, Draft, FromNow, Numbers, WriteError};
 use stentor_server::store::{Change, Epoch, Life, Outcome, Partition, Range, StoreError, Writer};
+use stentor_testing::{BadLine, Fault};
 use tokio::task::JoinSet;
 
-use crate::bad_line::{BadLine, Fault};
 use crate::kit::{rules, store};
 
 fn draft(epoch: Epoch) -> Draft {

@@ -1,8 +1,5 @@
 //! Accounts, invitations and the admin socket, in a real embedded store and over a real socket.
 
-#[path = "../support/bad_line.rs"]
-mod bad_line;
-
 mod admin;
 mod bootstrap;
 mod commits;

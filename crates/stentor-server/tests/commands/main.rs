@@ -1,8 +1,5 @@
 //! Every command's behaviour, as clients of a real node see it.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod account_tag;
 mod authenticate;
 mod away;
@@ -37,3 +34,5 @@ mod topic;
 mod user_modes;
 mod who;
 mod whois;
+
+use stentor_testing as support;

@@ -1,8 +1,5 @@
 //! Two nodes in this process, on one real `redis-server`: what the fleet promises while all its nodes live.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod chat;
 mod invitations;
 mod logins;
@@ -11,8 +8,7 @@ mod store_away;
 mod sweeps;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
-use stentor_testing::RedisServer;
-use support::TestServer;
+use stentor_testing::{self as support, RedisServer, TestServer};
 
 /// Two nodes that share a Redis server.
 pub(crate) struct Pair {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_server::store::{By, Event, Failure, Life, Outcome, Partition, Range, Store, StoreError, Writer};
 use stentor_testing::{RedisOptions, RedisServer};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::support::{EPOCH, PATIENCE, Recorder, begin, commit, committed, persist};
 
@@ -337,15 +340,32 @@ async fn numbers_of_writers_long_gone_are_dropped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_closed_or_dropped_store_leaves_no_connection() {
     let server = RedisServer::start();
-    let (closed, _) = connect(&server).await;
-    let (dropped, _) = connect(&server).await;
-    let connected =
-        || server.cli(&["CLIENT", "LIST"]).lines().filter(|line| line.contains("name=stentor")).count();
-    assert_eq!(connected(), 10);
+    let (url, hung_up) = between(&server, 10).await;
+    let settings = RedisSettings { command_timeout: PATIENCE, ..RedisSettings::new(&url) };
+    let closed = RedisStore::connect(settings.clone()).await.expect("it connects");
+    let dropped = RedisStore::connect(settings).await.expect("it connects");
+    let clients = server.cli(&["CLIENT", "LIST"]);
+    assert_eq!(clients.lines().filter(|line| line.contains("name=stentor")).count(), 10);
     closed.close().await;
     drop(dropped);
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    while connected() > 0 {
-        assert!(tokio::time::Instant::now() < patience, "connections stay open");
-    }
+    tokio::time::timeout(PATIENCE, hung_up.join_all()).await.expect("no connection stays open");
+}
+
+/// A way to a server for so many connections, and what ends when all of them were closed.
+async fn between(server: &RedisServer, connections: usize) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
+    let url = format!("redis://{}", listener.local_addr().expect("a listener has an address"));
+    let port = server.port();
+    let mut passing = JoinSet::new();
+    passing.spawn(async move {
+        let mut open = JoinSet::new();
+        for _ in 0..connections {
+            let (mut client, _) = listener.accept().await.expect("somebody connects");
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.expect("the server is there");
+            open.spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+        // How a connection ended does not matter.
+        let _ = open.join_all().await;
+    });
+    (url, passing)
 }

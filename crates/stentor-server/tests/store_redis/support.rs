@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use stentor_server::backoff::Backoff;
 use stentor_server::store::{
     By, Change, Commit, Entry, Epoch, Event, Life, Outcome, Partition, Sink, Store, StoreError, StoreTime,
     Writer,
@@ -98,19 +99,22 @@ pub(crate) async fn committed(store: &dyn Store, commit: Commit) -> Arc<Entry> {
     }
 }
 
-/// Repeats a commit, as a node does, until the store says what became of it.
+/// Repeats a commit, as a node does, until the store says what became of it. A store that lost one of its connections for
+/// a moment says nothing when it has it again, so there is no event to wait for.
 pub(crate) async fn persist(store: &dyn Store, commit: Commit) -> Outcome {
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        match store.commit(commit.clone()).await {
-            Ok(outcome) => return outcome,
-            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
-                assert!(tokio::time::Instant::now() < patience, "the store does not come back");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(200));
+    let persisting = async {
+        loop {
+            match store.commit(commit.clone()).await {
+                Ok(outcome) => return outcome,
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
+                    tokio::time::sleep(backoff.next_pause()).await;
+                }
+                Err(error) => panic!("{error}"),
             }
-            Err(error) => panic!("{error}"),
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, persisting).await.expect("the store comes back")
 }
 
 /// The epoch of the partitions here.

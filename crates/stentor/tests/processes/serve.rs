@@ -1,39 +1,30 @@
 //! `stentor serve`, as the real process.
 
-mod node;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use stentor_server::tls;
 use stentor_testing::RedisServer;
 use stentor_testing::redis::RedisOptions;
 
-use node::{Node, PATIENCE, refused};
+use crate::chat::{Chat, Trust};
+use crate::node::{Node, PATIENCE, refused};
 
-/// A TLS connection to the node, with a client that trusts its authority alone.
-fn connect_secure(node: &Node, data: &Path) -> BufReader<StreamOwned<ClientConnection, TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(data.join("tls/ca.pem")).expect("the authority is there"))
-        .expect("it is one");
-    let config = ClientConfig::builder_with_provider(tls::provider())
-        .with_safe_default_protocol_versions()
-        .expect("the versions are known")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").expect("a host's name");
-    let session = ClientConnection::new(Arc::new(config), name).expect("a session");
-    BufReader::new(StreamOwned::new(session, connect(node, "ircs")))
+/// A client over TLS that trusts the node's authority alone, and logs in as the first account.
+fn log_in_as_admin(node: &Node, data: &Path, password: &str) -> Chat {
+    let mut client = Chat::connect(node, &Trust::of(data));
+    for line in [&format!("PASS admin:{password}"), "NICK admin", "USER admin 0 * :admin"] {
+        client.send(line);
+    }
+    client.line_with(" 001 admin ");
+    client
 }
 
 fn connect(node: &Node, scheme: &str) -> TcpStream {
@@ -121,13 +112,9 @@ fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
     let password = fs::read_to_string(&file).unwrap().trim_end().to_owned();
     assert!(!told.contains(&password) && !node.log().contains(&password));
 
-    let mut client = connect_secure(&node, data.path());
-    let login = format!("PASS admin:{password}\r\nNICK admin\r\nUSER admin 0 * :admin\r\n");
-    client.get_mut().write_all(login.as_bytes()).unwrap();
-    line_with(&mut client, " 001 admin ");
-
+    let mut client = log_in_as_admin(&node, data.path(), &password);
     node.signal("TERM");
-    line_with(&mut client, "ERROR :");
+    client.line_with("ERROR :");
     assert_eq!(node.wait(), Some(0), "{}", node.log());
     assert!(!data.path().join("stentor.sock").exists(), "the socket is gone");
 
@@ -310,15 +297,11 @@ fn a_node_that_is_told_to_stop_leaves_its_name_and_its_users_names_free() {
         let mut node = Node::start(data.path(), &["ircs://127.0.0.1:0"], &flags);
         assert!(!node.log().contains("another process runs under this node's name"), "{}", node.log());
         let password = fs::read_to_string(data.path().join("admin-password")).unwrap();
-        let mut client = connect_secure(&node, data.path());
-        let login = format!(
-            "PASS admin:{}\r\nNICK admin\r\nUSER admin 0 * :admin\r\nJOIN #x\r\n",
-            password.trim_end()
-        );
-        client.get_mut().write_all(login.as_bytes()).unwrap();
-        line_with(&mut client, " 366 admin #x ");
+        let mut client = log_in_as_admin(&node, data.path(), password.trim_end());
+        client.send("JOIN #x");
+        client.line_with(" 366 admin #x ");
         node.signal("TERM");
-        line_with(&mut client, "ERROR :");
+        client.line_with("ERROR :");
         assert_eq!(node.wait(), Some(0), "{}", node.log());
     }
 }

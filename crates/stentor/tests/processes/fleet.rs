@@ -1,9 +1,5 @@
 //! Two `stentor serve` processes, a real `redis-server`, and clients over TLS.
 
-mod chat;
-#[expect(dead_code, reason = "the tests of one process use the rest")]
-mod node;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -11,10 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chat::{Chat, Trust};
-use node::Node;
 use stentor_testing::RedisServer;
 use tempfile::TempDir;
+
+use crate::chat::{Chat, Trust};
+use crate::node::Node;
 
 /// Two nodes that share a store, and what their clients trust.
 struct Fleet {

@@ -2,13 +2,6 @@
 //!
 //! There are no sleeps: a test waits for a line, or for the PONG that follows all that a command caused.
 
-// Each test binary uses a part of this.
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part of what they share")]
-
-pub(crate) mod bad_line;
-mod client;
-pub(crate) mod message;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -24,31 +17,30 @@ use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-pub(crate) use client::TestClient;
-pub(crate) use message::{Said, command, numeric};
+use crate::client::TestClient;
 
 /// A node with an embedded store of its own, and one plaintext listener on loopback.
-pub(crate) struct TestServer {
+pub struct TestServer {
     /// The node, for what no client can ask.
-    pub(crate) node: Arc<Node>,
+    pub node: Arc<Node>,
     address: SocketAddr,
     directory: TempDir,
 }
 
 impl TestServer {
     /// A node that lets guests in, hashes cheaply and has no limits on how fast clients send.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// The same, with some keys of the configuration at other values: `("accounts.required", "true")`.
-    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> Self {
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory can be made");
         Self::start_in(directory, settings).await
     }
 
     /// Ends the node, and starts another one in its directory.
-    pub(crate) async fn restart(self, settings: &[(&str, &str)]) -> Self {
+    pub async fn restart(self, settings: &[(&str, &str)]) -> Self {
         self.node.shutdown().await;
         Self::start_in(self.directory, settings).await
     }
@@ -60,7 +52,7 @@ impl TestServer {
     }
 
     /// A node of this name on a store that is open already.
-    pub(crate) async fn start_on(
+    pub async fn start_on(
         store: Arc<dyn Store>,
         name: &str,
         directory: TempDir,
@@ -82,42 +74,42 @@ impl TestServer {
     }
 
     /// A connection that has said nothing yet.
-    pub(crate) async fn connect(&self) -> TestClient {
+    pub async fn connect(&self) -> TestClient {
         TestClient::connect(self.address).await
     }
 
     /// A guest, welcomed, without capabilities.
-    pub(crate) async fn client(&self, nick: &str) -> TestClient {
+    pub async fn client(&self, nick: &str) -> TestClient {
         self.client_with(nick, &[]).await
     }
 
     /// A guest, welcomed, with these capabilities.
-    pub(crate) async fn client_with(&self, nick: &str, capabilities: &[&str]) -> TestClient {
+    pub async fn client_with(&self, nick: &str, capabilities: &[&str]) -> TestClient {
         let mut client = self.connect().await;
         client.register(nick, None, capabilities).await;
         client
     }
 
     /// A client that is logged in to the account of its nick, with these capabilities.
-    pub(crate) async fn login(&self, account: &str, password: &str, capabilities: &[&str]) -> TestClient {
+    pub async fn login(&self, account: &str, password: &str, capabilities: &[&str]) -> TestClient {
         let mut client = self.connect().await;
         client.register(account, Some(password), capabilities).await;
         client
     }
 
     /// Makes an account.
-    pub(crate) async fn account(&self, name: &str, password: &str) {
+    pub async fn account(&self, name: &str, password: &str) {
         let password = Password::new(password).expect("a test's password is legal");
         self.node.accounts.add(name, &password).await.expect("the account can be made");
     }
 
     /// What the server calls itself.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.node.server_name
     }
 
     /// Ends the node as SIGTERM does.
-    pub(crate) async fn shutdown(self) {
+    pub async fn shutdown(self) {
         self.node.shutdown().await;
     }
 }

@@ -6,22 +6,22 @@ use stentor_proto::message::Message;
 
 /// One line that a client read.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Said {
+pub struct Said {
     /// The whole line, without its line end.
-    pub(crate) line: String,
+    pub line: String,
     /// The line without its tags.
-    pub(crate) bare: String,
+    pub bare: String,
     /// The source; empty where there is none.
-    pub(crate) source: String,
+    pub source: String,
     /// The command or numeric.
-    pub(crate) command: String,
+    pub command: String,
     /// The parameters.
-    pub(crate) params: Vec<String>,
+    pub params: Vec<String>,
 }
 
 impl Said {
     /// Takes a line apart.
-    pub(crate) fn new(line: impl Into<String>) -> Self {
+    pub fn new(line: impl Into<String>) -> Self {
         let line = line.into();
         let message = Message::parse(&line).unwrap_or_else(|error| panic!("{error:?}: {line}"));
         let bare = match line.strip_prefix('@') {
@@ -35,17 +35,17 @@ impl Said {
     }
 
     /// A parameter; empty where there are not so many.
-    pub(crate) fn param(&self, index: usize) -> &str {
+    pub fn param(&self, index: usize) -> &str {
         self.params.get(index).map_or("", String::as_str)
     }
 
     /// The last parameter.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         self.params.last().map_or("", String::as_str)
     }
 
     /// A tag's value, where the line carries it.
-    pub(crate) fn tag(&self, key: &str) -> Option<String> {
+    pub fn tag(&self, key: &str) -> Option<String> {
         let message = Message::parse(&self.line).expect("it was parsed before");
         message.tags.get(key).map(|value| value.to_string())
     }
@@ -58,12 +58,12 @@ impl fmt::Debug for Said {
 }
 
 /// The lines of one command or numeric among others.
-pub(crate) fn command<'a>(lines: &'a [Said], command: &str) -> Vec<&'a Said> {
+pub fn command<'a>(lines: &'a [Said], command: &str) -> Vec<&'a Said> {
     lines.iter().filter(|line| line.command == command).collect()
 }
 
 /// The one line of this numeric or command.
-pub(crate) fn numeric<'a>(lines: &'a [Said], code: &str) -> &'a Said {
+pub fn numeric<'a>(lines: &'a [Said], code: &str) -> &'a Said {
     match command(lines, code).as_slice() {
         [one] => one,
         found => panic!("{} lines of {code} where one was expected, among {lines:#?}", found.len()),

@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
-use super::message::Said;
+use crate::message::Said;
 
 /// A client of the node. Whatever does not come within ten seconds fails the test, which then shows what came last.
-pub(crate) struct TestClient {
+pub struct TestClient {
     /// Its nick, or `*` before it has registered.
-    pub(crate) nick: String,
+    pub nick: String,
     input: BufReader<OwnedReadHalf>,
     output: OwnedWriteHalf,
     /// What was sent and read lately.
@@ -26,7 +26,7 @@ pub(crate) struct TestClient {
 }
 
 impl TestClient {
-    pub(super) async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the node listens");
         stream.set_nodelay(true).expect("a TCP socket has this option");
         let (input, output) = stream.into_split();
@@ -35,7 +35,7 @@ impl TestClient {
     }
 
     /// Registers, by SASL where there is a password, and reads up to the end of the welcome.
-    pub(crate) async fn register(&mut self, nick: &str, password: Option<&str>, capabilities: &[&str]) {
+    pub async fn register(&mut self, nick: &str, password: Option<&str>, capabilities: &[&str]) {
         self.send("CAP LS 302").await;
         let mut wanted = capabilities.to_vec();
         if password.is_some() && !wanted.contains(&"sasl") {
@@ -62,12 +62,12 @@ impl TestClient {
     }
 
     /// Sends a line.
-    pub(crate) async fn send(&mut self, line: &str) {
+    pub async fn send(&mut self, line: &str) {
         self.send_bytes(format!("{line}\r\n").as_bytes()).await;
     }
 
     /// Sends bytes as they are.
-    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
         self.note(format!("-> {}", String::from_utf8_lossy(bytes).trim_end()));
         if self.output.write_all(bytes).await.is_err() {
             panic!("the connection is closed\n{self}");
@@ -75,14 +75,14 @@ impl TestClient {
     }
 
     /// Sends a line and returns all that came until the PONG that follows it: its answer, and what others caused before.
-    pub(crate) async fn ask(&mut self, line: &str) -> Vec<Said> {
+    pub async fn ask(&mut self, line: &str) -> Vec<Said> {
         self.send(line).await;
         self.drain_until_pong().await
     }
 
     /// All that arrives before the PONG of a PING that is sent now. Whatever this client's earlier commands, and commands of
     /// others that have been answered, cause on this node comes before it.
-    pub(crate) async fn drain_until_pong(&mut self) -> Vec<Said> {
+    pub async fn drain_until_pong(&mut self) -> Vec<Said> {
         self.pings += 1;
         let token = format!("barrier-{}", self.pings);
         self.send(&format!("PING {token}")).await;
@@ -97,7 +97,7 @@ impl TestClient {
     }
 
     /// The next line, whatever it is.
-    pub(crate) async fn next(&mut self) -> String {
+    pub async fn next(&mut self) -> String {
         match self.read("a line").await {
             Some(line) => line,
             None => panic!("the connection was closed\n{self}"),
@@ -105,7 +105,7 @@ impl TestClient {
     }
 
     /// The next line for which this is true; lines before it are skipped.
-    pub(crate) async fn expect(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+    pub async fn expect(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.next().await;
             if wanted(&line) {
@@ -115,12 +115,12 @@ impl TestClient {
     }
 
     /// The next line with this numeric or command, without the lines before it.
-    pub(crate) async fn expect_numeric(&mut self, command: &str) -> Said {
+    pub async fn expect_numeric(&mut self, command: &str) -> Said {
         Said::new(self.expect(|line| Said::new(line).command == command).await)
     }
 
     /// All lines up to one with this numeric or command, and that one.
-    pub(crate) async fn collect_until(&mut self, command: &str) -> Vec<Said> {
+    pub async fn collect_until(&mut self, command: &str) -> Vec<Said> {
         let mut lines = Vec::new();
         loop {
             lines.push(Said::new(self.next().await));
@@ -131,13 +131,13 @@ impl TestClient {
     }
 
     /// Skips lines up to one that is exactly this.
-    pub(crate) async fn expect_exact(&mut self, wanted: &str) {
+    pub async fn expect_exact(&mut self, wanted: &str) {
         self.note(format!("   (waiting for: {wanted})"));
         self.expect(|line| line == wanted).await;
     }
 
     /// Reads until the node closes the connection, and returns what came.
-    pub(crate) async fn expect_closed(&mut self) -> Vec<Said> {
+    pub async fn expect_closed(&mut self) -> Vec<Said> {
         let mut lines = Vec::new();
         while let Some(line) = self.read("the end of the connection").await {
             lines.push(Said::new(line));

@@ -13,7 +13,7 @@ use stentor_server::store::{
 
 /// What goes wrong with one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It never arrives.
     Lost,
     /// It arrives, and the answer does not.
@@ -22,7 +22,7 @@ pub(crate) enum Fault {
 
 /// A real store at the other end of a bad line.
 #[derive(Debug)]
-pub(crate) struct BadLine {
+pub struct BadLine {
     store: Arc<dyn Store>,
     /// In the order of the commits that they happen to; each to one in its partition, where it names one.
     faults: Mutex<VecDeque<(Option<Partition>, Fault)>>,
@@ -31,19 +31,19 @@ pub(crate) struct BadLine {
 
 impl BadLine {
     /// A line on which these happen to the first commits.
-    pub(crate) fn to(store: &Arc<dyn Store>, faults: &[Fault]) -> Arc<Self> {
+    pub fn to(store: &Arc<dyn Store>, faults: &[Fault]) -> Arc<Self> {
         let faults = Mutex::new(faults.iter().map(|fault| (None, *fault)).collect());
         Arc::new(Self { store: Arc::clone(store), faults, attempts: AtomicUsize::new(0) })
     }
 
     /// Makes this happen to the next commits to `partition`, so many times.
-    pub(crate) fn fail(&self, partition: &Partition, fault: Fault, times: usize) {
+    pub fn fail(&self, partition: &Partition, fault: Fault, times: usize) {
         let mut faults = self.faults.lock().expect("nobody panics with it");
         faults.extend(std::iter::repeat_n((Some(partition.clone()), fault), times));
     }
 
     /// How many commits were attempted.
-    pub(crate) fn attempts(&self) -> usize {
+    pub fn attempts(&self) -> usize {
         self.attempts.load(Ordering::Relaxed)
     }
 
