@@ -44,6 +44,8 @@ pub struct Profile {
     pub host: String,
     /// The account's display name.
     pub account: Option<String>,
+    /// The account's revision when its password was compared: another one ends the session.
+    pub revision: Option<String>,
     /// The real name.
     pub realname: String,
     /// The away message, where the user is away.

@@ -66,6 +66,17 @@ fn logged_in(session: &Session, account: &Account, reply: &mut Reply) {
 /// # Errors
 /// [`Error::Close`] where the client cannot be let in.
 pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
+    match welcome(session, reply).await {
+        // What the client has said is used up. It knows how to begin again, and not how to go on.
+        Err(error @ (Error::Store(_) | Error::Contended)) => {
+            error.send("USER", reply);
+            Err(Error::Close("The store cannot be reached now; please reconnect in a moment".to_owned()))
+        }
+        other => other,
+    }
+}
+
+async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     let Some(registering) = session.registering.as_mut() else { return Ok(()) };
     let (Some(nick), Some(user)) = (registering.nick.clone(), registering.user.clone()) else {
         return Ok(());

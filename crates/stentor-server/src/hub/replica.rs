@@ -462,6 +462,8 @@ impl Inner {
                         client.queue.close("Account removed");
                     } else if self.state.field("locked").is_some() {
                         client.queue.close("Account locked");
+                    } else if self.state.field("revision") != client.profile().revision.as_deref() {
+                        client.queue.close("Password changed");
                     } else if owner != Some(&*client.id) {
                         client.queue.close("Logged in from elsewhere");
                     }

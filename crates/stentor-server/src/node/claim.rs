@@ -82,6 +82,7 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
                 epoch: account.epoch,
                 revision: account.revision.clone(),
             });
+            session.client.update(|profile| profile.revision = Some(account.revision.clone()));
             if let Some((id, writer)) = holder {
                 clean_up(session, &writer, &id, "Replaced by a new session").await?;
             }
