@@ -24,6 +24,7 @@
 //! - [`store`]: partitions, the one way to write to them, and the two stores
 //! - [`tenure`]: one incarnation of a node
 //! - [`tls`]: certificates, and the TLS that listeners speak
+//! - [`weight`]: how much waits in a queue
 
 pub mod account;
 pub mod admin;
@@ -50,3 +51,4 @@ pub mod session;
 pub mod store;
 pub mod tenure;
 pub mod tls;
+pub mod weight;

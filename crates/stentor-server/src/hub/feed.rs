@@ -1,7 +1,7 @@
 //! From the store's events to the replicas.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::{Hub, PUSH_WAIT};
 use crate::hub::replica::Offered;
 use crate::store::{Event, Partition, Sink};
+use crate::weight::Weight;
 
 /// Takes the store's events and hands each to the worker of its partition. It never blocks: where a worker is behind, the
 /// partition is marked lost and read again from its log.
@@ -21,7 +22,9 @@ struct Feed {
 
 #[derive(Debug)]
 struct Worker {
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<(Event, Weight)>,
+    /// How much waits in it.
+    waiting: Arc<AtomicUsize>,
     lost: Arc<Mutex<HashSet<Partition>>>,
 }
 
@@ -34,7 +37,7 @@ pub(super) fn attach(hub: &Arc<Hub>) {
             let lost = Arc::new(Mutex::default());
             let worker = work(Arc::downgrade(hub), receiver, Arc::clone(&lost), hub.stop.clone());
             hub.tasks.spawn(worker);
-            Worker { events: sender, lost }
+            Worker { events: sender, waiting: Arc::default(), lost }
         })
         .collect();
     hub.store.attach(Arc::new(Feed { workers, away: Arc::clone(&hub.away) }));
@@ -46,7 +49,7 @@ impl Sink for Feed {
             Event::Entry(partition, _) | Event::Transient(partition, _) | Event::Lost(partition) => {
                 let worker = self.worker(partition);
                 let partition = partition.clone();
-                if worker.events.try_send(event).is_err() {
+                if !worker.take(event) {
                     worker.lost.lock().expect("no holder of the set panics").insert(partition);
                 }
             }
@@ -62,6 +65,19 @@ impl Sink for Feed {
     }
 }
 
+impl Worker {
+    /// False where it is too far behind.
+    fn take(&self, event: Event) -> bool {
+        let size = match &event {
+            Event::Entry(_, entry) => entry.body.size(),
+            Event::Transient(_, text) => text.len(),
+            Event::Lost(_) | Event::Away | Event::Back => 0,
+        };
+        Weight::new(PER_EVENT + size, &self.waiting, MAX_WAITING)
+            .is_some_and(|weight| self.events.try_send((event, weight)).is_ok())
+    }
+}
+
 impl Feed {
     fn worker(&self, partition: &Partition) -> &Worker {
         let count = u64::try_from(self.workers.len()).unwrap_or(1).max(1);
@@ -72,7 +88,7 @@ impl Feed {
 
 async fn work(
     hub: Weak<Hub>,
-    mut events: mpsc::Receiver<Event>,
+    mut events: mpsc::Receiver<(Event, Weight)>,
     lost: Arc<Mutex<HashSet<Partition>>>,
     stop: tokio_util::sync::CancellationToken,
 ) {
@@ -83,7 +99,7 @@ async fn work(
             received = events.recv_many(&mut batch, BATCH) => if received == 0 { return },
         }
         let Some(hub) = hub.upgrade() else { return };
-        for event in batch.drain(..) {
+        for (event, _weight) in batch.drain(..) {
             take(&hub, event);
         }
         let overflowed = std::mem::take(&mut *lost.lock().expect("no holder of the set panics"));
@@ -114,5 +130,26 @@ fn take(hub: &Arc<Hub>, event: Event) {
 
 /// How many events may wait for one worker.
 const QUEUE: usize = 16 * 1024;
+/// How much may wait for one worker, in bytes; one event that is longer waits alone.
+const MAX_WAITING: usize = 32 << 20;
+/// What an event takes besides its texts.
+const PER_EVENT: usize = 256;
 /// How many events a worker takes before it lets others run.
 const BATCH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_is_behind_is_handed_no_more_than_it_may_keep() {
+        let (sender, mut receiver) = mpsc::channel(QUEUE);
+        let worker = Worker { events: sender, waiting: Arc::default(), lost: Arc::default() };
+        let text = "x".repeat(1 << 20);
+        let event = || Event::Transient(Partition::channel("#x"), text.as_str().into());
+        let taken = (0..QUEUE).take_while(|_| worker.take(event())).count();
+        assert_eq!(taken, 31, "with what it takes besides, one less than there are mebibytes");
+        drop(receiver.try_recv().expect("one waits"));
+        assert!(worker.take(event()) && !worker.take(event()));
+    }
+}

@@ -19,7 +19,7 @@ pub mod told;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,7 @@ use crate::store::{
     By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
 use crate::tenure::Tenure;
+use crate::weight::Weight;
 use replica::{Offered, Pending};
 use told::Told;
 
@@ -52,14 +53,16 @@ pub struct Hub {
     retire: Notify,
     /// Where texts go that other nodes publish for this node.
     bulletins: mpsc::Sender<Bulletin>,
+    /// How much waits there.
+    bulletins_waiting: Arc<AtomicUsize>,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Whether the store has said that it does not answer.
     away: Arc<AtomicBool>,
 }
 
-/// A text that a node published on its own, another's or the fleet's partition.
-pub type Bulletin = (Partition, Arc<str>);
+/// A text that a node published on its own, another's or the fleet's partition, and its weight while it waits.
+pub type Bulletin = (Partition, Arc<str>, Weight);
 
 #[derive(Debug)]
 struct Slot {
@@ -125,6 +128,7 @@ impl Hub {
             retired: Mutex::default(),
             retire: Notify::new(),
             bulletins,
+            bulletins_waiting: Arc::default(),
             tasks,
             stop,
             away: Arc::default(),
@@ -307,7 +311,9 @@ impl Hub {
     fn take_transient(&self, partition: &Partition, text: &str) {
         if matches!(partition.kind(), crate::store::Kind::Index | crate::store::Kind::Fleet) {
             // The node takes these in turn; where it is behind, its peers ask again or do without.
-            let _ = self.bulletins.try_send((partition.clone(), text.into()));
+            if let Some(weight) = Weight::new(text.len(), &self.bulletins_waiting, MAX_BULLETINS) {
+                let _ = self.bulletins.try_send((partition.clone(), text.into(), weight));
+            }
             return;
         }
         let mut parts = text.splitn(3, ' ');
@@ -566,5 +572,7 @@ const SETTLE: Duration = Duration::from_secs(20);
 const PUSH_WAIT: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts at the same thing.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How much of what other nodes publish for this one may wait, in bytes.
+const MAX_BULLETINS: usize = 16 << 20;
 /// How many entries one look at the log reads.
 const PAGE: usize = 512;

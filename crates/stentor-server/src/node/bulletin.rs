@@ -145,7 +145,7 @@ impl Node {
 pub async fn hear(node: Arc<Node>, mut bulletins: mpsc::Receiver<Bulletin>) {
     let answering = Answering::default();
     loop {
-        let (partition, text) = tokio::select! {
+        let (partition, text, _weight) = tokio::select! {
             () = node.stop.cancelled() => return,
             bulletin = bulletins.recv() => match bulletin {
                 Some(bulletin) => bulletin,

@@ -294,7 +294,7 @@ fn info_of(config: &Config, users: usize) -> NodeInfo {
     }
 }
 
-/// How many texts of other nodes may wait.
+/// How many texts of other nodes may wait. The hub bounds their bytes.
 const BULLETINS: usize = 4096;
 /// The time that a draining node takes for each client, where its drain time allows.
 const PER_CLIENT: Duration = Duration::from_millis(10);

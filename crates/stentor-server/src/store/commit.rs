@@ -37,6 +37,17 @@ impl Commit {
         }
         Err(StoreError::Refused("a line for clients has neither source nor tags".to_owned()))
     }
+
+    /// About how much memory its changes and lines take, in bytes.
+    pub(super) fn size(&self) -> usize {
+        size_of(&self.changes, &self.lines)
+    }
+}
+
+/// About how much memory changes and lines take, in bytes.
+pub(super) fn size_of(changes: &[Change], lines: &[String]) -> usize {
+    let sizes = changes.iter().map(Change::size).chain(lines.iter().map(String::len));
+    sizes.map(|size| PER_ITEM + size).sum()
 }
 
 fn is_name(name: &str) -> bool {
@@ -126,6 +137,14 @@ impl Change {
         }
     }
 
+    /// How long its texts are, in bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Set(name, value) | Self::SetMember(name, value) => name.len() + value.len(),
+            Self::Unset(name) | Self::UnsetMember(name) => name.len(),
+        }
+    }
+
     /// Whether the change is to a private field, which no entry shows.
     #[must_use]
     pub fn is_private(&self) -> bool {
@@ -173,3 +192,6 @@ impl Outcome {
         }
     }
 }
+
+/// What a change or a line takes besides its texts.
+const PER_ITEM: usize = 48;

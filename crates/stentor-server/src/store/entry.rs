@@ -99,6 +99,12 @@ impl Body {
         }
     }
 
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        super::commit::size_of(&self.changes, &self.lines)
+    }
+
     /// The text form, without a line end after the last item.
     #[must_use]
     pub fn to_text(&self) -> String {

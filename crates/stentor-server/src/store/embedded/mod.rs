@@ -30,6 +30,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -43,6 +44,7 @@ use super::{
     Commit, CommitFuture, Epoch, Held, Leases, Page, Partition, Peek, Range, Sink, Snapshot, Store,
     StoreError, StoreTime, Writer,
 };
+use crate::weight::Weight;
 use clock::Clock;
 use leases::LeaseBook;
 use ledger::{Frozen, Ledger, Look};
@@ -75,6 +77,8 @@ pub struct EmbeddedStore {
     readers: Readers,
     /// The writer's queue; `None` once the store is closed.
     queue: Mutex<Option<SyncSender<Job>>>,
+    /// How much of what is in it is to be written.
+    waiting: Arc<AtomicUsize>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<File>>,
 }
@@ -121,6 +125,7 @@ impl EmbeddedStore {
             leases: LeaseBook::default(),
             watches,
             queue: Mutex::new(Some(queue)),
+            waiting: Arc::default(),
             threads: Mutex::new(threads),
             lock: Mutex::new(Some(lock)),
         }))
@@ -137,9 +142,7 @@ impl EmbeddedStore {
         let queue = self.queue.lock().expect("no holder of the queue panics");
         match queue.as_ref().ok_or_else(closed)?.try_send(job) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(_)) => {
-                Err(StoreError::Unavailable("too much is waiting to be written".into()))
-            }
+            Err(TrySendError::Full(_)) => Err(full()),
             Err(TrySendError::Disconnected(_)) => Err(StoreError::Unavailable("its writer has ended".into())),
         }
     }
@@ -205,7 +208,11 @@ impl Store for EmbeddedStore {
 
     fn commit(&self, commit: Commit) -> CommitFuture {
         let (reply, answer) = oneshot::channel();
-        if let Err(error) = commit.check().and_then(|()| self.enqueue(Job::Commit(commit, reply))) {
+        let enqueued = commit.check().and_then(|()| {
+            let weight = Weight::new(commit.size(), &self.waiting, MAX_WAITING).ok_or_else(full)?;
+            self.enqueue(Job::Commit(commit, reply, weight))
+        });
+        if let Err(error) = enqueued {
             return Box::pin(std::future::ready(Err(error)));
         }
         Box::pin(async {
@@ -397,12 +404,19 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
+fn full() -> StoreError {
+    StoreError::Unavailable("too much is waiting to be written".into())
+}
+
 fn closed() -> StoreError {
     StoreError::Unavailable("it is closed".into())
 }
 
 /// How many jobs may wait for the writer. Past it, commits are refused at once.
 const QUEUE: usize = 8192;
+
+/// How much may wait to be written, in bytes. Questions are short: one names at most [`PEEKS`] partitions.
+const MAX_WAITING: usize = 64 << 20;
 
 /// How many partitions are kept in memory, as far as they can be read again.
 const PARTITIONS: usize = 50_000;

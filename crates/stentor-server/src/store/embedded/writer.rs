@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::ledger::{Ledger, Look, Trouble};
 use super::watches::Watches;
 use crate::store::{Commit, Entry, EntryId, Epoch, Outcome, Page, Partition, Range, StoreError, StoreTime};
+use crate::weight::Weight;
 
 /// Where an answer goes. Nobody may be waiting for it any more.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -17,7 +18,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// What the writer is asked to do. Writes come first in a batch; the rest sees all of them.
 #[derive(Debug)]
 pub(super) enum Job {
-    Commit(Commit, Reply<Outcome>),
+    /// Counts as waiting until it is in the transaction.
+    Commit(Commit, Reply<Outcome>, Weight),
     /// Remove a slice of a log, up to and including an entry. True: there is more.
     Trim(i64, EntryId, Reply<bool>),
     TrimVolatile(Partition, StoreTime, u64, Reply<()>),
@@ -108,7 +110,7 @@ impl Writer {
         let mut failed = self.ledger.ready().err();
         for job in jobs.drain(..) {
             match job {
-                Job::Commit(commit, reply) => {
+                Job::Commit(commit, reply, _weight) => {
                     let outcome = self.write(&mut failed, |ledger| ledger.commit(commit));
                     answers.push(Answer::Commit(reply, outcome));
                 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +18,7 @@ use super::resp::{self, Decoder, Value};
 use super::script::{Call, Hashes, Script};
 use crate::backoff::Backoff;
 use crate::store::StoreError;
+use crate::weight::Weight;
 
 /// The callers' end of a connection. The connection itself is a task, which opens it again when it is lost.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl Link {
     }
 
     fn request(&self, call: Call) -> Result<(Request, Reply), StoreError> {
-        let weight = Weight::new(call.size(), &self.waiting).ok_or_else(full)?;
+        let weight = Weight::new(call.size(), &self.waiting, MAX_WAITING).ok_or_else(full)?;
         let (answer, reply) = oneshot::channel();
         let due = Instant::now() + self.timeout;
         Ok((Request { call, answer, due, _weight: weight }, reply))
@@ -332,28 +333,6 @@ impl Request {
         let Some(own) = &self.call.own else { return true };
         matches!(value, Value::Array(items)
             if matches!(items.first(), Some(Value::Text(by)) if by.as_ref() == own.as_bytes()))
-    }
-}
-
-/// Counts a command's bytes for as long as it is kept.
-#[derive(Debug)]
-struct Weight {
-    bytes: usize,
-    total: Arc<AtomicUsize>,
-}
-
-impl Weight {
-    fn new(bytes: usize, total: &Arc<AtomicUsize>) -> Option<Self> {
-        let before = total.fetch_add(bytes, Ordering::Relaxed);
-        let weight = Self { bytes, total: Arc::clone(total) };
-        // One that is too long by itself is the caller's to judge; here it only must not wait behind others.
-        (before == 0 || before + bytes <= MAX_WAITING).then_some(weight)
-    }
-}
-
-impl Drop for Weight {
-    fn drop(&mut self) {
-        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
