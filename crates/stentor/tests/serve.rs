@@ -9,11 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use stentor_server::config::KeyType;
 use stentor_server::tls;
 use stentor_testing::RedisServer;
 use stentor_testing::redis::RedisOptions;
@@ -133,6 +134,28 @@ fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
 
     let again = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
     assert!(!again.welcome().contains("admin-password"), "there is an admin already");
+}
+
+#[test]
+fn with_a_certificate_of_cert_make_the_lines_to_paste_say_what_to_trust() {
+    let data = tempfile::tempdir().unwrap();
+    let out = data.path().join("shared");
+    let made =
+        tls::make(&out, &["localhost".to_owned()], KeyType::EcdsaP256, SystemTime::now().into()).unwrap();
+    let (chain, key) = (made.places.chain.to_str().unwrap(), made.places.key.to_str().unwrap());
+    let flags = ["--tls-cert", chain, "--tls-key", key];
+    let node = Node::start(&data.path().join("data"), &["ircs://127.0.0.1:0"], &flags);
+    let told = node.welcome();
+    let fingerprint = tls::fingerprint_sha256(&made.leaf);
+    for part in [
+        format!("-tls -tls_fingerprint={fingerprint}"),
+        format!("-ssl -ssl_fingerprint={fingerprint}"),
+        format!("-tls_cafile {}", made.places.authority.display()),
+        "WeeChat 4.x ".to_owned(),
+        "WeeChat 3.x ".to_owned(),
+    ] {
+        assert!(told.contains(&part), "{part} is missing in:\n{told}");
+    }
 }
 
 #[test]
