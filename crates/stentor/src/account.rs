@@ -34,10 +34,12 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         }
         AccountCommand::Lock { name } => {
             let done = format!("{name} is locked, and its sessions end");
-            ask(&config, AccountRequest::Lock { name: name.clone() }, &done)?
+            let unchanged = format!("{name} was locked already");
+            ask_for_change(&config, AccountRequest::Lock { name: name.clone() }, &done, &unchanged)?
         }
         AccountCommand::Unlock { name } => {
-            ask(&config, AccountRequest::Unlock { name: name.clone() }, &format!("{name} may log in again"))?
+            let (done, unchanged) = (format!("{name} may log in again"), format!("{name} was not locked"));
+            ask_for_change(&config, AccountRequest::Unlock { name: name.clone() }, &done, &unchanged)?
         }
         AccountCommand::Grant { name, role, remove: false } => {
             let request = AccountRequest::Grant { name: name.clone(), role: role.clone() };
@@ -53,12 +55,23 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
 
 /// Asks for one thing, and returns what to print: `done`, and the password where one was made up.
 fn ask(config: &Config, request: AccountRequest, done: &str) -> Result<String, Failure> {
+    ask_for_change(config, request, done, done)
+}
+
+/// The same, with what to print where it was so already.
+fn ask_for_change(
+    config: &Config,
+    request: AccountRequest,
+    done: &str,
+    unchanged: &str,
+) -> Result<String, Failure> {
     operator::block_on(async {
         let mut operator = Operator::find(config).await?;
         let response = operator.ask(request).await;
         operator.close().await;
         match response? {
             AdminResponse::Done => Ok(format!("{done}\n")),
+            AdminResponse::Unchanged => Ok(format!("{unchanged}\n")),
             AdminResponse::Password { password } => {
                 Ok(format!("{done}\nIts password, which is shown only now: {}\n", password.reveal()))
             }

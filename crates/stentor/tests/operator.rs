@@ -142,13 +142,25 @@ fn manages_accounts(data: &Data) {
     assert!(data.done("account passwd alice --password-stdin", "second\r\n").contains("new password"));
     assert!(data.done("account grant alice admin", "").contains("has the role admin"));
     assert!(data.refused(1, "account grant alice boss", "").contains("there is no role boss"));
-    assert!(data.done("account lock alice", "").contains("locked"));
+    for command in ["lock", "remove"] {
+        let why = data.refused(1, &format!("account {command} alice"), "");
+        assert!(
+            why.contains("only account with the role admin") && why.contains("account grant NAME admin"),
+            "{why}"
+        );
+    }
+    data.done("account add deputy --password-stdin", "third\n");
+    data.done("account grant deputy admin", "");
+    assert!(data.done("account lock alice", "").contains("is locked"));
+    assert_eq!(data.done("account lock alice", ""), "alice was locked already\n");
+    assert!(data.refused(1, "account remove deputy", "").contains("only account"), "alice is locked");
     let listed = data.done("account list", "");
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("NAME   CREATED"), "{listed}");
-    assert!(lines[1].starts_with("Alice  20") && lines[1].contains("  locked 20"), "{listed}");
+    assert!(lines.len() == 3 && lines[0].starts_with("NAME    CREATED"), "{listed}");
+    assert!(lines[1].starts_with("Alice   20") && lines[1].contains("  locked 20"), "{listed}");
     assert!(lines[1].ends_with("  admin"), "{listed}");
-    data.done("account unlock alice", "");
+    assert!(data.done("account unlock alice", "").contains("may log in again"));
+    assert_eq!(data.done("account unlock alice", ""), "alice was not locked\n");
     data.done("account grant alice admin --remove", "");
     assert!(data.done("account list", "").contains("  active"));
 
