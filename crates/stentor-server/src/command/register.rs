@@ -16,6 +16,7 @@ use crate::node::presence;
 use crate::reply::Reply;
 use crate::secret::Secret;
 use crate::session::Session;
+use crate::store::StoreError;
 
 /// What a client has said before its welcome.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ pub struct Registering {
 /// Logs in, and claims the account for this session.
 ///
 /// # Errors
-/// The numerics of SASL; [`Error::Close`] where somebody is logged in already.
+/// The numerics of SASL; [`Error::Close`] where somebody is logged in already. The exchange has ended in any case.
 pub async fn login(
     session: &mut Session,
     name: &str,
@@ -43,26 +44,37 @@ pub async fn login(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let result = session.node.login.login(name, password.expose(), session.address).await;
-    let account = result.map_err(|error| login_failed(&error))?;
+    let account = result.map_err(|error| login_failed(&error, reply))?;
     match claim::account(session, &account).await {
         Ok(()) => {}
         Err(Refused::Taken) => {
             reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
             return Err(Error::Close(ALREADY.to_owned()));
         }
-        Err(Refused::Error(error)) => return Err(error),
+        Err(Refused::Error(error)) => return Err(exchange_failed(error, reply)),
     }
     logged_in(session, &account, reply);
-    if session.registering.is_none() {
-        settle_in(session).await?;
-    }
     reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
-    Ok(())
+    if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
 }
 
-fn login_failed(error: &LoginError) -> Error {
+/// A client waits for the numeric that ends the exchange, and knows no other answer to AUTHENTICATE.
+fn exchange_failed(error: Error, reply: &mut Reply) -> Error {
+    match error {
+        Error::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) | Error::Contended => {
+            let text = "SASL authentication failed: the store cannot be reached just now; please try again in a moment";
+            Error::numeric(Numeric::ERR_SASLFAIL, &[], text)
+        }
+        error => {
+            reply.numeric(Numeric::ERR_SASLFAIL, &[], "SASL authentication failed");
+            error
+        }
+    }
+}
+
+fn login_failed(error: &LoginError, reply: &mut Reply) -> Error {
     let text = match error {
-        LoginError::Store(error) => return Error::Store(error.clone()),
+        LoginError::Store(error) => return exchange_failed(Error::Store(error.clone()), reply),
         LoginError::Wrong => "SASL authentication failed: the account or the password is wrong".to_owned(),
         other => format!("SASL authentication failed: {other}"),
     };
