@@ -267,6 +267,35 @@ fn sighup_takes_what_it_can_and_keeps_the_rest() {
 }
 
 #[test]
+fn guessing_at_a_password_is_logged_once_and_without_the_guesses() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
+    let guess = |account: &str| {
+        let mut client = BufReader::new(connect(&node, "irc"));
+        let login = format!("PASS {account}:hunter2\r\nNICK x\r\nUSER x 0 * :x\r\n");
+        client.get_mut().write_all(login.as_bytes()).unwrap();
+        line_with(&mut client, "ERROR :");
+    };
+    for account in ["admin", "hunter3"] {
+        for _ in 0..6 {
+            guess(account);
+        }
+    }
+    node.log_line("too many failed logins to no account");
+    let log = node.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("too many failed logins:")).collect();
+    assert!(told.len() == 1 && told[0].contains("admin") && told[0].contains("127.0.0.1"), "{log}");
+    assert!(!log.contains("hunter"), "{log}");
+}
+
+#[test]
+fn a_node_that_takes_in_nobody_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["http://127.0.0.1:0"], &[]);
+    node.log_line("nobody can chat here");
+}
+
+#[test]
 fn too_few_descriptors_are_waited_out() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start_limited(data.path(), &["irc://127.0.0.1:0"], "ulimit -n 48");
