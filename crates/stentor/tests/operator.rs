@@ -262,6 +262,35 @@ fn the_socket_of_a_node_that_died_is_no_hindrance() {
 }
 
 #[test]
+fn the_file_with_the_first_password_goes_when_the_password_does() {
+    let data = Data::new();
+    let file = data.path().join("admin-password");
+    data.done("account add admin --password-stdin", "first\n");
+    data.done("account add alice --password-stdin", "first\n");
+    fs::write(&file, "first\n").unwrap();
+    data.done("account passwd alice --password-stdin", "second\n");
+    assert!(file.exists());
+    let told = data.done("account passwd Admin --password-stdin", "second\n");
+    assert!(told.contains(&format!("{} held the old password, and was removed", file.display())), "{told}");
+    assert!(!file.exists());
+
+    let alone = starting();
+    let server = RedisServer::start();
+    drop(alone);
+    let runtime = Runtime::new().unwrap();
+    let store = runtime.block_on(RedisStore::connect(RedisSettings::new(&server.url()))).unwrap();
+    runtime.block_on(store.close());
+    let with = |command: &str| format!("account {command} admin --password-stdin --redis {}", server.url());
+    assert!(data.run(&with("add"), "second\n").status.success());
+    fs::write(&file, "first\n").unwrap();
+    assert!(data.run(&with("passwd"), "third\n").status.success());
+    assert!(file.exists(), "it is another store's");
+    fs::write(&file, "third\n").unwrap();
+    assert!(data.run(&with("passwd"), "fourth\n").status.success());
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_bad_password_is_refused_before_anything_happens() {
     let data = Data::new();
     for (input, why) in
