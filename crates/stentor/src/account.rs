@@ -1,18 +1,18 @@
 //! `stentor account`: the accounts of a store.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use stentor_server::account::Password;
 use stentor_server::account::import::BadLine;
+use stentor_server::account::{ADMIN, Password};
 use stentor_server::admin::{AccountRequest, AccountRow, AdminResponse, Hidden};
 use stentor_server::config::Config;
 
 use crate::cli::{AccountArgs, AccountCommand, PasswordFrom};
 use crate::failure::Failure;
 use crate::operator::{self, Operator, unexpected};
-use crate::output::{Output, date};
+use crate::output::{self, Output, date};
 use crate::settings;
 
 pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         }
         AccountCommand::Passwd { name, password } => {
             let request = AccountRequest::Passwd { name: name.clone(), password: read_password(*password)? };
-            ask(&config, request, &format!("{name} has a new password, and its sessions end"))?
+            passwd(&config, name, request)?
         }
         AccountCommand::Remove { name } => {
             let done = format!("{name} was removed, and its sessions end; the name stays reserved");
@@ -34,10 +34,12 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         }
         AccountCommand::Lock { name } => {
             let done = format!("{name} is locked, and its sessions end");
-            ask(&config, AccountRequest::Lock { name: name.clone() }, &done)?
+            let unchanged = format!("{name} was locked already");
+            ask_for_change(&config, AccountRequest::Lock { name: name.clone() }, &done, &unchanged)?
         }
         AccountCommand::Unlock { name } => {
-            ask(&config, AccountRequest::Unlock { name: name.clone() }, &format!("{name} may log in again"))?
+            let (done, unchanged) = (format!("{name} may log in again"), format!("{name} was not locked"));
+            ask_for_change(&config, AccountRequest::Unlock { name: name.clone() }, &done, &unchanged)?
         }
         AccountCommand::Grant { name, role, remove: false } => {
             let request = AccountRequest::Grant { name: name.clone(), role: role.clone() };
@@ -53,17 +55,51 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
 
 /// Asks for one thing, and returns what to print: `done`, and the password where one was made up.
 fn ask(config: &Config, request: AccountRequest, done: &str) -> Result<String, Failure> {
+    ask_for_change(config, request, done, done)
+}
+
+/// The same, with what to print where it was so already.
+fn ask_for_change(
+    config: &Config,
+    request: AccountRequest,
+    done: &str,
+    unchanged: &str,
+) -> Result<String, Failure> {
     operator::block_on(async {
         let mut operator = Operator::find(config).await?;
         let response = operator.ask(request).await;
         operator.close().await;
         match response? {
             AdminResponse::Done => Ok(format!("{done}\n")),
+            AdminResponse::Unchanged => Ok(format!("{unchanged}\n")),
             AdminResponse::Password { password } => {
                 Ok(format!("{done}\nIts password, which is shown only now: {}\n", password.reveal()))
             }
             other => Err(unexpected(&other)),
         }
+    })
+}
+
+/// Changes a password. A file that holds the one that `admin` was made with is of no more use, and goes.
+fn passwd(config: &Config, name: &str, request: AccountRequest) -> Result<String, Failure> {
+    let file = if name.eq_ignore_ascii_case(ADMIN) { first_password(config)? } else { None };
+    let done = ask(config, request, &format!("{name} has a new password, and its sessions end"))?;
+    let Some(file) = file else { return Ok(done) };
+    match fs::remove_file(&file) {
+        Ok(()) => Ok(format!("{done}{} held the old password, and was removed\n", file.display())),
+        Err(error) => {
+            output::warning(&format!("{} holds the old password; remove it: {error}", file.display()));
+            Ok(done)
+        }
+    }
+}
+
+fn first_password(config: &Config) -> Result<Option<PathBuf>, Failure> {
+    operator::block_on(async {
+        let operator = Operator::find_quietly(config).await?;
+        let file = operator.first_password(config).await;
+        operator.close().await;
+        Ok(file)
     })
 }
 

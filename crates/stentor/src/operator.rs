@@ -1,9 +1,13 @@
 //! How the commands for operators reach a store: through the node that has it open, or by opening it.
 
+use std::fs;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use stentor_server::account::{Accounts, Hasher, Rules};
+use stentor_server::account::bootstrap::PASSWORD_FILE;
+use stentor_server::account::login::LoginError;
+use stentor_server::account::{ADMIN, Accounts, Hasher, Rules};
 use stentor_server::admin::{
     AdminClient, AdminContext, AdminError, AdminRequest, AdminResponse, Fault, StoreStatus, execute,
     socket_path,
@@ -33,10 +37,23 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 impl Operator {
     /// Finds the way. A fleet's store is opened beside its nodes.
     pub(crate) async fn find(config: &Config) -> Result<Self, Failure> {
+        let (operator, warnings) = Self::open(config).await?;
+        for text in &warnings {
+            output::warning(text);
+        }
+        Ok(operator)
+    }
+
+    /// The same, for a look before the work: what is to be said is said then.
+    pub(crate) async fn find_quietly(config: &Config) -> Result<Self, Failure> {
+        Self::open(config).await.map(|(operator, _)| operator)
+    }
+
+    async fn open(config: &Config) -> Result<(Self, Vec<String>), Failure> {
         if config.redis.is_none() {
             let path = socket_path(&config.data.dir);
             match AdminClient::connect(&path).await {
-                Ok(client) => return Ok(Self::Node(client)),
+                Ok(client) => return Ok((Self::Node(client), Vec::new())),
                 // No node can listen where no socket fits.
                 Err(AdminError::NoNode(_) | AdminError::TooLong(_)) => {}
                 Err(error) => {
@@ -45,16 +62,14 @@ impl Operator {
             }
         }
         let opened = configured::open(config, OpenMode::Existing).await.map_err(explain)?;
-        for text in &opened.warnings {
-            output::warning(text);
-        }
         let committer = Committer::standalone(Arc::clone(&opened.store));
         let accounts = Accounts::new(committer.clone(), Arc::new(Hasher::of(config)), Rules::of(config));
-        Ok(Self::Store(AdminContext {
+        let context = AdminContext {
             accounts: Arc::new(accounts),
             invites: Arc::new(Invites::new(committer)),
             status: Arc::new(StoreStatus(opened.store)),
-        }))
+        };
+        Ok((Self::Store(context), opened.warnings))
     }
 
     /// Asks for something. A refusal is a failure.
@@ -72,6 +87,20 @@ impl Operator {
             AdminResponse::Failed { fault: Fault::Store, message } => Err(Failure::Store(message)),
             AdminResponse::Failed { message, .. } => Err(Failure::Failed(message)),
             done => Ok(done),
+        }
+    }
+
+    /// The file with the password of the first account, where there is one of this store.
+    pub(crate) async fn first_password(&self, config: &Config) -> Option<PathBuf> {
+        let path = config.data.dir.join(PASSWORD_FILE);
+        let text = fs::read_to_string(&path).ok()?;
+        match self {
+            Self::Store(context) if config.redis.is_some() => {
+                // The directory may be that of a node with another store.
+                let known = context.accounts.verify(ADMIN, text.trim_end()).await;
+                matches!(known, Ok(_) | Err(LoginError::Locked)).then_some(path)
+            }
+            _ => Some(path),
         }
     }
 

@@ -142,13 +142,25 @@ fn manages_accounts(data: &Data) {
     assert!(data.done("account passwd alice --password-stdin", "second\r\n").contains("new password"));
     assert!(data.done("account grant alice admin", "").contains("has the role admin"));
     assert!(data.refused(1, "account grant alice boss", "").contains("there is no role boss"));
-    assert!(data.done("account lock alice", "").contains("locked"));
+    for command in ["lock", "remove"] {
+        let why = data.refused(1, &format!("account {command} alice"), "");
+        assert!(
+            why.contains("only account with the role admin") && why.contains("account grant NAME admin"),
+            "{why}"
+        );
+    }
+    data.done("account add deputy --password-stdin", "third\n");
+    data.done("account grant deputy admin", "");
+    assert!(data.done("account lock alice", "").contains("is locked"));
+    assert_eq!(data.done("account lock alice", ""), "alice was locked already\n");
+    assert!(data.refused(1, "account remove deputy", "").contains("only account"), "alice is locked");
     let listed = data.done("account list", "");
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("NAME   CREATED"), "{listed}");
-    assert!(lines[1].starts_with("Alice  20") && lines[1].contains("  locked 20"), "{listed}");
+    assert!(lines.len() == 3 && lines[0].starts_with("NAME    CREATED"), "{listed}");
+    assert!(lines[1].starts_with("Alice   20") && lines[1].contains("  locked 20"), "{listed}");
     assert!(lines[1].ends_with("  admin"), "{listed}");
-    data.done("account unlock alice", "");
+    assert!(data.done("account unlock alice", "").contains("may log in again"));
+    assert_eq!(data.done("account unlock alice", ""), "alice was not locked\n");
     data.done("account grant alice admin --remove", "");
     assert!(data.done("account list", "").contains("  active"));
 
@@ -247,6 +259,35 @@ fn the_socket_of_a_node_that_died_is_no_hindrance() {
     assert_eq!(mode & 0o777, 0o600);
     data.done("account list", "");
     node.stop();
+}
+
+#[test]
+fn the_file_with_the_first_password_goes_when_the_password_does() {
+    let data = Data::new();
+    let file = data.path().join("admin-password");
+    data.done("account add admin --password-stdin", "first\n");
+    data.done("account add alice --password-stdin", "first\n");
+    fs::write(&file, "first\n").unwrap();
+    data.done("account passwd alice --password-stdin", "second\n");
+    assert!(file.exists());
+    let told = data.done("account passwd Admin --password-stdin", "second\n");
+    assert!(told.contains(&format!("{} held the old password, and was removed", file.display())), "{told}");
+    assert!(!file.exists());
+
+    let alone = starting();
+    let server = RedisServer::start();
+    drop(alone);
+    let runtime = Runtime::new().unwrap();
+    let store = runtime.block_on(RedisStore::connect(RedisSettings::new(&server.url()))).unwrap();
+    runtime.block_on(store.close());
+    let with = |command: &str| format!("account {command} admin --password-stdin --redis {}", server.url());
+    assert!(data.run(&with("add"), "second\n").status.success());
+    fs::write(&file, "first\n").unwrap();
+    assert!(data.run(&with("passwd"), "third\n").status.success());
+    assert!(file.exists(), "it is another store's");
+    fs::write(&file, "third\n").unwrap();
+    assert!(data.run(&with("passwd"), "fourth\n").status.success());
+    assert!(!file.exists());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stentor_proto::Casemapping;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::hasher::Turn;
 use super::record::{HASH, Record};
@@ -110,16 +110,31 @@ impl LoginGate {
     pub async fn login(&self, name: &str, password: &str, address: IpAddr) -> Result<Account, LoginError> {
         let pair = Pair::new(&Casemapping::Ascii.fold(name), address);
         self.check(pair)?;
+        let mut slowed = false;
         let judged = |result: &Result<Account, LoginError>| match result {
             Ok(_) | Err(LoginError::Locked) => self.with(|throttle, _| throttle.succeeded(pair)),
-            Err(LoginError::Wrong) => self.with(|throttle, now| throttle.failed(pair, now)),
+            Err(LoginError::Wrong) => slowed = self.with(|throttle, now| throttle.failed(pair, now)),
             Err(_) => {}
         };
         let result = self.accounts.verify_if(name, password, || self.check(pair), judged).await;
         if result == Err(LoginError::Wrong) {
             self.tell(pair).await;
         }
+        if slowed {
+            self.report(name, address).await;
+        }
         result
+    }
+
+    /// Logs that a pair is slowed from now on. A name that nobody has stays out of the log: it may be a password that was
+    /// typed in the wrong place.
+    async fn report(&self, name: &str, address: IpAddr) {
+        match self.accounts.find(name).await {
+            Ok(Some(account)) => {
+                info!(account = account.name, %address, "too many failed logins: further attempts are slowed");
+            }
+            _ => info!(%address, "too many failed logins to no account: further attempts are slowed"),
+        }
     }
 
     /// Takes in a text that was published on the fleet's partition. True if it was about a failed login.

@@ -120,17 +120,18 @@ impl Accounts {
         let name = self.name(name)?;
         self.present(&name).await?;
         let hash = self.hasher.turn().await?.hash(password).await?;
-        self.modify(&name, |_| Some(vec![set(HASH, hash.as_str()), new_revision()])).await
+        self.modify(&name, |_| Some(vec![set(HASH, hash.as_str()), new_revision()])).await.map(drop)
     }
 
     /// Removes an account with its log, and ends its sessions. Its name stays reserved.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], or what the store says.
+    /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
         let name = self.name(name)?;
         for _ in 0..CONFLICTS_MAX {
             let account = self.present(&name).await?.account;
+            self.leaves_an_admin(&account).await?;
             let epoch = Epoch::random();
             self.list_in_directory(&name, epoch).await?;
             let since = self.now().await?;
@@ -146,12 +147,16 @@ impl Accounts {
         Err(WriteError::Contended.into())
     }
 
-    /// Locks an account and ends its sessions. A locked account stays as it is.
+    /// Locks an account and ends its sessions. False where it was locked already.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], or what the store says.
-    pub async fn lock(&self, name: &str) -> Result<(), AccountError> {
+    /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
+    pub async fn lock(&self, name: &str) -> Result<bool, AccountError> {
         let name = self.name(name)?;
+        let account = self.present(&name).await?.account;
+        if account.locked.is_none() {
+            self.leaves_an_admin(&account).await?;
+        }
         let since = self.now().await?.to_string();
         self.modify(&name, |account| {
             account.locked.is_none().then(|| vec![set(LOCKED, &since), new_revision()])
@@ -159,11 +164,11 @@ impl Accounts {
         .await
     }
 
-    /// Lets a locked account in again.
+    /// Lets a locked account in again. False where it was not locked.
     ///
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
-    pub async fn unlock(&self, name: &str) -> Result<(), AccountError> {
+    pub async fn unlock(&self, name: &str) -> Result<bool, AccountError> {
         let name = self.name(name)?;
         self.modify(&name, |account| account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())]))
             .await
@@ -188,6 +193,7 @@ impl Accounts {
             })
         })
         .await
+        .map(drop)
     }
 
     /// Takes a role from an account, also one that is configured no more.
@@ -204,6 +210,7 @@ impl Accounts {
             })
         })
         .await
+        .map(drop)
     }
 
     /// The account of that name, or `None`; a name that no account can have is nobody's.
@@ -331,19 +338,34 @@ impl Accounts {
         Err(WriteError::Contended.into())
     }
 
-    /// Changes an account by what `plan` makes of its present state; `None` leaves it as it is.
+    /// Whether somebody can still administrate once this account cannot. Two administrators who remove each other at the
+    /// same moment are not noticed.
+    async fn leaves_an_admin(&self, account: &Account) -> Result<(), AccountError> {
+        let is_other = |listed: &Listed| match listed {
+            Listed::Present(other) => {
+                other.folded != account.folded && other.has_role(ADMIN) && other.locked.is_none()
+            }
+            Listed::Removed { .. } => false,
+        };
+        if !account.has_role(ADMIN) || self.list().await?.iter().any(is_other) {
+            return Ok(());
+        }
+        Err(AccountError::LastAdmin(account.name.clone()))
+    }
+
+    /// Changes an account by what `plan` makes of its present state. `None` leaves it as it is; then this is false.
     async fn modify(
         &self,
         name: &Nick,
         plan: impl Fn(&Account) -> Option<Vec<Change>> + Send,
-    ) -> Result<(), AccountError> {
+    ) -> Result<bool, AccountError> {
         for _ in 0..CONFLICTS_MAX {
             let stored = self.present(name).await?;
-            let Some(changes) = plan(&stored.account) else { return Ok(()) };
+            let Some(changes) = plan(&stored.account) else { return Ok(false) };
             let life = Life::Within(stored.account.epoch);
             let draft = Draft { guards: stored.guards(), changes, ..Draft::new(partition(name), life) };
             if self.committer.attempt(draft).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
         Err(WriteError::Contended.into())
@@ -473,6 +495,8 @@ pub enum AccountError {
     Full(usize),
     /// There is no such account.
     Unknown(String),
+    /// No other account that can log in has the role [`ADMIN`].
+    LastAdmin(String),
     /// There is no such role.
     UnknownRole {
         /// What was asked for.
@@ -500,6 +524,11 @@ impl fmt::Display for AccountError {
             ),
             Self::Full(max) => write!(f, "there may be no more than {max} accounts (accounts.max)"),
             Self::Unknown(name) => write!(f, "there is no account {name}"),
+            Self::LastAdmin(name) => write!(
+                f,
+                "{name} is the only account with the role {ADMIN} that can log in; give the role to another one first: \
+                 `stentor account grant NAME {ADMIN}`"
+            ),
             Self::UnknownRole { role, known } => {
                 write!(f, "there is no role {role}; there are: {}", known.join(", "))
             }

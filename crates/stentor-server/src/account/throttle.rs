@@ -69,10 +69,10 @@ impl Throttle {
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
-    /// Counts a failure, here or on another node.
-    pub fn failed(&mut self, pair: Pair, now: Duration) {
+    /// Counts a failure, here or on another node. True if it is the first that slows the pair.
+    pub fn failed(&mut self, pair: Pair, now: Duration) -> bool {
         if self.settings.free == u32::MAX {
-            return;
+            return false;
         }
         self.forget_old(now);
         let count = self.take(pair).map_or(0, |failures| failures.count).saturating_add(1);
@@ -82,6 +82,7 @@ impl Throttle {
         }
         self.pairs.insert(pair, Failures { count, last: now });
         self.by_age.insert((now, pair));
+        count == self.settings.free.saturating_add(1)
     }
 
     /// Forgets the pair's failures: its owner is in.
@@ -208,10 +209,11 @@ mod tests {
     fn waits_double_up_to_the_longest() {
         let mut throttle = Throttle::new(ThrottleSettings::default());
         let alice = pair("alice", "192.0.2.1");
-        failed(&mut throttle, alice, 3, SECOND);
+        failed(&mut throttle, alice, 2, SECOND);
+        assert!(!throttle.failed(alice, SECOND), "three are free");
         assert_eq!(throttle.check(alice, SECOND), Ok(()));
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            throttle.failed(alice, SECOND);
+            assert_eq!(throttle.failed(alice, SECOND), seconds == 1, "only the first one is told");
             assert_eq!(throttle.check(alice, SECOND), Err(SECOND * seconds));
             assert_eq!(throttle.check(alice, SECOND * (1 + seconds)), Ok(()));
         }

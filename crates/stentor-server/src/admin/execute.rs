@@ -52,12 +52,16 @@ async fn account(request: AccountRequest, accounts: &Accounts) -> Result<AdminRe
             return Ok(AdminResponse::Imported { added, unchanged, failed });
         }
         AccountRequest::Remove { name } => accounts.remove(&name).await?,
-        AccountRequest::Lock { name } => accounts.lock(&name).await?,
-        AccountRequest::Unlock { name } => accounts.unlock(&name).await?,
+        AccountRequest::Lock { name } => return Ok(done_or_unchanged(accounts.lock(&name).await?)),
+        AccountRequest::Unlock { name } => return Ok(done_or_unchanged(accounts.unlock(&name).await?)),
         AccountRequest::Grant { name, role } => accounts.grant(&name, &role).await?,
         AccountRequest::Revoke { name, role } => accounts.revoke(&name, &role).await?,
     }
     Ok(AdminResponse::Done)
+}
+
+fn done_or_unchanged(changed: bool) -> AdminResponse {
+    if changed { AdminResponse::Done } else { AdminResponse::Unchanged }
 }
 
 async fn list(bucket: u64, accounts: &Accounts) -> Result<AdminResponse, Failure> {

@@ -108,6 +108,8 @@ pub enum InviteRequest {
 pub enum AdminResponse {
     /// It was done.
     Done,
+    /// It was so already.
+    Unchanged,
     /// It was done, with this random password, which is stored nowhere.
     Password {
         /// The password.

@@ -16,6 +16,7 @@ use crate::node::presence;
 use crate::reply::Reply;
 use crate::secret::Secret;
 use crate::session::Session;
+use crate::store::StoreError;
 
 /// What a client has said before its welcome.
 #[derive(Debug, Default)]
@@ -37,6 +38,27 @@ pub struct Registering {
 /// # Errors
 /// `refusal`, or the store's; [`Error::Close`] where somebody is logged in already.
 pub async fn login(
+    session: &mut Session,
+    name: &str,
+    password: &Secret,
+    refusal: Numeric,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    match compare_and_claim(session, name, password, refusal, reply).await {
+        // A client waits for the numeric that ends the exchange, and knows no other answer.
+        Err(Error::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) | Error::Contended) => {
+            let text = "Login failed: the store cannot be reached just now; please try again in a moment";
+            Err(Error::numeric(refusal, &[], text))
+        }
+        Err(error @ (Error::Store(_) | Error::Fenced)) => {
+            reply.numeric(refusal, &[], "Login failed");
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+async fn compare_and_claim(
     session: &mut Session,
     name: &str,
     password: &Secret,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Config;
-use super::address::{Listen, RedisUrl};
+use super::address::{Listen, RedisUrl, Scheme};
 use super::error::{ConfigError, Origin, Problem};
 use super::keys::role_of;
 use super::kind::Value;
@@ -99,6 +99,11 @@ impl<'a> Builder<'a> {
                     "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, `ircs://`, or \
                      `listen_insecure = true`"
                 ),
+            );
+        }
+        if !listeners.is_empty() && listeners.iter().all(|listener| listener.scheme == Scheme::Http) {
+            self.warnings.push(
+                "nobody can chat here: `listen` has neither an `ircs://` nor an `irc://` address".to_owned(),
             );
         }
         listeners

@@ -270,6 +270,12 @@ impl Permitted {
     }
 }
 
+/// Whether a certificate names itself as its issuer, as a root does.
+pub(super) fn is_self_issued(certificate: &[u8]) -> bool {
+    X509Certificate::from_der(certificate)
+        .is_ok_and(|(_, parsed)| parsed.subject().as_raw() == parsed.issuer().as_raw())
+}
+
 /// Makes a private key.
 pub(super) fn new_key(key: KeyType) -> Result<KeyPair, TlsError> {
     KeyPair::generate_for(match key {

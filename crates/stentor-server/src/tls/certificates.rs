@@ -1,18 +1,21 @@
 //! What the listeners show: the operator's certificate or the node's own, renewed and reloaded without a restart.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::SystemTime;
 
 use rcgen::KeyPair;
-use rustls::pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, Error as RustlsError, RootCertStore};
 use time::{Duration, OffsetDateTime};
 
-use super::authority::{Authority, Facts, Permitted, Places, is_of_type, new_key};
+use super::authority::{Authority, Facts, Permitted, Places, is_of_type, is_self_issued, new_key};
 use super::error::TlsError;
 use super::{files, fingerprint_sha256, fingerprint_sha256_colons};
 use crate::config::Tls;
@@ -34,9 +37,9 @@ pub struct Served {
     key: files::Shared,
     /// The certificate itself, DER.
     pub leaf: CertificateDer<'static>,
-    /// The authority, DER, where the node made it; clients trust it to trust the node.
+    /// The authority, DER, where clients do not know it by themselves; they trust it to trust the node.
     pub authority: Option<CertificateDer<'static>>,
-    /// Where that authority is to be found as a file.
+    /// Where that authority is to be found as a file, alone or at the end of the chain.
     pub authority_file: Option<PathBuf>,
     /// The names it is for, sorted.
     pub names: Vec<String>,
@@ -170,6 +173,10 @@ fn obtain_stamped(
 fn obtain(settings: &Tls, directory: &Path, now: OffsetDateTime) -> Result<Served, TlsError> {
     let Some(given) = &settings.files else { return obtain_own(settings, directory, now) };
     let mut served = Served::new(files::load(&given.chain, &given.key)?, &given.chain)?;
+    if let Some((authority, file)) = own_authority(&served, &given.chain) {
+        served.authority = Some(authority);
+        served.authority_file = Some(file);
+    }
     if served.expires <= now {
         let day = served.expires.date();
         served.warnings.push(format!("the certificate in {} ended on {day}", given.chain.display()));
@@ -181,6 +188,46 @@ fn obtain(settings: &Tls, directory: &Path, now: OffsetDateTime) -> Result<Serve
         served.warnings.push(format!("everybody can read the private key in {}", given.key.display()));
     }
     Ok(served)
+}
+
+/// The authority behind an operator's certificate that no client knows by itself, and its file: the `ca.pem` beside it, as
+/// `stentor cert make` writes it, or the end of a chain that goes up to its root, which public authorities leave out.
+fn own_authority(served: &Served, chain_file: &Path) -> Option<(CertificateDer<'static>, PathBuf)> {
+    let beside = Places::new(chain_file.parent()?).authority;
+    if let Some(authority) = files::read_chain(&beside).ok().and_then(|chain| chain.into_iter().next())
+        && vouches(&authority, &served.key.cert, served.expires)
+    {
+        return Some((authority, beside));
+    }
+    let last = served.key.cert.last()?;
+    is_self_issued(last).then(|| (last.clone(), chain_file.to_owned()))
+}
+
+/// Whether whoever trusts an authority trusts a chain, while it lasts.
+fn vouches(
+    authority: &CertificateDer<'static>,
+    chain: &[CertificateDer<'static>],
+    until: OffsetDateTime,
+) -> bool {
+    let mut roots = RootCertStore::empty();
+    let Some((leaf, rest)) = chain.split_first() else { return false };
+    let (Ok(()), Ok(until)) = (roots.add(authority.clone()), u64::try_from(until.unix_timestamp() - 1))
+    else {
+        return false;
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), super::provider()).build();
+    let Ok(verifier) = verifier else { return false };
+    let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+    let during = UnixTime::since_unix_epoch(std::time::Duration::from_secs(until));
+    match verifier.verify_server_cert(leaf, rest, &name, &[], during) {
+        // Names are looked at last, and which of them a client will use is not known here.
+        Ok(_) => true,
+        Err(RustlsError::InvalidCertificate(problem)) => matches!(
+            problem,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        ),
+        Err(_) => false,
+    }
 }
 
 /// The certificate that the node makes itself.

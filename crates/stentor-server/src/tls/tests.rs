@@ -277,6 +277,29 @@ fn own_certificates_reload_when_their_files_change() {
 }
 
 #[test]
+fn an_authority_that_clients_do_not_know_is_found_by_its_certificate() {
+    let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = make(ours.path(), &["*.example.org".to_owned()], KeyType::EcdsaP256, now()).unwrap();
+    make(other.path(), &["a".to_owned()], KeyType::EcdsaP256, now()).unwrap();
+    let files = CertificateFiles { chain: made.places.chain.clone(), key: made.places.key.clone() };
+    let settings = Tls { files: Some(files), ..settings("") };
+    let open = || Certificates::open(&settings, ours.path(), now()).unwrap().current();
+    assert_eq!(open().authority, Some(made.authority.clone()));
+    assert_eq!(open().authority_file, Some(made.places.authority.clone()));
+
+    // The chain goes up to its root, whatever lies beside it.
+    fs::copy(other.path().join("ca.pem"), &made.places.authority).unwrap();
+    assert_eq!(open().authority, Some(made.authority));
+    assert_eq!(open().authority_file, Some(made.places.chain.clone()));
+
+    // A leaf alone, beside an authority that did not sign it, may be anybody's.
+    let text = fs::read_to_string(&made.places.chain).unwrap();
+    let end = "-----END CERTIFICATE-----";
+    fs::write(&made.places.chain, format!("{}{end}\n", text.split(end).next().unwrap())).unwrap();
+    assert_eq!((open().authority.clone(), open().authority_file.clone()), (None, None));
+}
+
+#[test]
 fn an_operator_is_told_about_an_end_and_about_open_keys() {
     let directory = tempfile::tempdir().unwrap();
     let made = make(directory.path(), &["localhost".to_owned()], KeyType::EcdsaP256, now()).unwrap();

@@ -121,17 +121,17 @@ async fn a_locked_account_says_so_to_its_owner_alone() {
     let (_directory, store) = store();
     let accounts = accounts(&store);
     let before = accounts.add("alice", &password("right")).await.unwrap();
-    accounts.lock("alice").await.unwrap();
+    assert_eq!(accounts.lock("alice").await, Ok(true));
     let locked = accounts.find("alice").await.unwrap().unwrap();
     assert_ne!(before.revision, locked.revision);
     assert!(locked.locked.is_some());
-    accounts.lock("alice").await.unwrap();
+    assert_eq!(accounts.lock("alice").await, Ok(false));
     assert_eq!(accounts.find("alice").await, Ok(Some(locked)));
 
     assert_eq!(accounts.verify("alice", "wrong").await, Err(LoginError::Wrong));
     assert_eq!(accounts.verify("alice", "right").await, Err(LoginError::Locked));
-    accounts.unlock("alice").await.unwrap();
-    accounts.unlock("alice").await.unwrap();
+    assert_eq!(accounts.unlock("alice").await, Ok(true));
+    assert_eq!(accounts.unlock("alice").await, Ok(false));
     assert!(accounts.verify("alice", "right").await.is_ok());
 }
 

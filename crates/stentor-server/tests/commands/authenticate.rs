@@ -148,7 +148,7 @@ async fn a_login_is_void_once_its_account_is_locked_removed_or_has_another_passw
         let mut client = negotiating(&server).await;
         assert_eq!(authenticate(&mut client, &format!("\0{name}\0secret")).await.command, "903");
         let changed = match name {
-            "ann" => accounts.lock(name).await,
+            "ann" => accounts.lock(name).await.map(drop),
             "bob" => accounts.remove(name).await,
             _ => accounts.passwd(name, &Password::new("another").expect("it is legal")).await,
         };

@@ -1,5 +1,8 @@
 //! The store away and back: clients stay, nothing that was acknowledged is lost, and nobody is told that others left.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::Pair;
 use super::support::{Said, TestClient};
 
@@ -31,6 +34,20 @@ async fn a_store_that_was_paused_for_longer_than_a_lease_finds_its_clients_again
     }
     pair.redis().resume();
     talk_again(&mut ann, &mut bob).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_while_the_store_is_away_is_answered_with_a_failure() {
+    let mut pair = Pair::start(SHORT).await;
+    pair.one.account("ann", "secret").await;
+    let mut client = pair.one.connect().await;
+    client.send("CAP REQ :sasl").await;
+    client.send("AUTHENTICATE PLAIN").await;
+    client.expect(|line| line.ends_with("AUTHENTICATE +")).await;
+    pair.redis().kill();
+    client.send(&format!("AUTHENTICATE {}", STANDARD.encode("\0ann\0secret"))).await;
+    let answer = client.expect(|line| line.contains(" 904 ") || line.contains("FAIL")).await;
+    assert!(answer.contains(" 904 ") && answer.contains("store cannot be reached"), "{answer}");
 }
 
 async fn room_of_two(pair: &Pair) -> (TestClient, TestClient) {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::{self, Path};
 
 use stentor_server::account::bootstrap::Bootstrap;
 use stentor_server::config::{Listen, Scheme};
@@ -19,14 +20,14 @@ pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
     for (index, listen) in started.listening.iter().enumerate() {
         rows.push(row(if index == 0 { "Listening" } else { "" }, &listen.to_string()));
     }
-    rows.push(row("Data", &config.data.dir.display().to_string()));
+    rows.push(row("Data", &absolute(&config.data.dir)));
     rows.push(row("Store", &started.node.hub.store().describe()));
     if let Some(served) = &served {
         let names = served.names.join(", ");
         rows.push(row("Certificate", &format!("{names}; until {}", served.expires.date())));
         rows.push(row("SHA-256", &served.fingerprint_colons()));
         if let Some(file) = &served.authority_file {
-            rows.push(row("Authority", &format!("{}, which clients are to trust", file.display())));
+            rows.push(row("Authority", &format!("{}, which clients are to trust", absolute(file))));
         }
     }
     match &started.admin {
@@ -34,7 +35,7 @@ pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
         Bootstrap::Shown(password) => rows
             .push(row("Account", &format!("admin, password {} (it is shown only now)", password.reveal()))),
         Bootstrap::Written(path) => {
-            rows.push(row("Account", &format!("admin, password in {}", path.display())));
+            rows.push(row("Account", &format!("admin, password in {}", absolute(path))));
         }
     }
     output.rows(&rows)?;
@@ -54,7 +55,7 @@ fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &st
     if let (Some(listen), Some(served)) = (of_scheme(Scheme::Ircs), served) {
         let (host, port) = (host(listen.address.ip(), &served.names), listen.address.port());
         // Versions of WeeChat differ in what they call TLS.
-        for (client, tls) in [("WeeChat", "tls"), ("WeeChat 3", "ssl")] {
+        for (client, tls) in [(WEECHAT, "tls"), (WEECHAT_OLD, "ssl")] {
             let pin = served
                 .authority_file
                 .as_ref()
@@ -62,13 +63,13 @@ fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &st
             let options = format!("-{tls}{}", pin.unwrap_or_default());
             rows.push(row(client, &weechat(&host, port, &options, user)));
         }
-        let trust = served.authority_file.as_ref().map(|file| format!(" -tls_cafile {}", file.display()));
+        let trust = served.authority_file.as_ref().map(|file| format!(" -tls_cafile {}", absolute(file)));
         let options = format!("-tls -tls_verify{}", trust.unwrap_or_default());
         rows.push(row("irssi", &irssi(&host, port, &options, user)));
     } else if let Some(listen) = of_scheme(Scheme::Irc) {
         let (host, port) = (host(listen.address.ip(), &[]), listen.address.port());
-        rows.push(row("WeeChat", &weechat(&host, port, "-notls", user)));
-        rows.push(row("WeeChat 3", &weechat(&host, port, "-nossl", user)));
+        rows.push(row(WEECHAT, &weechat(&host, port, "-notls", user)));
+        rows.push(row(WEECHAT_OLD, &weechat(&host, port, "-nossl", user)));
         rows.push(row("irssi", &irssi(&host, port, "-notls", user)));
     }
     rows
@@ -107,10 +108,10 @@ fn host(address: IpAddr, names: &[String]) -> String {
 fn same_store(common: &Common) -> String {
     let mut flags = String::new();
     if let Some(config) = &common.config {
-        flags.push_str(&format!(" --config {}", quoted(&config.display().to_string())));
+        flags.push_str(&format!(" --config {}", quoted(&absolute(config))));
     }
     if let Some(data) = &common.data {
-        flags.push_str(&format!(" --data {}", quoted(&data.display().to_string())));
+        flags.push_str(&format!(" --data {}", quoted(&absolute(data))));
     }
     if let Some(redis) = &common.redis {
         // The password in it, if any, is not repeated.
@@ -119,6 +120,11 @@ fn same_store(common: &Common) -> String {
         flags.push_str(&format!(" --redis {}", quoted(&shown)));
     }
     flags
+}
+
+/// A path that holds in other directories, too: what is printed is pasted elsewhere.
+fn absolute(path: &Path) -> String {
+    path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// A word as a shell takes it.
@@ -134,6 +140,9 @@ fn quoted(word: &str) -> String {
 fn row(what: &str, text: &str) -> Vec<String> {
     vec![what.to_owned(), text.to_owned()]
 }
+
+const WEECHAT: &str = "WeeChat 4.x";
+const WEECHAT_OLD: &str = "WeeChat 3.x";
 
 #[cfg(test)]
 mod tests {
@@ -167,9 +176,9 @@ mod tests {
     fn a_password_in_a_url_is_not_repeated() {
         let common = Common {
             config: None,
-            data: Some("d".into()),
+            data: Some("/d".into()),
             redis: Some("rediss://u:hunter2@redis.example:7000".to_owned()),
         };
-        assert_eq!(same_store(&common), " --data d --redis rediss://…@redis.example:7000");
+        assert_eq!(same_store(&common), " --data /d --redis rediss://…@redis.example:7000");
     }
 }

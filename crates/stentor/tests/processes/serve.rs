@@ -6,10 +6,11 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use stentor_server::config::KeyType;
 use stentor_server::tls;
 use stentor_testing::RedisServer;
 use stentor_testing::redis::RedisOptions;
@@ -123,6 +124,28 @@ fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
 }
 
 #[test]
+fn with_a_certificate_of_cert_make_the_lines_to_paste_say_what_to_trust() {
+    let data = tempfile::tempdir().unwrap();
+    let out = data.path().join("shared");
+    let made =
+        tls::make(&out, &["localhost".to_owned()], KeyType::EcdsaP256, SystemTime::now().into()).unwrap();
+    let (chain, key) = (made.places.chain.to_str().unwrap(), made.places.key.to_str().unwrap());
+    let flags = ["--tls-cert", chain, "--tls-key", key];
+    let node = Node::start(&data.path().join("data"), &["ircs://127.0.0.1:0"], &flags);
+    let told = node.welcome();
+    let fingerprint = tls::fingerprint_sha256(&made.leaf);
+    for part in [
+        format!("-tls -tls_fingerprint={fingerprint}"),
+        format!("-ssl -ssl_fingerprint={fingerprint}"),
+        format!("-tls_cafile {}", made.places.authority.display()),
+        "WeeChat 4.x ".to_owned(),
+        "WeeChat 3.x ".to_owned(),
+    ] {
+        assert!(told.contains(&part), "{part} is missing in:\n{told}");
+    }
+}
+
+#[test]
 fn a_port_in_use_has_exit_code_5() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -228,6 +251,35 @@ fn sighup_takes_what_it_can_and_keeps_the_rest() {
     write("motd = 'the second'\ntls.names = ['localhost', 'other.example']\nlog.level = 'debug'\n");
     node.signal("HUP");
     node.log_line("no setting has changed");
+}
+
+#[test]
+fn guessing_at_a_password_is_logged_once_and_without_the_guesses() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
+    let guess = |account: &str| {
+        let mut client = BufReader::new(connect(&node, "irc"));
+        let login = format!("PASS {account}:hunter2\r\nNICK x\r\nUSER x 0 * :x\r\n");
+        client.get_mut().write_all(login.as_bytes()).unwrap();
+        line_with(&mut client, "ERROR :");
+    };
+    for account in ["admin", "hunter3"] {
+        for _ in 0..6 {
+            guess(account);
+        }
+    }
+    node.log_line("too many failed logins to no account");
+    let log = node.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("too many failed logins:")).collect();
+    assert!(told.len() == 1 && told[0].contains("admin") && told[0].contains("127.0.0.1"), "{log}");
+    assert!(!log.contains("hunter"), "{log}");
+}
+
+#[test]
+fn a_node_that_takes_in_nobody_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["http://127.0.0.1:0"], &[]);
+    node.log_line("nobody can chat here");
 }
 
 #[test]
