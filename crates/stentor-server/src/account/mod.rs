@@ -24,9 +24,10 @@ use stentor_proto::{Nick, NickError};
 
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Config;
+use crate::cursor::SEEN;
 use crate::random;
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Change, Epoch, Life, Partition, Store, StoreError};
+use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
 pub use hasher::{Busy, Hasher};
@@ -305,6 +306,8 @@ impl Accounts {
                 set(HASH, hash.as_str()),
                 set(CREATED, &account.created.to_string()),
                 set(REVISION, &account.revision),
+                // Whatever is sent to it from now on waits for its first login.
+                set(SEEN, &EntryId::default().to_string()),
             ];
             if !roles.is_empty() {
                 changes.push(set_roles(roles));

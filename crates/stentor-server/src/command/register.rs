@@ -54,7 +54,7 @@ pub async fn login(
     }
     logged_in(session, &account, reply);
     if session.registering.is_none() {
-        settle_in(session).await?;
+        settle_in(session, reply).await?;
     }
     reply.numeric(Numeric::RPL_SASLSUCCESS, &[], "SASL authentication successful");
     Ok(())
@@ -133,6 +133,7 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
         profile.since = crate::hub::clock::wall_ms() / 1000;
     });
     super::welcome::send(session, reply);
+    super::waiting::deliver(session, reply).await;
     Ok(())
 }
 
@@ -242,12 +243,13 @@ pub(super) async fn run(
     };
     reply.line(format!(":{} REGISTER SUCCESS {name} :Account created", reply.server()));
     claim_made(session, &account, reply).await?;
-    if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
+    if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
 }
 
 /// Moves a guest who has come to an account there, and tells its channels.
-async fn settle_in(session: &mut Session) -> Result<(), Error> {
+async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     claim::move_inbox(session).await?;
+    super::waiting::deliver(session, reply).await;
     // Its own channels tell the client, too: nothing else does where it is in none.
     session.client.update(|profile| profile.events.account = crate::random::text(12));
     presence::spread(session).await

@@ -30,5 +30,6 @@ mod server;
 mod setname;
 mod topic;
 mod user_modes;
+mod waiting;
 mod who;
 mod whois;

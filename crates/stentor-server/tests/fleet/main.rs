@@ -7,6 +7,7 @@ mod chat;
 mod logins;
 mod moderation;
 mod store_away;
+mod waiting;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::RedisServer;
