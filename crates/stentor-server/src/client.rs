@@ -11,6 +11,7 @@ use stentor_proto::line::Line;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::cursor::Cursor;
 use crate::hub::{Held, UserId};
 use crate::send_queue::SendQueue;
 use crate::tenure::Tenure;
@@ -21,6 +22,8 @@ pub struct Client {
     pub id: UserId,
     /// What waits to be written to it.
     pub queue: SendQueue,
+    /// How far it has read its account's private messages.
+    pub cursor: Cursor,
     /// The incarnation that its claims belong to.
     tenure: RwLock<Arc<Tenure>>,
     capabilities: AtomicU64,
@@ -94,6 +97,7 @@ impl Client {
             id,
             tenure: RwLock::new(tenure),
             queue,
+            cursor: Cursor::default(),
             capabilities: AtomicU64::new(0),
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),

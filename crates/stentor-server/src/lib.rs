@@ -8,6 +8,7 @@
 //! - [`commit_identity`]: who writes, under which number, and until when
 //! - [`config`]: settings, checked
 //! - [`connection`]: one task per socket
+//! - [`cursor`]: how far a client has read its account's private messages
 //! - [`error`]: why a command was not done, and whose fault that is
 //! - [`fleet`]: leases, sweeps and the directory
 //! - [`history`]: pages of what was said, and how long it is kept
@@ -35,6 +36,7 @@ pub mod command;
 pub mod commit_identity;
 pub mod config;
 pub mod connection;
+pub mod cursor;
 pub mod error;
 pub mod fleet;
 pub mod history;

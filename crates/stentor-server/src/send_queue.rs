@@ -93,6 +93,13 @@ impl SendQueue {
         self.drained.notify_waiters();
     }
 
+    /// Whether all that was pushed has been taken out, and nothing was dropped.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let inner = self.lock();
+        inner.lines.is_empty() && inner.closed.is_none()
+    }
+
     /// Why the connection is to end, once that is decided.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {

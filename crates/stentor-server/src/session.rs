@@ -8,11 +8,12 @@ use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
 use crate::command::register::Registering;
+use crate::cursor::SEEN;
 use crate::fleet::sweep::session_value;
 use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
 use crate::secret::Secret;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
+use crate::store::{Change, EntryId, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.
 #[derive(Debug)]
@@ -220,14 +221,45 @@ impl Session {
     }
 
     async fn release_account(&self, claim: &AccountClaim) -> Result<(), Refusal<()>> {
-        let decision = Decision {
-            guards: vec![Guard::Field("session".to_owned(), Is::Equal(self.claim_value()))],
-            changes: vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())],
-            ..Decision::default()
-        };
-        let life = Life::Within(claim.epoch);
-        self.node.hub.write_blind(&self.client.tenure(), &claim.partition, life, decision).await?;
+        let mut changes = vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())];
+        if let Some(seen) = self.client.cursor.unsaved() {
+            changes.push(Change::Set(SEEN.to_owned(), seen.to_string()));
+        }
+        self.write_account(claim, changes).await?;
         Ok(())
+    }
+
+    /// Saves how far the client has read its private messages, where that is not saved yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn save_seen(&self) -> Result<(), Refusal<()>> {
+        match self.client.cursor.unsaved() {
+            Some(seen) => self.set_seen(seen).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says in the account up to where its private messages have reached a session.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_seen(&self, seen: EntryId) -> Result<(), Refusal<()>> {
+        let Some(claim) = &self.account else { return Ok(()) };
+        if self.write_account(claim, vec![Change::Set(SEEN.to_owned(), seen.to_string())]).await? {
+            self.client.cursor.saved(seen);
+        }
+        Ok(())
+    }
+
+    /// Changes the account while it is this session's. False where it is not any more.
+    async fn write_account(&self, claim: &AccountClaim, changes: Vec<Change>) -> Result<bool, Refusal<()>> {
+        let guards = vec![Guard::Field("session".to_owned(), Is::Equal(self.claim_value()))];
+        let decision = Decision { guards, changes, ..Decision::default() };
+        let life = Life::Within(claim.epoch);
+        let written =
+            self.node.hub.write_blind(&self.client.tenure(), &claim.partition, life, decision).await?;
+        Ok(written.is_some())
     }
 
     /// A guest's private messages end with the session.

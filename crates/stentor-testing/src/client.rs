@@ -34,8 +34,8 @@ impl TestClient {
         Self { nick, input: BufReader::new(input), output, transcript: VecDeque::new(), pings: 0 }
     }
 
-    /// Registers, by SASL where there is a password, and reads up to the end of the welcome.
-    pub async fn register(&mut self, nick: &str, password: Option<&str>, capabilities: &[&str]) {
+    /// Registers, by SASL where there is a password, and reads up to the end of the welcome and what follows it.
+    pub async fn register(&mut self, nick: &str, password: Option<&str>, capabilities: &[&str]) -> Vec<Said> {
         self.send("CAP LS 302").await;
         let mut wanted = capabilities.to_vec();
         if password.is_some() && !wanted.contains(&"sasl") {
@@ -58,7 +58,7 @@ impl TestClient {
         self.send("CAP END").await;
         self.expect_numeric("001").await;
         nick.clone_into(&mut self.nick);
-        self.drain_until_pong().await;
+        self.drain_until_pong().await
     }
 
     /// Sends a line.

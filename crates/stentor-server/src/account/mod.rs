@@ -27,9 +27,10 @@ use stentor_proto::{Nick, NickError};
 
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Config;
+use crate::cursor::SEEN;
 use crate::random;
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Change, Epoch, Life, Partition, Store, StoreError};
+use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
 use census::Census;
@@ -325,6 +326,8 @@ impl Accounts {
                 set(HASH, hash.as_str()),
                 set(CREATED, &account.created.to_string()),
                 set(REVISION, &account.revision),
+                // Whatever is sent to it from now on waits for its first login.
+                set(SEEN, &EntryId::default().to_string()),
             ];
             if !roles.is_empty() {
                 changes.push(set_roles(roles));

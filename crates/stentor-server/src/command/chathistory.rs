@@ -18,7 +18,7 @@ use crate::hub::render::Rendering;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
 use crate::session::Session;
-use crate::store::StoreError;
+use crate::store::{Partition, StoreError};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -41,7 +41,7 @@ pub(super) async fn run(
     if let Some(time) = found.unfinished {
         incomplete(reply, &[&buffer.name], time);
     }
-    send(session, &buffer, &found.messages, reply).await;
+    send(session, &buffer.name, &buffer.log.partition, &found.messages, reply).await;
     Ok(())
 }
 
@@ -213,7 +213,7 @@ fn room(session: &Session, folded: &str, replica: &Replica) -> Option<Buffer> {
 }
 
 /// The session's private messages.
-fn inbox(session: &Session, view: View) -> Option<Log> {
+pub(super) fn inbox(session: &Session, view: View) -> Option<Log> {
     let inbox = session.inbox.as_ref()?;
     let (epoch, last) = inbox.with_state(|state| Some((state.epoch?, state.last.as_ref()?.id)))?;
     let store = session.node.hub.store().clone();
@@ -237,9 +237,15 @@ async fn read(log: &Log, request: &Request<'_>) -> Result<Found, Error> {
     Ok(log.page(ask, request.limit).await?)
 }
 
-/// Sends a page, as fast as the client reads.
-async fn send(session: &Session, buffer: &Buffer, messages: &[Said], reply: &mut Reply) {
-    let batch = reply.begin_batch("chathistory", &[&buffer.name]);
+/// Sends a page of the buffer that the client calls `name`, as fast as it reads.
+pub(super) async fn send(
+    session: &Session,
+    name: &str,
+    partition: &Partition,
+    messages: &[Said],
+    reply: &mut Reply,
+) {
+    let batch = reply.begin_batch("chathistory", &[name]);
     let tag = match &batch {
         Some(reference) => format!("batch={reference}"),
         None => reply.nested_tag().unwrap_or_default(),
@@ -247,8 +253,7 @@ async fn send(session: &Session, buffer: &Buffer, messages: &[Said], reply: &mut
     let client = &session.client;
     for said in messages {
         let Ok(message) = Message::parse(said.text()) else { continue };
-        let id =
-            MessageId::new(&buffer.log.partition, said.entry.epoch, said.entry.id, said.line).to_string();
+        let id = MessageId::new(partition, said.entry.epoch, said.entry.id, said.line).to_string();
         let time = server_time(said.entry.id.ms);
         if let Some(bytes) = Rendering::new(message, &time, &id).own(client.capabilities(), &tag) {
             client.queue.room().await;

@@ -32,6 +32,7 @@ mod topic;
 mod user;
 mod userhost;
 mod version;
+mod waiting;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod whois;

@@ -4,6 +4,7 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 
 use crate::error::Error;
+use crate::hub::Refusal;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -14,7 +15,15 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
     Ok(())
 }
 
-/// That a line arrived is noted already; a PONG needs no answer.
-pub(super) async fn pong(_: &mut Session, _: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
+/// That a line arrived is noted already; a PONG needs no answer. It may prove that private messages were read.
+pub(super) async fn pong(session: &mut Session, message: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
+    if message.params().iter().any(|param| session.client.cursor.answer(param)) {
+        match session.save_seen().await {
+            Err(Refusal::Fenced) => return Err(Error::Fenced),
+            // The next proof, or the session's end, saves it with its own.
+            Err(error) => tracing::debug!(?error, "how far a client has read is not saved yet"),
+            Ok(()) => {}
+        }
+    }
     Err(Error::Silent)
 }

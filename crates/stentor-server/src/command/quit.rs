@@ -17,6 +17,9 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Re
         Some(reason) => format!("Quit: {}", truncate_utf8(reason, limit)),
         None => "Client Quit".to_owned(),
     };
+    if session.client.queue.is_drained() {
+        session.client.cursor.goodbye();
+    }
     Err(Error::Close(reason))
 }
 

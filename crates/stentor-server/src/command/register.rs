@@ -148,6 +148,7 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
         profile.since = crate::hub::clock::wall_ms() / 1000;
     });
     super::welcome::send(session, reply);
+    super::waiting::deliver(session, reply).await;
     Ok(())
 }
 
@@ -184,7 +185,7 @@ async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply)
     match claim::account(session, account).await {
         Ok(()) => {
             logged_in(session, account, reply);
-            if session.registering.is_none() { settle_in(session).await } else { Ok(()) }
+            if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
         }
         Err(Refused::Taken) => {
             reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
@@ -223,8 +224,9 @@ pub(super) async fn run(
 }
 
 /// Moves a guest who has come to an account there, and tells its channels.
-async fn settle_in(session: &mut Session) -> Result<(), Error> {
+async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     claim::move_inbox(session).await?;
+    super::waiting::deliver(session, reply).await;
     // Its own channels tell the client, too: nothing else does where it is in none.
     session.client.update(|profile| profile.events.account = crate::random::text(12));
     presence::spread(session).await

@@ -393,8 +393,9 @@ impl Clock {
             Some(pinged) => Some(pinged + self.ping_timeout),
             None => self.ping_interval.map(|interval| client.last_heard() + interval),
         };
+        let seen = self.ping_interval.and_then(|interval| client.cursor.due(interval));
         let line = lines_wait.then(|| rate.next());
-        [registration, ping, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
+        [registration, ping, seen, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
     }
 
     /// Does what is due. A reason, where the connection is to end.
@@ -412,13 +413,25 @@ impl Clock {
                 return Some(format!("Ping timeout: {} seconds", client.last_heard().elapsed().as_secs()));
             }
             None if self.ping_interval.is_some_and(|interval| client.last_heard() + interval <= now) => {
-                client.queue.push_line(&format!(":{} PING :{}", node.server_name, node.server_name));
+                let token = client.cursor.ask(now);
+                ping(client, node, token.as_deref().unwrap_or(&node.server_name));
                 self.pinged = Some(now);
             }
             _ => {}
         }
+        // A client that talks is never silent for long enough to be sent a PING: it is asked what it has read all the same.
+        let seen = self.ping_interval.and_then(|interval| client.cursor.due(interval));
+        if seen.is_some_and(|due| due <= now)
+            && let Some(token) = client.cursor.ask(now)
+        {
+            ping(client, node, &token);
+        }
         None
     }
+}
+
+fn ping(client: &Client, node: &Node, token: &str) {
+    client.queue.push_line(&format!(":{} PING :{token}", node.server_name));
 }
 
 /// How much is read at once; the buffer is given back between reads.

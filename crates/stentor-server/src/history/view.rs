@@ -17,6 +17,8 @@ pub enum View {
     With(String),
     /// Private messages to and from anybody.
     Everybody,
+    /// Private messages from others.
+    Received,
 }
 
 /// A message in a log.
@@ -45,7 +47,7 @@ impl View {
     pub fn slack(&self) -> u64 {
         match self {
             Self::Room => 0,
-            Self::With(_) | Self::Everybody => SLACK_MS,
+            Self::With(_) | Self::Everybody | Self::Received => SLACK_MS,
         }
     }
 
@@ -54,6 +56,9 @@ impl View {
         if let Self::With(nick) = self
             && !correspondent(&message)?.eq_ignore_ascii_case(nick)
         {
+            return None;
+        }
+        if *self == Self::Received && !is_received(&message) {
             return None;
         }
         let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
@@ -83,11 +88,17 @@ pub fn is_message(message: &Message<'_>) -> bool {
     matches!(message.command, "PRIVMSG" | "NOTICE")
 }
 
+/// Whether a private message came from the sender's log. One's own, and a note to oneself, do not.
+#[must_use]
+pub fn is_received(message: &Message<'_>) -> bool {
+    message.tags.get("msgid").is_some()
+}
+
 /// The nick at the other end of a private message, as it was spelt. A received one has its id from the sender's log, so it
 /// carries it; one's own has the id of the entry that holds it.
 #[must_use]
 pub fn correspondent<'a>(message: &Message<'a>) -> Option<&'a str> {
-    if message.tags.get("msgid").is_some() {
+    if is_received(message) {
         message.source.map(|source| source.split('!').next().unwrap_or(source))
     } else {
         message.param(0)

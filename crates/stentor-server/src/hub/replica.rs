@@ -1,6 +1,6 @@
 //! A node's copy of one partition, and the one place where its entries reach clients.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use stentor_proto::message::Message;
@@ -12,7 +12,8 @@ use super::render::{EVENT_TAG, Rendering};
 use super::state::{State, UserId};
 use super::told::Told;
 use crate::client::Client;
-use crate::store::{By, Change, Entry, Kind, Link, Partition, Snapshot};
+use crate::history::view::is_received;
+use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
 
 /// A copy of a partition that follows its log.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ struct Inner {
     expected: HashMap<UserId, Arc<Client>>,
     /// Clients of this node that the partition's lines are for.
     locals: HashMap<UserId, Arc<Client>>,
+    /// Those of them whom only the changes of their account reach as yet.
+    shut: HashSet<UserId>,
 }
 
 /// What becomes of a commit's own copy, and who waits for it to be applied.
@@ -105,6 +108,25 @@ impl Replica {
         self.lock().locals.insert(client.id.clone(), client);
     }
 
+    /// Makes what happens to its account reach `client`, and the partition's lines once that is opened.
+    pub fn add_local_shut(&self, client: Arc<Client>) {
+        let mut inner = self.lock();
+        inner.shut.insert(client.id.clone());
+        inner.locals.insert(client.id.clone(), client);
+    }
+
+    /// Makes the lines of all further entries reach a client that was added shut, and returns the newest entry. Where `after`
+    /// is given and another entry is the newest, nothing is done.
+    pub fn open_local(&self, id: &str, after: Option<EntryId>) -> Option<EntryId> {
+        let mut inner = self.lock();
+        let newest = inner.state.last.as_ref().map(|last| last.id).unwrap_or_default();
+        if after.is_some_and(|after| after != newest) {
+            return None;
+        }
+        inner.shut.remove(id);
+        Some(newest)
+    }
+
     /// Makes the partition's lines reach `client` if it is a member: it may have been taken in with a snapshot.
     pub fn add_local_member(&self, client: &Arc<Client>) {
         let mut inner = self.lock();
@@ -126,6 +148,7 @@ impl Replica {
     pub fn remove_local(&self, id: &str) {
         let mut inner = self.lock();
         inner.locals.remove(id);
+        inner.shut.remove(id);
         inner.expected.remove(id);
     }
 
@@ -318,6 +341,7 @@ impl Inner {
                 let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
                 self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
                 if kind == Kind::User {
+                    self.move_cursors(entry);
                     self.follow_account(entry);
                 }
             }
@@ -412,7 +436,7 @@ impl Inner {
             let in_channel = partition.kind() == Kind::Channel;
             let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
             for (id, client) in &self.locals {
-                if except == Some(&**id) || !tell_once(&rendering, id, told) {
+                if except == Some(&**id) || self.shut.contains(id) || !tell_once(&rendering, id, told) {
                     continue;
                 }
                 if let Some(bytes) = rendering.bytes(client.capabilities()) {
@@ -456,6 +480,10 @@ impl Inner {
                 }
             }
             Kind::User => {
+                // Messages may be among what was missed: the next login gets them.
+                for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
+                    client.cursor.stop();
+                }
                 let owner = self.state.field("session").and_then(|value| value.split(' ').next());
                 for client in self.locals.values().filter(|client| client.profile().account.is_some()) {
                     if self.state.field("removed").is_some() {
@@ -470,6 +498,17 @@ impl Inner {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What was received is in the queues of those whom it reaches by now.
+    fn move_cursors(&self, entry: &Entry) {
+        let is_received = |line: &String| Message::parse(line).is_ok_and(|message| is_received(&message));
+        if !entry.body.lines.iter().any(is_received) {
+            return;
+        }
+        for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
+            client.cursor.deliver(entry.id);
         }
     }
 

@@ -240,7 +240,8 @@ pub async fn index_names(session: &mut Session, nicks: &str) -> Result<(), Error
     Ok(())
 }
 
-/// Opens the partition of the session's private messages: the account's, or a new one for a guest.
+/// Opens the partition of the session's private messages: the account's, or a new one for a guest. An account's reach the
+/// client once [`Replica::open_local`](crate::hub::Replica::open_local) says so.
 ///
 /// # Errors
 /// The store's.
@@ -259,7 +260,12 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
         session.node.hub.write_blind::<Error>(&session.client.tenure(), &partition, life, decision).await?;
     }
     let held = session.node.hub.hold(&partition).await?;
-    held.add_local(session.client.clone());
+    if session.account.is_none() {
+        held.add_local(session.client.clone());
+    } else {
+        // Its lines come after those that waited.
+        held.add_local_shut(session.client.clone());
+    }
     if let Some(claim) = &session.account {
         let value = session.claim_value();
         // The account ends this session from now on; this is for what happened to it before.

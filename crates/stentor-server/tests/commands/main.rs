@@ -32,6 +32,7 @@ mod server;
 mod setname;
 mod topic;
 mod user_modes;
+mod waiting;
 mod who;
 mod whois;
 

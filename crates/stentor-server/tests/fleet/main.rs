@@ -6,6 +6,7 @@ mod logins;
 mod moderation;
 mod store_away;
 mod sweeps;
+mod waiting;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::{self as support, RedisServer, TestServer};
