@@ -229,3 +229,20 @@ async fn an_account_of_a_version_without_a_cursor_begins_at_its_next_login() {
     let (_carl, lines) = login(&server, &[]).await;
     assert_eq!(texts(&lines), ["new"]);
 }
+
+#[tokio::test]
+async fn who_was_away_for_longer_than_messages_are_kept_is_told() {
+    let (server, mut ann) = waiting(&[], &["gone"]).await;
+    let (store, carl) = (server.node.hub.store(), Partition::account("carl"));
+    let now = store.now().await.expect("the store is open");
+    let after = now.plus(std::time::Duration::from_millis(1));
+    store.trim(&carl, after, 0).await.expect("the log can be trimmed");
+    ann.ask("PRIVMSG carl :kept").await;
+    let (mut carl, lines) = login(&server, &[]).await;
+    assert_eq!(texts(&lines), ["kept"]);
+    let told = |lines: &[Said]| lines.iter().any(|line| line.text().contains("may not be kept any more"));
+    assert!(told(&lines), "{lines:#?}");
+    answer(&mut carl, &lines).await;
+    quit(carl).await;
+    assert!(!told(&login(&server, &[]).await.1));
+}

@@ -26,24 +26,32 @@ async fn what_waited_is_delivered_on_one_node_and_not_again_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_in_the_middle_of_a_conversation_misses_nothing() {
     let pair = Pair::start(&[]).await;
-    pair.one.account("carl", "secret").await;
     let mut ann = pair.two.client("ann").await;
-    let speaking = async {
-        for number in 0..COUNT {
-            ann.ask(&format!("PRIVMSG carl :{number}")).await;
+    for round in 0..ROUNDS {
+        let name = format!("carl{round}");
+        pair.one.account(&name, "secret").await;
+        // Enough waits for the log's reading to take a while.
+        for number in 0..BEFORE {
+            ann.ask(&format!("PRIVMSG {name} :{number}")).await;
         }
-    };
-    let hearing = async {
-        let (mut carl, lines) = login(&pair.one).await;
-        let mut heard: Vec<String> = texts(&lines).into_iter().map(str::to_owned).collect();
-        while heard.len() < COUNT {
-            heard.push(carl.expect_numeric("PRIVMSG").await.text().to_owned());
-        }
-        heard
-    };
-    let ((), heard) = tokio::join!(speaking, hearing);
-    let wanted: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
-    assert_eq!(heard, wanted);
+        let speaking = async {
+            for number in BEFORE..COUNT {
+                ann.ask(&format!("PRIVMSG {name} :{number}")).await;
+            }
+        };
+        let hearing = async {
+            let mut carl = pair.one.connect().await;
+            let lines = carl.register(&name, Some("secret"), &[]).await;
+            let mut heard: Vec<String> = texts(&lines).into_iter().map(str::to_owned).collect();
+            while heard.len() < COUNT {
+                heard.push(carl.expect_numeric("PRIVMSG").await.text().to_owned());
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(speaking, hearing);
+        let wanted: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+        assert_eq!(heard, wanted, "round {round}");
+    }
 }
 
 async fn login(server: &TestServer) -> (TestClient, Vec<Said>) {
@@ -56,4 +64,6 @@ fn texts(lines: &[Said]) -> Vec<&str> {
     lines.iter().filter(|line| line.command == "PRIVMSG").map(Said::text).collect()
 }
 
-const COUNT: usize = 150;
+const ROUNDS: usize = 20;
+const BEFORE: usize = 20;
+const COUNT: usize = 60;
