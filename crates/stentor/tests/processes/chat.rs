@@ -87,9 +87,14 @@ impl Chat {
 
     /// The next line with this in it.
     pub(crate) fn line_with(&mut self, wanted: &str) -> String {
+        self.line_with_any(&[wanted])
+    }
+
+    /// The next line with any of these in it.
+    pub(crate) fn line_with_any(&mut self, wanted: &[&str]) -> String {
         let mut before = Vec::new();
         while let Some(line) = self.line() {
-            if line.contains(wanted) {
+            if wanted.iter().any(|wanted| line.contains(wanted)) {
                 return line;
             }
             before.push(line);

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use stentor_testing::RedisServer;
 use tempfile::TempDir;
 
@@ -132,66 +134,106 @@ fn quitter(line: &str) -> String {
     source.trim_start_matches(':').split('!').next().unwrap_or_default().to_owned()
 }
 
+/// 200 users in 20 rooms on the first node, and three observers on the second.
+struct Crowd {
+    fleet: Fleet,
+    users: Vec<Chat>,
+    observers: Vec<Chat>,
+}
+
+impl Crowd {
+    fn gather() -> Self {
+        let mut accounts = names("user", USERS);
+        accounts.extend(names("observer", OBSERVERS));
+        let fleet = Fleet::start(&accounts);
+        let mut users: Vec<Chat> = names("user", USERS).iter().map(|name| fleet.on_one(name)).collect();
+        for (index, user) in users.iter_mut().enumerate() {
+            join(user, &rooms_of(index));
+        }
+        let mut observers: Vec<Chat> =
+            names("observer", OBSERVERS).iter().map(|name| fleet.on_two(name)).collect();
+        for (index, observer) in observers.iter_mut().enumerate() {
+            join(observer, &watched(index).0);
+        }
+        Self { fleet, users, observers }
+    }
+
+    /// Every observer sees one QUIT of each user whom it shares a room with, within the lease's time and two seconds.
+    fn all_quit_in_time(&mut self, since: Instant) {
+        for (index, observer) in self.observers.iter_mut().enumerate() {
+            sees_each_quit_once(observer, watched(index).1);
+        }
+        let seen = since.elapsed();
+        assert!(seen < LEASE + MARGIN + Duration::from_secs(2), "the last QUIT came after {seen:?}");
+    }
+
+    fn all_log_in_on_two(&self) -> Vec<Chat> {
+        names("user", USERS).iter().map(|name| self.fleet.on_two(name)).collect()
+    }
+}
+
 #[test]
 fn the_users_of_a_killed_node_quit_once_and_can_log_in_elsewhere() {
-    let mut accounts = names("user", USERS);
-    accounts.extend(names("observer", 3));
-    let mut fleet = Fleet::start(&accounts);
-    let mut observers: Vec<Chat> = (0..3).map(|index| fleet.on_two(&format!("observer{index}"))).collect();
-    let mut users = Vec::new();
-    for index in 0..USERS {
-        let mut user = fleet.on_one(&format!("user{index}"));
-        join(&mut user, &rooms_of(index));
-        users.push(user);
-    }
-    for (index, observer) in observers.iter_mut().enumerate() {
-        join(observer, &watched(index).0);
-    }
+    let mut crowd = Crowd::gather();
     let killed = Instant::now();
-    fleet.one.signal("KILL");
-    fleet.one.wait();
-    for (index, observer) in observers.iter_mut().enumerate() {
-        sees_each_quit_once(observer, watched(index).1);
+    crowd.fleet.one.signal("KILL");
+    crowd.fleet.one.wait();
+    crowd.all_quit_in_time(killed);
+    for mut user in crowd.all_log_in_on_two() {
+        user.drain();
     }
-    let seen = killed.elapsed();
-    assert!(seen < LEASE + MARGIN + Duration::from_secs(2), "the last QUIT came after {seen:?}");
-    let again: Vec<Chat> = (0..USERS).map(|index| fleet.on_two(&format!("user{index}"))).collect();
-    assert_eq!(again.len(), USERS);
-    drop(users);
 }
 
 #[test]
 fn a_paused_node_that_wakes_closes_its_clients_and_says_nothing_for_them() {
-    let mut accounts = names("user", 20);
-    accounts.push("observer0".to_owned());
-    let fleet = Fleet::start(&accounts);
-    let mut users: Vec<Chat> = (0..20).map(|index| fleet.on_one(&format!("user{index}"))).collect();
-    for user in &mut users {
-        join(user, &[0]);
+    let mut crowd = Crowd::gather();
+    let paused = Instant::now();
+    crowd.fleet.one.signal("STOP");
+    for (index, user) in crowd.users.iter_mut().enumerate() {
+        user.send(&format!("PRIVMSG #room{} :queued by {index}", rooms_of(index)[0]));
     }
-    let mut observer = fleet.on_two("observer0");
-    join(&mut observer, &[0]);
-    fleet.one.signal("STOP");
-    for (index, user) in users.iter_mut().enumerate() {
-        user.send(&format!("PRIVMSG #room0 :queued by {index}"));
-    }
-    sees_each_quit_once(&mut observer, names("user", 20).into_iter().collect());
-    let mut again: Vec<Chat> = (0..20).map(|index| fleet.on_two(&format!("user{index}"))).collect();
-    fleet.one.signal("CONT");
-    for user in &mut users {
+    crowd.all_quit_in_time(paused);
+    let mut again = crowd.all_log_in_on_two();
+    crowd.fleet.one.signal("CONT");
+    for user in &mut crowd.users {
         let told = user.until_closed();
         assert!(told.last().is_some_and(|line| line.starts_with("ERROR :")), "{told:?}");
     }
-    let seen = observer.drain();
-    assert!(seen.iter().all(|line| !line.contains("queued")), "{seen:?}");
+    for observer in &mut crowd.observers {
+        let seen = observer.drain();
+        assert!(seen.iter().all(|line| !line.contains("queued")), "{seen:?}");
+    }
     for user in &mut again {
         user.drain();
     }
     // The node that woke takes clients in again, as another incarnation.
     again.remove(0).send("QUIT");
-    let mut back = Chat::connect(&fleet.one, &fleet.trust_one);
+    let mut back = Chat::connect(&crowd.fleet.one, &crowd.fleet.trust_one);
     back.start_login("user0", CAPABILITIES);
     back.line_with(" 001 ");
+}
+
+#[test]
+fn of_a_hundred_racing_logins_one_gets_in_twenty_times_of_twenty() {
+    let fleet = Fleet::start(&names("racer", 20));
+    for racer in names("racer", 20) {
+        let mut racing: Vec<Chat> = (0..100)
+            .map(|index| match index % 2 {
+                0 => Chat::connect(&fleet.one, &fleet.trust_one),
+                _ => Chat::connect(&fleet.two, &fleet.trust_two),
+            })
+            .collect();
+        let response = STANDARD.encode(format!("\0{racer}\0secret"));
+        for chat in &mut racing {
+            chat.send("CAP REQ :sasl");
+            chat.send("AUTHENTICATE PLAIN");
+            chat.send(&format!("AUTHENTICATE {response}"));
+        }
+        // The winner stays until all have been answered: one that is not welcomed yet counts as being there.
+        let answers = racing.iter_mut().map(|chat| chat.line_with_any(&[" 903 ", " 904 "]));
+        let winners = answers.filter(|answer| answer.contains(" 903 ")).count();
+        assert_eq!(winners, 1, "{racer}");
+    }
 }
 
 #[test]
@@ -284,6 +326,7 @@ fn assert_each_once(said: &[String], history: &[String]) {
 
 const CAPABILITIES: &str = "batch echo-message server-time message-tags draft/chathistory";
 const USERS: usize = 200;
+const OBSERVERS: usize = 3;
 const ROOMS: usize = 20;
 const LEASE: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_millis(500);
