@@ -184,6 +184,8 @@ fn a_data_directory_that_is_in_use_or_no_directory_has_exit_code_4() {
 
     let file = data.path().join("file");
     fs::write(&file, "").unwrap();
+    let told = refused(4, &file, &["irc://127.0.0.1:0"], &[]);
+    assert!(told.contains(&format!("{} cannot be used: it is not a directory", file.display())), "{told}");
     let told = refused(4, &file.join("data"), &["irc://127.0.0.1:0"], &[]);
     assert!(told.contains(&format!("{} cannot be used: ", file.join("data").display())), "{told}");
 }
