@@ -118,8 +118,9 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
             Nick::parse(&claim.name, config.limits.nick_length).unwrap_or(nick)
         }
         None if config.accounts.required => {
-            reply.standard("FAIL", "*", "ACCOUNT_REQUIRED", &[], LOGIN_FIRST);
-            reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], LOGIN_FIRST);
+            let text = login_first(config.accounts.registration);
+            reply.standard("FAIL", "*", "ACCOUNT_REQUIRED", &[], &text);
+            reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
             return Err(Error::Close("You must log in to an account to connect".to_owned()));
         }
         _ => nick,
@@ -130,7 +131,7 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
             if let Some(registering) = session.registering.as_mut() {
                 registering.nick = None;
             }
-            return Err(super::nick::in_use(nick.as_str()));
+            return Err(super::nick::in_use(session, &nick).await);
         }
         Err(Refused::Error(error)) => return Err(error),
     }
@@ -170,7 +171,14 @@ async fn by_pass(
             let name = nick.as_str().to_owned();
             match make_account(session, &name, password.expose(), Some(&code)).await {
                 Ok(account) => claim_made(session, &account, reply).await,
-                Err(Error::Fail { text, .. }) => {
+                Err(Error::Fail { code, text, .. }) => {
+                    let text = match code {
+                        // Clients keep the server password that once made the account.
+                        "ACCOUNT_EXISTS" | "INVALID_INVITATION" => format!(
+                            "{text}. If you have the account {name} already, your server password is {name}:PASSWORD"
+                        ),
+                        _ => text,
+                    };
                     reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
                     Err(Error::Close(text))
                 }
@@ -311,6 +319,15 @@ async fn make_account(
     result.map_err(|error| account_failed(name, &error))
 }
 
+/// What somebody reads who comes without an account.
+fn login_first(registration: Registration) -> String {
+    let invited = match registration {
+        Registration::Invite => ", or, with an invitation, PASS invite:CODE:password",
+        Registration::Open | Registration::Closed => "",
+    };
+    format!("You must log in to an account to connect: use SASL, or PASS account:password{invited}")
+}
+
 fn account_failed(name: &str, error: &AccountError) -> Error {
     let text = error.to_string();
     match error {
@@ -328,4 +345,3 @@ fn fail(code: &'static str, context: &[&str], text: &str) -> Error {
 /// How long a session may take from one attempt at a claim to the next.
 pub const CLAIM_PAUSE: Duration = Duration::from_millis(100);
 const ALREADY: &str = "User already logged in";
-const LOGIN_FIRST: &str = "You must log in to an account to connect: use SASL, or PASS account:password";
