@@ -170,6 +170,15 @@ pub(super) fn is_temporary(text: &str) -> bool {
     ) || text.starts_with("ERR max number of clients")
 }
 
+impl ConnectError {
+    /// The reason alone, for a sentence that says what it is the reason of.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
