@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use stentor_server::account::import::BadLine;
 use stentor_server::account::{ADMIN, Password};
@@ -108,7 +108,7 @@ fn passwd(config: &Config, name: &str, request: AccountRequest) -> Result<String
 fn first_password(config: &Config) -> Result<Option<PathBuf>, Failure> {
     operator::block_on(async {
         let operator = Operator::find_quietly(config).await?;
-        let file = operator.first_password(config).await;
+        let file = operator.first_password(config).await.map(|file| path::absolute(&file).unwrap_or(file));
         operator.close().await;
         Ok(file)
     })
