@@ -52,7 +52,7 @@ impl SendQueue {
         if self.bound != 0 && inner.bytes + line.len() > self.bound {
             inner.lines = VecDeque::new();
             inner.bytes = 0;
-            inner.closed = Some(Closed { reason: "SendQ exceeded".to_owned(), flush: false });
+            inner.closed = Some(Closed { reason: EXCEEDED.to_owned(), flush: false });
             self.ready.notify_one();
             self.drained.notify_waiters();
             return;
@@ -173,6 +173,8 @@ impl SendQueue {
     }
 }
 
+/// The reason where a queue is past its bound.
+pub const EXCEEDED: &str = "SendQ exceeded";
 /// An empty queue keeps room for so many lines; an idle connection gives the rest back.
 const KEPT_LINES: usize = 8;
 /// How much of a long answer waits in a queue without a bound.

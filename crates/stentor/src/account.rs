@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use stentor_server::account::import::BadLine;
 use stentor_server::account::{ADMIN, Password};
@@ -21,6 +21,8 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         AccountCommand::List => return list(&config),
         AccountCommand::Import { file } => return import(&config, file.as_deref()),
         AccountCommand::Add { name, password } => {
+            // Nobody types a password twice to hear that the name is taken.
+            check_new(&config, name)?;
             let request = AccountRequest::Add { name: name.clone(), password: read_password(*password)? };
             ask(&config, request, &format!("{name} was added"))?
         }
@@ -51,6 +53,15 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         }
     };
     Ok(Output::new().text(&done)?)
+}
+
+fn check_new(config: &Config, name: &str) -> Result<(), Failure> {
+    operator::block_on(async {
+        let mut operator = Operator::find_quietly(config).await?;
+        let response = operator.ask(AccountRequest::CheckNew { name: name.to_owned() }).await;
+        operator.close().await;
+        response.map(drop)
+    })
 }
 
 /// Asks for one thing, and returns what to print: `done`, and the password where one was made up.
@@ -97,7 +108,7 @@ fn passwd(config: &Config, name: &str, request: AccountRequest) -> Result<String
 fn first_password(config: &Config) -> Result<Option<PathBuf>, Failure> {
     operator::block_on(async {
         let operator = Operator::find_quietly(config).await?;
-        let file = operator.first_password(config).await;
+        let file = operator.first_password(config).await.map(|file| path::absolute(&file).unwrap_or(file));
         operator.close().await;
         Ok(file)
     })

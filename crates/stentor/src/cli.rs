@@ -183,8 +183,12 @@ pub(crate) struct InviteArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InviteCommand {
-    /// List the invitations that have not expired, by their ids
-    List,
+    /// List the invitations that can still be used, by their ids
+    List {
+        /// Those that are used up, too, until they expire
+        #[arg(long)]
+        all: bool,
+    },
     /// Make a code useless
     Revoke {
         /// The code, or its id in `stentor invite list`
@@ -302,6 +306,7 @@ mod tests {
             "invite --uses 3 --expires 7d",
             "invite --data d",
             "invite list --data d",
+            "invite list --all",
             "invite revoke CODE",
             "status --redis redis://h",
             "cert make --out d --name a b --name c --key rsa-2048",

@@ -1,5 +1,6 @@
 //! `stentor config`: prints the defaults, checks a file.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use stentor_server::config::{Config, SYSTEM_FILE, Sources};
@@ -17,7 +18,14 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), Failure> {
         }
         ConfigCommand::Check { file: None } => {
             let config = Sources::of_process(None, Vec::new()).load()?;
-            report(&format!("{SYSTEM_FILE} and the environment"), &config)
+            let what = if Path::new(SYSTEM_FILE).exists() {
+                format!("{SYSTEM_FILE} and the environment")
+            } else {
+                format!(
+                    "the environment (there is no {SYSTEM_FILE}; `config check FILE` checks another file)"
+                )
+            };
+            report(&what, &config)
         }
     }
 }

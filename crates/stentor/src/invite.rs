@@ -16,13 +16,15 @@ pub(crate) fn run(args: &InviteArgs) -> Result<(), Failure> {
     let config = settings::load(&args.common)?;
     let request = match &args.command {
         None => InviteRequest::Create { uses: args.uses, lifetime: lifetime(args.expires) },
-        Some(InviteCommand::List) => InviteRequest::List,
+        Some(InviteCommand::List { .. }) => InviteRequest::List,
         Some(InviteCommand::Revoke { code }) => InviteRequest::Revoke { code: Hidden(code.clone()) },
     };
-    show(ask(&config, request)?)
+    let all = matches!(args.command, Some(InviteCommand::List { all: true }));
+    show(ask(&config, request)?, all)
 }
 
-fn show(response: AdminResponse) -> Result<(), Failure> {
+/// Shows an answer; of a list, `all` or what can still be used.
+fn show(response: AdminResponse, all: bool) -> Result<(), Failure> {
     let output = Output::new();
     match response {
         // A script gets the code alone.
@@ -43,7 +45,8 @@ fn show(response: AdminResponse) -> Result<(), Failure> {
         }
         AdminResponse::Invites { invites, .. } => {
             let mut rows = vec![row(&["ID", "USES LEFT", "EXPIRES", "CREATED", "BY"])];
-            rows.extend(invites.into_iter().map(|invite| {
+            let shown = invites.into_iter().filter(|invite| all || invite.uses_left > 0);
+            rows.extend(shown.map(|invite| {
                 let uses = invite.uses_left.to_string();
                 vec![invite.id, uses, expires(invite.expires), time(invite.created), invite.by]
             }));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use stentor_server::config::SYSTEM_FILE;
 use tempfile::TempDir;
 
 /// Runs the binary without any setting of this machine.
@@ -78,6 +79,17 @@ fn a_wrong_configuration_is_told_in_full_with_exit_code_3() {
     );
     assert!(refused(3, &["serve", "--config", &path], &[]).contains("bcrypt_cost"));
     assert!(refused(3, &["account", "list", "--config", "/nonexistent"], &[]).contains("/nonexistent"));
+}
+
+#[test]
+fn a_check_without_a_file_says_what_was_checked() {
+    let output = stentor(&["config", "check"], &[]);
+    let expected = if Path::new(SYSTEM_FILE).exists() {
+        format!("{SYSTEM_FILE} and the environment")
+    } else {
+        format!("the environment (there is no {SYSTEM_FILE};")
+    };
+    assert!(stdout(&output).starts_with(&expected), "{output:?}");
 }
 
 #[test]
@@ -157,6 +169,9 @@ fn cert_make_makes_four_files_and_overwrites_none() {
     assert_private(&out.join("ca-key.pem"));
     assert_private(&out.join("key.pem"));
     assert!(refused(1, &arguments, &[]).contains("ca.pem exists already"));
+    let key = out.join("key.pem");
+    let told = refused(1, &["cert", "make", "--out", key.to_str().unwrap(), "--name", "a"], &[]);
+    assert!(told.contains("key.pem: it is not a directory"), "{told}");
     assert!(
         refused(1, &["cert", "make", "--out", "/proc/nowhere", "--name", "a"], &[]).contains("cannot write")
     );

@@ -31,6 +31,7 @@ struct Node {
     runtime: Runtime,
     store: Arc<EmbeddedStore>,
     accounts: Arc<Accounts>,
+    invites: Arc<Invites>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -59,16 +60,17 @@ impl Data {
         let hasher = Arc::new(Hasher::new(COST_MIN, NonZeroUsize::MIN, 10));
         let rules = Rules { name_max: 32, roles: ["helper".to_owned()].into(), accounts_max: None };
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, rules));
+        let invites = Arc::new(Invites::new(committer));
         let context = AdminContext {
             accounts: accounts.clone(),
-            invites: Arc::new(Invites::new(committer)),
+            invites: invites.clone(),
             status: Arc::new(StoreStatus(store.clone())),
         };
         let entered = runtime.enter();
         let listener = AdminListener::bind(&socket_path(self.path())).expect("the socket opens");
         serve(listener, context, &tasks, stop.clone());
         drop(entered);
-        Node { runtime, store, accounts, tasks, stop }
+        Node { runtime, store, accounts, invites, tasks, stop }
     }
 
     /// Runs the binary on this directory, with `input` on standard input.
@@ -207,6 +209,11 @@ fn a_script_gets_an_invitation_code_alone() {
         listed.contains("never") && listed.contains("operator") && !listed.contains(code.trim()),
         "{listed}"
     );
+    for _ in 0..2 {
+        drop(node.runtime.block_on(node.invites.spend(code.trim())).expect("it has two uses"));
+    }
+    assert_eq!(data.done("invite list", "").lines().count(), 1, "it is used up");
+    assert_eq!(data.done("invite list --all", "").lines().count(), 2);
     let revoked = data.done(&format!("invite revoke {}", code.trim()), "");
     assert!(revoked.contains("was revoked"), "{revoked}");
     assert!(data.refused(1, &format!("invite revoke {}", code.trim()), "").contains("no such invitation"));
@@ -237,6 +244,14 @@ fn where_there_is_no_store_the_path_is_named_and_none_is_made() {
         assert!(text.contains(data.path().to_str().unwrap()) && text.contains("stentor serve"), "{text}");
     }
     assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
+
+    let file = data.path().join("file");
+    fs::write(&file, "").unwrap();
+    let variable = [("STENTOR_DATA__DIR", file.to_str().unwrap())];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    let output = command.args(["account", "list"]).envs(variable).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(4) && text.contains("it is not a directory"), "{text}");
 }
 
 #[test]
@@ -300,6 +315,7 @@ fn a_bad_password_is_refused_before_anything_happens() {
         assert!(text.contains(why), "{text}");
     }
     assert!(data.refused(2, "account add alice", "secret\n").contains("--password-stdin"));
+    assert!(data.refused(1, "account add #alice", "").contains("an account is called like a nickname"));
     assert_eq!(data.done("account list", "").lines().count(), 1);
 }
 

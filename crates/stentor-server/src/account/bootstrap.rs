@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use tracing::info;
 
@@ -47,6 +47,8 @@ pub async fn bootstrap(accounts: &Accounts, to: PasswordTo<'_>) -> Result<Bootst
         PasswordTo::Terminal => None,
         PasswordTo::Directory(directory) => {
             let path = directory.join(PASSWORD_FILE);
+            // It is read in a log, or pasted elsewhere.
+            let path = path::absolute(&path).unwrap_or(path);
             write_private(&path, &password).map_err(|error| BootstrapError::File(path.clone(), error))?;
             Some(path)
         }

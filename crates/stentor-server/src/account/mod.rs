@@ -105,12 +105,21 @@ impl Accounts {
     /// [`AccountError::Name`], [`AccountError::Exists`], [`AccountError::Reserved`], or what the pool or the store
     /// says.
     pub async fn add(&self, name: &str, password: &Password) -> Result<Account, AccountError> {
-        let name = self.name(name)?;
         // A name that is taken is refused before the work of hashing, and again when the account is written.
-        vacant_life(&self.record(&name).await?, &name)?;
-        self.room_for(1).await?;
+        let name = self.check_new(name).await?;
         let hash = self.hasher.turn().await?.hash(password).await?;
         self.create(&name, &hash, &[]).await
+    }
+
+    /// Whether [`Accounts::add`] would make an account of this name just now.
+    ///
+    /// # Errors
+    /// As [`Accounts::add`].
+    pub async fn check_new(&self, name: &str) -> Result<Nick, AccountError> {
+        let name = self.name(name)?;
+        vacant_life(&self.record(&name).await?, &name)?;
+        self.room_for(1).await?;
+        Ok(name)
     }
 
     /// Sets a new password and ends the account's sessions.

@@ -27,7 +27,10 @@ impl AdminClient {
         match connect(&path).await {
             Ok(stream) => Ok(Self { path, stream: BufStream::new(stream) }),
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+                ) =>
             {
                 Err(AdminError::NoNode(path))
             }

@@ -40,6 +40,7 @@ async fn account(request: AccountRequest, accounts: &Accounts) -> Result<AdminRe
             accounts.add(&name, &password).await?;
             return Ok(answer);
         }
+        AccountRequest::CheckNew { name } => accounts.check_new(&name).await.map(drop)?,
         AccountRequest::Passwd { name, password } => {
             let (password, answer) = given_or_random(password);
             accounts.passwd(&name, &password).await?;

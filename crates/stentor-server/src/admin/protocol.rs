@@ -34,6 +34,11 @@ pub enum AccountRequest {
         /// Its password; without one, a random one is made and answered.
         password: Option<Password>,
     },
+    /// Asks whether an account of this name could be made.
+    CheckNew {
+        /// Its name.
+        name: String,
+    },
     /// Sets a new password and ends the account's sessions.
     Passwd {
         /// Whose.

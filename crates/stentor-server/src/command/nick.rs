@@ -30,9 +30,15 @@ pub(super) async fn run(
     super::register::advance(session, reply).await
 }
 
-/// `ERR_NICKNAMEINUSE`.
-pub(super) fn in_use(nick: &str) -> Error {
-    Error::numeric(Numeric::ERR_NICKNAMEINUSE, &[nick], "Nickname is already in use")
+/// `ERR_NICKNAMEINUSE`, and whether waiting for the nick is of any use.
+pub(super) async fn in_use(session: &Session, nick: &Nick) -> Error {
+    let text = match session.node.accounts.find(nick.as_str()).await {
+        Ok(Some(account)) if session.account_folded() != Some(&account.folded) => {
+            "Nickname belongs to an account: log in to it, or choose another"
+        }
+        _ => "Nickname is already in use",
+    };
+    Error::numeric(Numeric::ERR_NICKNAMEINUSE, &[nick.as_str()], text)
 }
 
 async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
@@ -51,7 +57,7 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     } else {
         match claim::nick(session, nick).await {
             Ok(()) => {}
-            Err(Refused::Taken) => return Err(in_use(nick.as_str())),
+            Err(Refused::Taken) => return Err(in_use(session, nick).await),
             Err(Refused::Error(error)) => return Err(error),
         }
     }

@@ -121,8 +121,9 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
             Nick::parse(&claim.name, config.limits.nick_length).unwrap_or(nick)
         }
         None if config.accounts.required => {
-            reply.standard("FAIL", "*", "ACCOUNT_REQUIRED", &[], LOGIN_FIRST);
-            reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], LOGIN_FIRST);
+            let text = login_first(config.accounts.registration);
+            reply.standard("FAIL", "*", "ACCOUNT_REQUIRED", &[], &text);
+            reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
             return Err(Error::Close("You must log in to an account to connect".to_owned()));
         }
         _ => nick,
@@ -133,7 +134,7 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
             if let Some(registering) = session.registering.as_mut() {
                 registering.nick = None;
             }
-            return Err(super::nick::in_use(nick.as_str()));
+            return Err(super::nick::in_use(session, &nick).await);
         }
         Err(Refused::Error(error)) => return Err(error),
     }
@@ -167,6 +168,19 @@ async fn by_pass(
         Some(Pass::NewAccount(password)) => {
             match make_account(session, nick.as_str(), password.expose()).await {
                 Ok(account) => claim_made(session, &account, reply).await,
+                // Clients keep the server password that once made the account.
+                Err(Error::Fail {
+                    command,
+                    code: code @ ("ACCOUNT_EXISTS" | "INVALID_INVITATION"),
+                    context,
+                    text,
+                }) => {
+                    let name = nick.as_str();
+                    let text = format!(
+                        "{text}. If you have the account {name} already, your server password is {name}:PASSWORD"
+                    );
+                    Err(Error::Fail { command, code, context, text })
+                }
                 Err(error) => Err(error),
             }
         }
@@ -267,6 +281,15 @@ async fn make_account(session: &mut Session, name: &str, password: &str) -> Resu
     Ok(account)
 }
 
+/// What somebody reads who comes without an account.
+fn login_first(registration: Registration) -> String {
+    let invited = match registration {
+        Registration::Invite => ", or, with an invitation, PASS invite:CODE:password",
+        Registration::Open | Registration::Closed => "",
+    };
+    format!("You must log in to an account to connect: use SASL, or PASS account:password{invited}")
+}
+
 fn not_made(name: &str, error: RegisterError) -> Error {
     let text = error.to_string();
     match error {
@@ -293,4 +316,3 @@ fn fail(code: &'static str, context: &[&str], text: &str) -> Error {
 }
 
 const ALREADY: &str = "User already logged in";
-const LOGIN_FIRST: &str = "You must log in to an account to connect: use SASL, or PASS account:password";

@@ -77,7 +77,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
     if problems.is_empty() {
         Ok(Config { warnings, values, ..config })
     } else {
-        Err(ConfigError { problems })
+        Err(ConfigError::new(problems))
     }
 }
 

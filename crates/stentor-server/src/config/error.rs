@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Everything that is wrong with a configuration; at least one problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// In the order of the sources: file, environment, flags.
+    /// In the order of the sources: file, line by line, environment, flags.
     pub problems: Vec<Problem>,
 }
 
@@ -31,6 +31,20 @@ pub enum Origin {
     Environment(String),
     /// A flag of the command line.
     Flag(String),
+}
+
+impl ConfigError {
+    /// Puts problems in order.
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        // Stable: problems of one place stay as they were found.
+        problems.sort_by_key(|problem| match &problem.origin {
+            Origin::File(_, line) => (0, *line),
+            Origin::Environment(_) => (1, 0),
+            Origin::Flag(_) => (2, 0),
+            Origin::Default => (3, 0),
+        });
+        Self { problems }
+    }
 }
 
 impl Error for ConfigError {}

@@ -272,7 +272,7 @@ fn check(settings: Settings) -> Result<Config, ConfigError> {
             }
         }
     }
-    if problems.is_empty() { build::build(values) } else { Err(ConfigError { problems }) }
+    if problems.is_empty() { build::build(values) } else { Err(ConfigError::new(problems)) }
 }
 
 /// A key's documentation as comment lines.

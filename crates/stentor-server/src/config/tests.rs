@@ -256,3 +256,18 @@ fn limits_can_be_lifted() {
         assert!(lifts, "{}", key.name);
     }
 }
+
+#[test]
+fn problems_are_told_line_by_line() {
+    let text = "[tls]\nkey = 'x'\n[accounts]\nrequird = true\nbcrypt_cost = 3\n[fleet]\nleese = 1\n";
+    let error = Config::from_text(text).unwrap_err();
+    let lines: Vec<usize> = error.problems.iter().map(|problem| line(&problem.origin)).collect();
+    assert_eq!(lines, [2, 4, 5, 7]);
+}
+
+fn line(origin: &Origin) -> usize {
+    match origin {
+        Origin::File(_, line) => *line,
+        _ => 0,
+    }
+}

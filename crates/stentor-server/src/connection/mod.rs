@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::listener::limits::Admission;
 use crate::node::Node;
 use crate::reply::Reply;
-use crate::send_queue::{Closed, SendQueue};
+use crate::send_queue::{self, Closed, SendQueue};
 use crate::session::Session;
 use crate::tenure::Tenure;
 use rate::Rate;
@@ -58,6 +58,10 @@ where
         input_ended: false,
     };
     let (session, reason) = connection.run(session).await;
+    if reason == send_queue::EXCEEDED {
+        let nick = client.profile().nick.clone();
+        tracing::info!(nick, "a client did not read fast enough and was cut off: {reason}");
+    }
     let has_last_words = client.queue.closed().is_some();
     // The claims are given up on a task of their own: it may outlast the socket, while the store is away. A node that stops
     // waits for its clients to be gone and then for these tasks, so the client goes from the list within one.

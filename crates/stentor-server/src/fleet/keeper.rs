@@ -135,7 +135,11 @@ async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
 /// The lease was lost: this node was paused, or the store was away. The node goes on under a new incarnation.
 async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<(), StoreError> {
     if lost.end() {
-        tracing::warn!(node = %lost.writer(), "this node's lease ran out: starting a new incarnation");
+        tracing::warn!(
+            node = %lost.writer(),
+            "this node's lease ran out: it goes on under a new one; clients whose names nobody has taken meanwhile stay, \
+             the others are closed"
+        );
     }
     let store = node.hub.store();
     let next = begin(&**store, lost.writer().node(), node.fleet.lease(), info, &node.stop).await?;

@@ -53,14 +53,9 @@ impl Sink for Feed {
                     worker.lost.lock().expect("no holder of the set panics").insert(partition);
                 }
             }
-            Event::Away => {
-                self.away.store(true, Ordering::Relaxed);
-                tracing::warn!("the store is away: clients stay, and what needs the store is refused");
-            }
-            Event::Back => {
-                self.away.store(false, Ordering::Relaxed);
-                tracing::info!("the store is back");
-            }
+            // The store has logged it, with its reason.
+            Event::Away => self.away.store(true, Ordering::Relaxed),
+            Event::Back => self.away.store(false, Ordering::Relaxed),
         }
     }
 }

@@ -55,6 +55,10 @@ pub(super) fn stamps(paths: &[&Path]) -> Vec<Option<(SystemTime, u64)>> {
 
 /// Makes a directory that only its owner may enter. One that exists stays as it is.
 pub(super) fn make_directory(path: &Path) -> Result<(), TlsError> {
+    if path.exists() && !path.is_dir() {
+        let error = io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory");
+        return Err(TlsError::Write(path.to_owned(), error));
+    }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -171,6 +171,8 @@ fn a_data_directory_that_is_in_use_or_no_directory_has_exit_code_4() {
 
     let file = data.path().join("file");
     fs::write(&file, "").unwrap();
+    let told = refused(4, &file, &["irc://127.0.0.1:0"], &[]);
+    assert!(told.contains(&format!("{} cannot be used: it is not a directory", file.display())), "{told}");
     let told = refused(4, &file.join("data"), &["irc://127.0.0.1:0"], &[]);
     assert!(told.contains(&format!("{} cannot be used: ", file.join("data").display())), "{told}");
 }
@@ -276,6 +278,48 @@ fn guessing_at_a_password_is_logged_once_and_without_the_guesses() {
 }
 
 #[test]
+fn who_is_not_let_in_reads_what_to_do() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
+    let told = |login: &str, numeric: &str| {
+        let mut client = BufReader::new(connect(&node, "irc"));
+        client.get_mut().write_all(format!("{login}\r\nUSER x 0 * :x\r\n").as_bytes()).unwrap();
+        line_with(&mut client, numeric)
+    };
+    let text = told("NICK x", " 464 ");
+    for way in ["SASL", "PASS account:password", "PASS invite:CODE:password"] {
+        assert!(text.contains(way), "{text}");
+    }
+    let text = told("PASS invite:used-up:secret\r\nNICK admin", " 464 ");
+    assert!(text.contains("your server password is admin:PASSWORD"), "{text}");
+    drop(node);
+
+    let node = guests_welcome(data.path(), "0s");
+    let mut client = BufReader::new(connect(&node, "irc"));
+    client.get_mut().write_all(b"NICK admin\r\nUSER x 0 * :x\r\n").unwrap();
+    let text = line_with(&mut client, " 433 ");
+    assert!(text.contains("belongs to an account"), "{text}");
+}
+
+#[test]
+fn a_client_that_is_cut_off_for_its_slowness_is_logged() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("stentor.toml");
+    let motd = "x\\n".repeat(5000);
+    fs::write(
+        &config,
+        format!("motd = \"{motd}\"\n[accounts]\nrequired = false\n[limits]\nsend_queue = '16KiB'\n"),
+    )
+    .unwrap();
+    let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &["--config", config.to_str().unwrap()]);
+    let mut client = BufReader::new(connect(&node, "irc"));
+    client.get_mut().write_all(b"NICK slowpoke\r\nUSER x 0 * :x\r\n").unwrap();
+    line_with(&mut client, "ERROR :SendQ exceeded");
+    node.log_line("was cut off: SendQ exceeded");
+    assert_eq!(node.log().matches("slowpoke").count(), 1, "{}", node.log());
+}
+
+#[test]
 fn a_node_that_takes_in_nobody_says_so() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path(), &["http://127.0.0.1:0"], &[]);
@@ -315,7 +359,11 @@ fn a_store_that_is_not_there_yet_is_awaited() {
     client.get_mut().write_all(b"CAP LS 302\r\n").unwrap();
     line_with(&mut client, " CAP ");
     redis.kill();
-    node.log_line("the store is away");
+    node.log_line("clients stay, and what needs the store is refused");
+    let log = node.log();
+    let away = log.lines().find(|line| line.contains("the store is away")).unwrap_or_default();
+    assert_eq!(log.matches("the store is away").count(), 1, "{log}");
+    assert!(!away.contains("not available") && !away.contains("cannot be reached"), "{away}");
     assert!(ready(&node).starts_with("503 "), "{}", ready(&node));
 }
 

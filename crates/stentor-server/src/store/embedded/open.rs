@@ -95,6 +95,7 @@ impl Files {
     /// Makes sure that the directory is there, and the database file too: made here and not by SQLite, so that
     /// nobody else can read it from its first moment on.
     pub(super) fn prepare(&self, mode: OpenMode) -> Result<File, OpenError> {
+        self.check_directory()?;
         if mode == OpenMode::Existing && !self.database.exists() {
             return Err(OpenError::NotFound(self.database.clone()));
         }
@@ -105,7 +106,17 @@ impl Files {
         Ok(lock)
     }
 
+    /// Something else of that name would be reported as a file that exists, or as a store that does not.
+    fn check_directory(&self) -> Result<(), OpenError> {
+        if self.directory.exists() && !self.directory.is_dir() {
+            let why = "it is not a directory".to_owned();
+            return Err(OpenError::NotWritable { path: self.directory.clone(), why });
+        }
+        Ok(())
+    }
+
     fn make_directory(&self) -> Result<(), OpenError> {
+        self.check_directory()?;
         if self.directory.is_dir() {
             return Ok(());
         }

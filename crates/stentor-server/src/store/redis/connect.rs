@@ -69,7 +69,8 @@ impl Connector {
 
     /// Opens a connection, logs in and chooses the database. One reply may have `limit` bytes.
     pub(super) async fn open(&self, limit: usize) -> Result<Connection, ConnectError> {
-        let late = |_| ConnectError::Unreachable(format!("{} did not answer in time", self.address));
+        let hint = if self.tls.is_some() { MAYBE_PLAIN } else { "" };
+        let late = |_| ConnectError::Unreachable(format!("{} did not answer in time{hint}", self.address));
         tokio::time::timeout(self.timeout, self.open_slowly(limit)).await.map_err(late)?
     }
 
@@ -169,6 +170,15 @@ pub(super) fn is_temporary(text: &str) -> bool {
     ) || text.starts_with("ERR max number of clients")
 }
 
+impl ConnectError {
+    /// The reason alone, for a sentence that says what it is the reason of.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Unreachable(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -226,7 +236,13 @@ fn certificates(what: &str, text: &str) -> Result<Vec<CertificateDer<'static>>, 
 fn of_io(address: &Address, error: &io::Error) -> ConnectError {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
+        Some(tls @ rustls::Error::InvalidMessage(_)) => {
+            ConnectError::Refused(format!("{address}: {tls}{MAYBE_PLAIN}"))
+        }
         Some(tls) => ConnectError::Refused(format!("{address}: {tls}")),
+        None if error.kind() == io::ErrorKind::UnexpectedEof && address.tls => {
+            ConnectError::Unreachable(format!("{address}: the connection was closed{MAYBE_PLAIN}"))
+        }
         None if error.kind() == io::ErrorKind::UnexpectedEof && !address.tls => ConnectError::Unreachable(
             format!("{address}: the connection was closed during the login (does it want TLS, rediss://?)"),
         ),
@@ -238,9 +254,18 @@ fn of_hello(address: &Address, text: &str) -> ConnectError {
     if text.starts_with("ERR unknown command") || text.starts_with("NOPROTO") {
         return ConnectError::Refused(format!("{address}: {text} (Redis or Valkey 7 or newer is needed)"));
     }
+    if text.starts_with("NOAUTH") && address.password.is_none() {
+        return ConnectError::Refused(format!(
+            "{address}: it wants a password (NOAUTH); set `redis.password_file`, and `redis.username` unless the user is \
+             `default`"
+        ));
+    }
     of_reply(address, text)
 }
 
 fn damaged(error: resp::Damaged) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.0)
 }
+
+/// Added where a server was asked for TLS and gave an answer that is none, or no answer.
+const MAYBE_PLAIN: &str = " (does it speak TLS there? If not, its URL begins with redis://)";

@@ -157,7 +157,7 @@ impl Driver {
             };
             match opened {
                 Ok(ready) => return Some(ready),
-                Err(error) => why = error.to_string(),
+                Err(error) => why = error.into_reason(),
             }
         }
     }

@@ -99,7 +99,7 @@ impl Watchman {
 
     /// Asks every connection whether it is there, then sends a heartbeat and waits for it to arrive.
     async fn check(&mut self) -> Result<(), Trouble> {
-        let commands = |error: StoreError| Trouble::Commands(error.to_string());
+        let commands = |error: StoreError| Trouble::Commands(reason(error));
         for link in self.links.iter() {
             link.call(Call::plain(&["PING"])).await.map_err(commands)?;
         }
@@ -120,7 +120,7 @@ impl Watchman {
         if run != self.run {
             let address = &self.connector.address;
             tracing::warn!(store = %address, "the store was restarted or emptied; everything is compared");
-            self.inspect().await.map_err(|error| Trouble::Commands(error.to_string()))?;
+            self.inspect().await.map_err(|error| Trouble::Commands(error.into_reason()))?;
             self.run = run;
             self.subscriber.all_lost().await;
         }
@@ -129,7 +129,10 @@ impl Watchman {
 
     /// From the moment when the store is away until it is back.
     async fn outage(&mut self, why: String) {
-        tracing::warn!(store = %self.connector.address, "the store is away: {why}");
+        tracing::warn!(
+            store = %self.connector.address,
+            "the store is away: {why}; clients stay, and what needs the store is refused"
+        );
         self.deliver(Event::Away);
         let mut backoff = between_attempts();
         let mut said = why;
@@ -146,7 +149,7 @@ impl Watchman {
 
     async fn recover(&mut self) -> Result<(), String> {
         self.check_twice().await?;
-        self.inspect().await.map_err(|error| error.to_string())?;
+        self.inspect().await.map_err(ConnectError::into_reason)?;
         self.subscriber.all_lost().await;
         Ok(())
     }
@@ -164,6 +167,14 @@ impl Watchman {
         if let Some(sink) = self.sink.get() {
             sink.deliver(event);
         }
+    }
+}
+
+/// Why a command failed, for a sentence that says already that the store is away.
+fn reason(error: StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) | StoreError::Unknown(why) | StoreError::Refused(why) => why,
+        StoreError::Gone => error.to_string(),
     }
 }
 
