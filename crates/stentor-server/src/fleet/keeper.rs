@@ -128,8 +128,8 @@ async fn keep_up(node: &Arc<Node>) {
 }
 
 async fn has_index(node: &Node, tenure: &Tenure) -> Result<bool, StoreError> {
-    let peeks = node.hub.store().peek(&[Partition::index(tenure.writer())], &[]).await?;
-    Ok(peeks.first().and_then(|peek| peek.epoch) == Some(tenure.index_epoch()))
+    let peek = node.hub.store().peek_one(&Partition::index(tenure.writer()), &[]).await?;
+    Ok(peek.epoch == Some(tenure.index_epoch()))
 }
 
 /// The lease was lost: this node was paused, or the store was away. The node goes on under a new incarnation.

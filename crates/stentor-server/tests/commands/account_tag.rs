@@ -1,6 +1,6 @@
 //! The tag `account`: on whatever a user who has logged in does.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn whatever_a_user_does_bears_the_account() {

@@ -12,7 +12,7 @@ use stentor_server::node::claim::{self, Refused};
 use stentor_server::send_queue::SendQueue;
 use stentor_server::session::Session;
 
-use crate::support::{Said, TestClient, TestServer, numeric};
+use stentor_testing::{Said, TestClient, TestServer, numeric};
 
 #[tokio::test]
 async fn the_welcome_names_the_account_where_accounts_are_required() {

@@ -1,6 +1,6 @@
 //! AWAY.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn it_is_acknowledged_and_shown_to_who_writes() {

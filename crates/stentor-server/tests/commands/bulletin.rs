@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stentor_server::store::Partition;
 
-use crate::support::TestServer;
+use stentor_testing::TestServer;
 
 #[tokio::test]
 async fn malformed_questions_and_answers_are_left_out() {

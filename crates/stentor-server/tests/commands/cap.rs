@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
 const OFFERED: [&str; 20] = [
@@ -110,7 +110,7 @@ async fn the_welcome_waits_for_the_end_of_the_negotiation() {
 }
 
 /// The names and values that the lines of a CAP LS list.
-fn offer(lines: &[crate::support::Said]) -> BTreeMap<&str, &str> {
+fn offer(lines: &[stentor_testing::Said]) -> BTreeMap<&str, &str> {
     let all = command(lines, "CAP").into_iter().flat_map(|line| line.text().split(' '));
     all.map(|one| one.split_once('=').unwrap_or((one, ""))).collect()
 }

@@ -1,6 +1,6 @@
 //! MODE of channels.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn changes_are_seen_by_all_and_shown_on_request() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::support::TestServer;
+use stentor_testing::TestServer;
 
 /// How long a client that may send twenty lines a second, and none ahead, waits for its PONG after this line.
 async fn wait_after(line: &str) -> Duration {

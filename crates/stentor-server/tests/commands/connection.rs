@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Said, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 #[tokio::test]
 async fn who_does_not_register_in_time_is_closed_and_nobody_else() {

@@ -3,7 +3,7 @@
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::redis::RedisServer;
 
-use crate::support::{Said, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 async fn nodes(redis: &RedisServer) -> [TestServer; 2] {
     let start = async |name: &str| {

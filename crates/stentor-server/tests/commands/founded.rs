@@ -3,7 +3,7 @@
 use stentor_server::hub::Decision;
 use stentor_server::store::{Change, Life, Partition};
 
-use crate::support::{Said, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 async fn server() -> TestServer {
     let server = TestServer::start_with(&[("channels.max_founded", "2")]).await;

@@ -2,7 +2,7 @@
 
 use stentor_server::command::TABLE;
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn the_index_names_every_command() {

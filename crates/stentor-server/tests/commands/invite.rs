@@ -1,6 +1,6 @@
 //! INVITE.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn the_invited_reads_it_and_so_do_members_who_asked_for_that() {

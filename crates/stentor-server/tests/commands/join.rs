@@ -1,6 +1,6 @@
 //! JOIN.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn the_first_to_join_makes_the_channel_and_is_its_operator() {

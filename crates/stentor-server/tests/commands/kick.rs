@@ -1,6 +1,6 @@
 //! KICK.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn an_operator_throws_people_out_and_all_see_it() {

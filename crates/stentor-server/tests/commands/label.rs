@@ -1,6 +1,6 @@
 //! Labelled requests: each has exactly one message, or one batch, as its answer.
 
-use crate::support::{Said, TestClient, TestServer};
+use stentor_testing::{Said, TestClient, TestServer};
 
 const CAPABILITIES: &[&str] =
     &["batch", "labeled-response", "message-tags", "echo-message", "away-notify", "setname"];

@@ -1,6 +1,6 @@
 //! Lines as they arrive: how long they may be, and what they may hold.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn tags_up_to_the_limit_pass_and_longer_ones_are_refused() {

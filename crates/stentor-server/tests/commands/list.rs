@@ -1,6 +1,6 @@
 //! LIST.
 
-use crate::support::{Said, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 fn channels(lines: &[Said]) -> Vec<String> {
     let mut names: Vec<String> =

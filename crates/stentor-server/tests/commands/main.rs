@@ -35,5 +35,3 @@ mod user_modes;
 mod waiting;
 mod who;
 mod whois;
-
-use stentor_testing as support;

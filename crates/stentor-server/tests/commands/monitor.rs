@@ -1,6 +1,6 @@
 //! MONITOR.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn coming_and_going_is_told() {

@@ -1,6 +1,6 @@
 //! NAMES.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn members_are_listed_with_their_prefixes() {

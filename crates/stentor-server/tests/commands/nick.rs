@@ -1,6 +1,6 @@
 //! NICK.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn a_change_is_seen_once_by_those_in_common_channels() {

@@ -1,6 +1,6 @@
 //! PART.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn all_members_see_it_and_the_leaver_hears_no_more() {

@@ -1,6 +1,6 @@
 //! PASS, for clients without SASL.
 
-use crate::support::{Said, TestServer, numeric};
+use stentor_testing::{Said, TestServer, numeric};
 
 #[tokio::test]
 async fn it_logs_in_to_the_account_that_it_names_or_else_the_nick_does() {

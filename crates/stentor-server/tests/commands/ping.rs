@@ -1,6 +1,6 @@
 //! PING and PONG.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn a_ping_is_answered_with_its_token() {

@@ -1,6 +1,6 @@
 //! ISON, USERHOST and WHOWAS.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn ison_names_those_who_are_here() {

@@ -1,6 +1,6 @@
 //! QUIT, and connections that end otherwise.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn those_in_common_channels_see_it_once() {

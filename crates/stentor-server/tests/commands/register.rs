@@ -7,8 +7,8 @@ use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
 use stentor_server::store::{Partition, Store, StoreTime, Writer};
 use stentor_server::tenure::Tenure;
 
-use crate::support::bad_line::{BadLine, Fault};
-use crate::support::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::bad_line::{BadLine, Fault};
+use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 const OPEN: &[(&str, &str)] = &[("accounts.required", "true")];
 const INVITE: &[(&str, &str)] = &[("accounts.required", "true"), ("accounts.registration", "'invite'")];

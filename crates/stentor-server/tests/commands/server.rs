@@ -1,6 +1,6 @@
 //! What tells about the server: ADMIN, INFO, LINKS, LUSERS, MOTD, TIME, VERSION, and unknown commands.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn it_tells_what_it_is() {

@@ -1,6 +1,6 @@
 //! SETNAME.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn the_client_and_those_in_common_channels_read_it_where_they_asked_for_it() {

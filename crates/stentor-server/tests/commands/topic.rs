@@ -1,6 +1,6 @@
 //! TOPIC.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn members_read_a_change_and_anybody_may_ask() {

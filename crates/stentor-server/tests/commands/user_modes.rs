@@ -1,6 +1,6 @@
 //! MODE of oneself.
 
-use crate::support::{TestServer, numeric};
+use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
 async fn one_may_be_invisible() {

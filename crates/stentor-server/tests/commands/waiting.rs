@@ -3,7 +3,7 @@
 use stentor_server::cursor::SEEN;
 use stentor_server::store::Partition;
 
-use crate::support::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 /// What a client with batches shows the messages of one correspondent in.
 const BATCHES: &[&str] = &["batch", "message-tags", "server-time", "account-tag"];

@@ -1,6 +1,6 @@
 //! WHO and WHOX.
 
-use crate::support::{Said, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 fn listed(lines: &[Said]) -> Vec<&str> {
     let mut nicks: Vec<&str> = command(lines, "352").iter().map(|line| line.param(5)).collect();

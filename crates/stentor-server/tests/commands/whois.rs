@@ -1,6 +1,6 @@
 //! WHOIS.
 
-use crate::support::{TestServer, command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn it_tells_about_somebody() {

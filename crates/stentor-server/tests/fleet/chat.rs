@@ -1,7 +1,7 @@
 //! Rooms and private messages across nodes.
 
 use super::Pair;
-use super::support::{TestClient, TestServer};
+use stentor_testing::{TestClient, TestServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_on_two_nodes_see_one_order() {

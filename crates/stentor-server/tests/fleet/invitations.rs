@@ -3,7 +3,7 @@
 use tokio::task::JoinSet;
 
 use super::Pair;
-use super::support::{Said, TestServer};
+use stentor_testing::{Said, TestServer};
 
 const INVITE: &[(&str, &str)] = &[("accounts.required", "true"), ("accounts.registration", "'invite'")];
 

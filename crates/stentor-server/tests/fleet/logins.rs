@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Pair;
-use super::support::{TestClient, TestServer};
+use stentor_testing::{TestClient, TestServer};
 use tokio::task::JoinSet;
 
 const REQUIRED: &[(&str, &str)] = &[("accounts.required", "true")];

@@ -9,7 +9,7 @@ mod sweeps;
 mod waiting;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
-use stentor_testing::{self as support, RedisServer, TestServer};
+use stentor_testing::{RedisServer, TestServer};
 
 /// Two nodes that share a Redis server.
 pub(crate) struct Pair {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Pair;
-use super::support::{Said, TestClient};
+use stentor_testing::{Said, TestClient};
 
 const SHORT: &[(&str, &str)] = &[("fleet.lease", "'2s'"), ("fleet.margin", "'500ms'")];
 

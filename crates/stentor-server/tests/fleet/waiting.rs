@@ -1,7 +1,7 @@
 //! Private messages that wait for an account, whichever node its next login is on.
 
 use super::Pair;
-use super::support::{Said, TestClient, TestServer, numeric};
+use stentor_testing::{Said, TestClient, TestServer, numeric};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_is_delivered_on_one_node_and_not_again_on_the_other() {
