@@ -153,7 +153,7 @@ async fn enter(
             newcomer.decide(state, &member, &settings)
         })
         .await?;
-    replica.add_local_member(&session.client);
+    replica.expect_member(&session.client);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! PRIVMSG, NOTICE and TAGMSG: what people say.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use stentor_proto::capability::Capability;
 use stentor_proto::channel::is_channel_like;
@@ -211,11 +212,12 @@ async fn to_person(
         return to_oneself(session, &line, reply).await;
     }
     finish_last(session).await?;
+    let kept = Instant::now();
     let own = keep_own(session, &person, &line).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
         session.unsent = true;
-        match deliver(session, &person, &own, &line).await {
+        match deliver(session, &person, &own, &line, kept).await {
             // It is in the sender's own log, and reaches the recipient's with the next message or the session's end.
             Err(Error::Store(error)) => return Err(Error::Store(StoreError::Unknown(error.to_string()))),
             delivered => {
@@ -295,7 +297,7 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
             Ok(Decision {
                 life: state.within(),
                 guards: guard.iter().cloned().collect(),
-                changes: vec![Change::Set("out".to_owned(), person.inbox.to_string())],
+                changes: vec![Change::Set("out".to_owned(), crate::fleet::outbox::note(&person.inbox))],
                 lines: vec![line.to_owned()],
             })
         })
@@ -304,9 +306,25 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
 }
 
 /// Writes it to the recipient's log, under the id and time that it has in the sender's.
-async fn deliver(session: &Session, person: &Person, own: &Entry, line: &str) -> Result<(), Error> {
+async fn deliver(
+    session: &Session,
+    person: &Person,
+    own: &Entry,
+    line: &str,
+    kept: Instant,
+) -> Result<(), Error> {
     let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
     let line = crate::fleet::outbox::for_recipient(from, own, line);
+    if kept.elapsed() >= session.node.config().accounts.probe.min(SURELY_OWN) {
+        // This node may have been paused, and somebody else may have finished the message meanwhile.
+        let (hub, tenure) = (&session.node.hub, session.client.tenure());
+        return match crate::fleet::outbox::pass_on(hub, &tenure, &person.inbox, &line, own).await {
+            Ok(()) | Err(Refusal::Rule(())) => Ok(()),
+            Err(Refusal::Store(error)) => Err(Error::Store(error)),
+            Err(Refusal::Contended) => Err(Error::Contended),
+            Err(Refusal::Fenced) => Err(Error::Fenced),
+        };
+    }
     session
         .node
         .hub
@@ -338,5 +356,7 @@ fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     }
 }
 
+/// So soon after its own commit a session cannot have been probed and given up.
+const SURELY_OWN: Duration = Duration::from_secs(1);
 /// The length of the id of what is stored nowhere. Those of stored messages are longer.
 const TRANSIENT_ID: usize = 20;

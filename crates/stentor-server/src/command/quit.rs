@@ -4,8 +4,8 @@ use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
-use crate::hub::Refusal;
 use crate::hub::render::EVENT_TAG;
+use crate::hub::{Refusal, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -37,24 +37,21 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
     };
     held.remove_local(&id);
     let partition = Partition::channel(channel);
-    let result = session
-        .node
-        .hub
-        .transact(&held, &session.client.tenure(), None, |state| {
-            let member = policy::own_member(state, channel, &id)?;
-            let line = member.line("QUIT").tag(EVENT_TAG, &id).trailing(reason).build();
-            Ok::<_, Error>(super::part::leave(state, &id, line, false))
-        })
-        .await;
+    let decide = |state: &State| {
+        let member = policy::own_member(state, channel, &id)?;
+        let line = member.line("QUIT").tag(EVENT_TAG, &id).trailing(reason).build();
+        Ok::<_, Error>(super::part::leave(state, &id, line, false))
+    };
+    let (hub, tenure) = (&session.node.hub, session.client.tenure());
+    let mut result = hub.transact(&held, &tenure, None, decide).await;
+    if let Err(Refusal::Rule(_)) = result {
+        // A JOIN may be stored that this copy has not heard of yet.
+        hub.repair(&held).await?;
+        result = hub.transact(&held, &tenure, None, decide).await;
+    }
     match result {
         Ok(entry) if entry.ends => {
-            crate::fleet::directory::forget(
-                &session.node.hub,
-                &session.client.tenure(),
-                &partition,
-                Some(entry.epoch),
-            )
-            .await?;
+            crate::fleet::directory::forget(hub, &tenure, &partition, Some(entry.epoch)).await?;
         }
         Ok(_) | Err(Refusal::Rule(_)) => {}
         Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

@@ -362,10 +362,17 @@ async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
                 return true;
             }
             node.fenced.notify_one();
-            changed.await;
+            tokio::select! {
+                () = changed => {}
+                () = session.client.queue.closing() => {}
+            }
         }
     };
-    tokio::time::timeout(node.fleet.lease(), moved).await.unwrap_or(false)
+    // Cancel-safe: neither changes anything.
+    tokio::select! {
+        is_moved = moved => is_moved,
+        () = node.stop.cancelled() => false,
+    }
 }
 
 /// The connection's deadlines.

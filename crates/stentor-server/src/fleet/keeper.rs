@@ -143,12 +143,20 @@ async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<
     }
     let store = node.hub.store();
     let next = begin(&**store, lost.writer().node(), node.fleet.lease(), info, &node.stop).await?;
-    node.fleet.refresh().await?;
-    node.fleet.disturbed();
-    node.watch_bulletins(&next).await?;
+    if let Err(error) = take_up(node, &next).await {
+        // Another attempt would find the name taken, by this very incarnation.
+        let _ = store.release_lease(next.writer()).await;
+        return Err(error);
+    }
     store.unwatch(&Partition::index(lost.writer())).await;
     node.replace_tenure(next);
     Ok(())
+}
+
+async fn take_up(node: &Arc<Node>, next: &Arc<Tenure>) -> Result<(), StoreError> {
+    node.fleet.refresh().await?;
+    node.fleet.disturbed();
+    node.watch_bulletins(next).await
 }
 
 /// Sessions whose claims still stand go on under the present incarnation; the others are closed. What a lost incarnation
@@ -189,6 +197,7 @@ async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
 /// A client that went while its claims were moved did not give them up itself.
 async fn moved(node: &Arc<Node>, client: &Arc<Client>, next: &Arc<Tenure>) -> Result<(), StoreError> {
     client.set_tenure(next.clone());
+    node.tenure_changed.notify_waiters();
     if node.clients.by_id(&client.id).is_some() {
         return Ok(());
     }

@@ -15,6 +15,12 @@ pub fn for_recipient(from: &Partition, own: &Entry, line: &str) -> String {
     with_tag(&format!("msgid={msgid};time={}", clock::server_time(own.id.ms)), line)
 }
 
+/// What the sender's field `out` says of a message that is under way: its recipient, and a word of its own.
+#[must_use]
+pub fn note(recipient: &Partition) -> String {
+    format!("{recipient} {}", crate::random::text(8))
+}
+
 /// Finishes what a dead session had under way: its last private message reaches the recipient's log, once.
 ///
 /// # Errors
@@ -22,7 +28,8 @@ pub fn for_recipient(from: &Partition, own: &Entry, line: &str) -> String {
 pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<(), Refusal<()>> {
     let peek = hub.store().peek_one(sender, &["out"]).await?;
     let (Some(epoch), Some(Some(out))) = (peek.epoch, peek.fields.into_iter().next()) else { return Ok(()) };
-    if let Some(recipient) = Partition::from_name(&out).filter(|recipient| recipient != sender) {
+    let recipient = out.split(' ').next().and_then(Partition::from_name);
+    if let Some(recipient) = recipient.filter(|recipient| recipient != sender) {
         let page = hub.store().read(sender, epoch, Range::Latest, LOOK_BACK).await?;
         let sets_out = |change: &Change| matches!(change, Change::Set(name, _) if name == "out");
         let last = page.entries.iter().rev().find(|entry| entry.body.changes.iter().any(sets_out));
@@ -42,7 +49,10 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
 }
 
 /// Writes the line to the recipient's log unless it is there. Of two that do so at once, one finds the other's.
-async fn pass_on(
+///
+/// # Errors
+/// The store's.
+pub async fn pass_on(
     hub: &Hub,
     tenure: &Tenure,
     recipient: &Partition,

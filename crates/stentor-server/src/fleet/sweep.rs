@@ -148,7 +148,9 @@ async fn sweep_claims(
     let (nicks, account) = claims.split_once(' ').unwrap_or((claims, "*"));
     let account = (account != "*").then_some(account);
     let inbox = inbox_of(account, id);
-    super::outbox::finish(hub, tenure, &inbox).await?;
+    if !is_moved(hub, &inbox, id, dead).await? {
+        super::outbox::finish(hub, tenure, &inbox).await?;
+    }
     // The writer tells what this incarnation holds from what was moved to the next.
     let of_dead = |name: &str, value: &str| Guard::Field(name.to_owned(), Is::Equal(value.to_owned()));
     for nick in nicks.split(',').filter(|nick| *nick != "*") {
@@ -269,6 +271,15 @@ async fn move_one(
         ..Decision::default()
     };
     Ok(hub.write_blind(tenure, partition, Life::Within(epoch), decision).await?.is_some())
+}
+
+/// Whether a session goes on under another incarnation, and finishes itself what it has under way.
+async fn is_moved(hub: &Hub, inbox: &Partition, id: &str, dead: &Writer) -> Result<bool, StoreError> {
+    let mut fields = hub.store().peek_one(inbox, &["session", "writer"]).await?.fields.into_iter();
+    let (session, writer) = (fields.next().flatten(), fields.next().flatten());
+    let of_account = session
+        .is_some_and(|session| session.split(' ').next() == Some(id) && session != session_value(id, dead));
+    Ok(of_account || writer.is_some_and(|writer| writer != dead.as_str()))
 }
 
 /// What an account's field `session` says of its session.

@@ -176,8 +176,9 @@ impl Hub {
             let _loading = held.repair.lock().await;
             if !held.is_ready() {
                 self.store.watch(partition).await?;
+                let since = held.applied();
                 let snapshot = self.store.snapshot(partition).await?;
-                held.replica.adopt(snapshot, &self.told);
+                held.replica.adopt(snapshot, since, &self.told);
             }
         }
         if held.has_gap() {
@@ -223,11 +224,14 @@ impl Hub {
                 Submitted::Nowhere => return Err(Refusal::Store(StoreError::Gone)),
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
-            let registered = Registered { replica, by: commit.by.clone() };
+            let registered = Registered { replica, by: commit.by.clone(), left: false };
             match self.settle(commit, future).await? {
                 Outcome::Committed(entry) => {
-                    self.await_applied(replica, &entry, applied).await;
-                    registered.send_own_copy(&entry, &self.told);
+                    if self.await_applied(replica, &entry, applied).await {
+                        registered.send_own_copy(&entry, &self.told);
+                    } else {
+                        registered.leave();
+                    }
                     return Ok(entry);
                 }
                 Outcome::Fenced => return Err(Refusal::Fenced),
@@ -359,8 +363,9 @@ impl Hub {
                 return Ok(());
             }
         }
+        let since = replica.applied();
         let snapshot = self.store.snapshot(replica.partition()).await?;
-        replica.adopt(snapshot, &self.told);
+        replica.adopt(snapshot, since, &self.told);
         Ok(())
     }
 
@@ -407,23 +412,25 @@ impl Hub {
     }
 
     /// Awaits that a committed entry is applied here. It is stored whatever comes of this: where the log cannot be read now,
-    /// the replica catches up later.
+    /// the replica catches up later, and this is false.
     async fn await_applied(
         self: &Arc<Self>,
         replica: &Arc<Replica>,
         entry: &Arc<Entry>,
         applied: oneshot::Receiver<()>,
-    ) {
+    ) -> bool {
         if replica.offer(entry, &self.told) != Offered::Early {
-            return;
+            return true;
         }
         if matches!(timeout(PUSH_WAIT, applied).await, Ok(Ok(()))) {
-            return;
+            return true;
         }
         if let Err(error) = self.repair(replica).await {
             tracing::debug!(partition = %replica.partition(), %error, "an own entry is applied later");
             self.repair_soon(replica.clone(), PUSH_WAIT);
+            return false;
         }
+        true
     }
 
     /// Reads again what a lost or early entry left open, on a task of its own.
@@ -497,9 +504,16 @@ enum Submitted<R> {
 struct Registered<'a> {
     replica: &'a Replica,
     by: By,
+    /// Whether it stays registered after all.
+    left: bool,
 }
 
 impl Registered<'_> {
+    /// Leaves the commit registered, for when its entry is applied after all.
+    fn leave(mut self) {
+        self.left = true;
+    }
+
     /// The sender's own copy, where the entry was taken in with a snapshot and so was not rendered in its place.
     fn send_own_copy(&self, entry: &Entry, told: &Told) {
         if let Some(origin) = self.replica.withdraw(&self.by).and_then(|pending| pending.origin) {
@@ -510,7 +524,9 @@ impl Registered<'_> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.replica.withdraw(&self.by);
+        if !self.left {
+            self.replica.withdraw(&self.by);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ struct Inner {
     /// Whether the partition is watched and was read once.
     ready: bool,
     state: State,
+    /// How many entries were applied.
+    applied: u64,
     /// Entries that came before their predecessor, by that.
     early: HashMap<Option<Link>, Arc<Entry>>,
     /// The newest applied entries, to know a duplicate by.
@@ -158,6 +160,11 @@ impl Replica {
         self.lock().locals.len()
     }
 
+    /// How many entries were applied so far.
+    pub(super) fn applied(&self) -> u64 {
+        self.lock().applied
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.lock().ready
     }
@@ -219,8 +226,14 @@ impl Replica {
     }
 
     /// Takes in a snapshot, or the partition's absence, and gives local clients the difference.
-    pub(super) fn adopt(&self, snapshot: Option<Snapshot>, told: &Told) {
+    ///
+    /// `since` is what [`Replica::applied`] said before the snapshot was asked for: a copy that has moved since then knows
+    /// better.
+    pub(super) fn adopt(&self, snapshot: Option<Snapshot>, since: u64, told: &Told) {
         let mut inner = self.lock();
+        if inner.ready && inner.applied != since {
+            return;
+        }
         let next = snapshot.map(State::from_snapshot).unwrap_or_default();
         let stale = next.last.as_ref().is_some_and(|last| inner.recent.contains(last))
             && inner.state.epoch == next.epoch;
@@ -236,6 +249,8 @@ impl Replica {
             Vec::new()
         };
         inner.ready = true;
+        // Nobody waits any more for these to be applied, and they will not be.
+        inner.pending.retain(|_, pending| !pending.applied.is_closed());
         inner.recent.clear();
         inner.recent.extend(next.last.clone());
         inner.state = next;
@@ -298,11 +313,15 @@ impl Replica {
 
 impl Inner {
     fn offer(&mut self, partition: &Partition, entry: &Arc<Entry>, told: &Told) -> Offered {
-        if !self.ready || entry.previous != self.state.last {
+        let follows = self.ready && entry.previous == self.state.last;
+        // The first entry of a life follows whatever has ended, also its own life's end.
+        if !follows || entry.previous.is_none() {
             // Mostly the newest: an own commit that was applied from its reply before it came as an event.
             if self.recent.iter().rev().any(|link| *link == entry.link()) {
                 return Offered::Known;
             }
+        }
+        if !follows {
             if self.early.len() < EARLY_BOUND {
                 self.early.insert(entry.previous.clone(), entry.clone());
             }
@@ -327,6 +346,7 @@ impl Inner {
     fn apply(&mut self, partition: &Partition, entry: &Entry, told: &Told) {
         let before = self.holder_of_nick(partition);
         self.state.apply(entry);
+        self.applied += 1;
         if self.recent.len() == RECENT_BOUND {
             self.recent.pop_front();
         }

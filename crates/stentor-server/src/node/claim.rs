@@ -60,7 +60,7 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
         if let Some(reason) = revoked(known, peek.epoch, locked.as_deref(), revision.as_deref()) {
             return Err(Refused::Error(Error::Close(reason.to_owned())));
         }
-        let holder = held.as_deref().and_then(holder_of);
+        let holder = held.as_deref().and_then(holder_of).filter(|(id, _)| **id != *session.client.id);
         if let Some((id, writer)) = &holder {
             may_displace(session, id, writer).await?;
         }
@@ -84,7 +84,10 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
             });
             session.client.update(|profile| profile.revision = Some(account.revision.clone()));
             if let Some((id, writer)) = holder {
-                clean_up(session, &writer, &id, "Replaced by a new session").await?;
+                // The claim is won. What this leaves undone, the other session's own end or the sweep does.
+                if let Err(refused) = clean_up(session, &writer, &id, "Replaced by a new session").await {
+                    tracing::debug!(?refused, "a displaced session is cleaned up later");
+                }
             }
             return Ok(());
         }
@@ -151,10 +154,9 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
     let partition = Partition::nick(nick.folded());
     let tenure = session.client.tenure();
     let before = session.nick.clone();
-    let names = match &before {
-        Some(claim) => format!("{},{}", claim.partition.name(), nick.folded()),
-        None => nick.folded().to_owned(),
-    };
+    let held = before.iter().chain(&session.leftovers).map(|claim| claim.partition.name());
+    let names: Vec<&str> = held.chain([nick.folded()]).collect();
+    let names = names.join(",");
     index_names(session, &names).await.map_err(Refused::Error)?;
     for _ in 0..ATTEMPTS {
         let epoch = Epoch::random();
@@ -195,7 +197,8 @@ async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result
         && session.node.fleet.is_dead(writer).await?
     {
         clean_up(session, writer, &id, sweep::LOST).await?;
-        return Ok(None);
+        // A claim that the dead node's index did not name is still there, and nobody's.
+        return Ok(session.node.hub.store().peek_one(partition, &[]).await?.epoch);
     }
     let of_same_account = field(&claim, 2).is_some_and(|holder| own == Some(&holder.to_ascii_lowercase()));
     if of_same_account || !session.node.knows(writer.as_ref(), &id).await {
