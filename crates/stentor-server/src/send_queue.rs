@@ -25,6 +25,8 @@ struct Inner {
     lines: VecDeque<Bytes>,
     bytes: usize,
     closed: Option<Closed>,
+    /// Whether something was taken out that is not written yet.
+    writing: bool,
 }
 
 /// Why a connection is to end.
@@ -93,11 +95,16 @@ impl SendQueue {
         self.drained.notify_waiters();
     }
 
-    /// Whether all that was pushed has been taken out, and nothing was dropped.
+    /// Whether all that was pushed has been taken out and written, and nothing was dropped.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let inner = self.lock();
-        inner.lines.is_empty() && inner.closed.is_none()
+        inner.lines.is_empty() && !inner.writing && inner.closed.is_none()
+    }
+
+    /// Notes that what was taken out has been written.
+    pub fn written(&self) {
+        self.lock().writing = false;
     }
 
     /// Why the connection is to end, once that is decided.
@@ -127,6 +134,7 @@ impl SendQueue {
             let Some(line) = inner.lines.pop_front() else { break };
             inner.bytes -= line.len();
             out.extend_from_slice(&line);
+            inner.writing = true;
         }
         if inner.lines.is_empty() && inner.lines.capacity() > KEPT_LINES {
             inner.lines = VecDeque::new();

@@ -269,6 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             }
         };
         self.out = Vec::new();
+        if written.is_ok() {
+            client.queue.written();
+        }
         let closed = client.queue.closed().map(|closed| closed.reason);
         let reason = closed.or(written.err().map(|_| "Connection lost".to_owned()))?;
         // A long answer that waits for room in the queue ends now.
