@@ -1,0 +1,7 @@
+//! Stentor's terminal client. It works with any IRCv3 server, and knows what Stentor adds.
+//!
+//! - [`event`]: what a person is shown
+//! - [`engine`]: the conversation with the server, as a value: lines and inputs go in, lines and events come out
+
+pub mod engine;
+pub mod event;
