@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Invite(InviteArgs),
     /// Show nodes, versions, leases, users and warnings
     Status(StatusArgs),
+    /// Copy the embedded store, or put a copy back
+    Store(StoreArgs),
     /// Make certificates
     Cert(CertArgs),
     /// Print or check the configuration
@@ -203,6 +205,35 @@ pub(crate) struct StatusArgs {
     pub(crate) common: Common,
 }
 
+/// Copy the embedded store, or put a copy back.
+///
+/// A fleet's store is backed up with the tools of Redis.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor store backup stentor-monday.db
+  stentor store restore stentor-monday.db --data /var/lib/stentor")]
+pub(crate) struct StoreArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy the store into a new file; a node may run meanwhile
+    Backup {
+        /// The file to make; it holds password hashes and messages, and only you can read it
+        file: PathBuf,
+    },
+    /// Put a copy where `serve` looks for its store, where there is none yet
+    Restore {
+        /// A file that `store backup` has made
+        file: PathBuf,
+    },
+}
+
 /// Make certificates.
 #[derive(Args, Debug)]
 pub(crate) struct CertArgs {
@@ -309,6 +340,8 @@ mod tests {
             "invite list --all",
             "invite revoke CODE",
             "status --redis redis://h",
+            "store backup f --data d",
+            "store restore f",
             "cert make --out d --name a b --name c --key rsa-2048",
             "config default",
             "config check f",

@@ -2,7 +2,7 @@
 //!
 //! - [`cli`]: the command line, as it is read
 //! - [`settings`]: from the command line to a checked configuration
-//! - [`serve`], [`account`], [`invite`], [`status`], [`cert`], [`config`]: one file a command
+//! - [`serve`], [`account`], [`invite`], [`status`], [`store`], [`cert`], [`config`]: one file a command
 //! - [`operator`]: how the commands for operators reach a store
 //! - [`output`]: how results look
 //! - [`logging`]: where the log goes
@@ -20,6 +20,7 @@ mod output;
 mod serve;
 mod settings;
 mod status;
+mod store;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Account(args) => account::run(&args),
         Command::Invite(args) => invite::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Cert(args) => cert::run(&args),
         Command::Config(args) => config::run(&args),
     };

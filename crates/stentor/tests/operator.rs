@@ -222,6 +222,48 @@ fn a_script_gets_an_invitation_code_alone() {
 }
 
 #[test]
+fn a_backup_of_a_running_node_is_a_store_that_can_be_put_back() {
+    let (data, other) = (Data::new(), tempfile::tempdir().expect("a directory can be made"));
+    let copy = other.path().join("copy.db");
+    let node = data.serve();
+    data.done("account add alice --password-stdin", "wonderland\n");
+    data.done(&format!("store backup {}", copy.display()), "");
+    data.done("account add bob --password-stdin", "builder99\n");
+    node.stop();
+    let mode = fs::metadata(&copy).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let told = data.refused(4, &format!("store backup {}", copy.display()), "");
+    assert!(told.contains("copy.db") && told.contains("exists"), "{told}");
+    let told = data.refused(4, &format!("store restore {}", copy.display()), "");
+    assert!(told.contains("there is a store already"), "{told}");
+
+    let home = Data { directory: tempfile::tempdir().expect("a directory can be made") };
+    home.done(&format!("store restore {}", copy.display()), "");
+    let listed = home.done("account list", "");
+    assert!(listed.contains("alice") && !listed.contains("bob"), "{listed}");
+    let node = home.serve();
+    assert!(node.may_log_in("alice", "wonderland"));
+    node.stop();
+}
+
+#[test]
+fn what_is_no_backup_is_not_put_back() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let home = Data { directory: tempfile::tempdir().expect("a directory can be made") };
+    let text = directory.path().join("text");
+    fs::write(&text, "this is no database at all, and much longer than a header would be".repeat(20))
+        .expect("a file can be written");
+    let told = home.refused(4, &format!("store restore {}", text.display()), "");
+    assert!(told.contains("no usable store"), "{told}");
+    let missing = directory.path().join("missing");
+    let told = home.refused(4, &format!("store restore {}", missing.display()), "");
+    assert!(told.contains("there is no store at"), "{told}");
+    let told = home.refused(4, &format!("store backup {}", missing.display()), "");
+    assert!(told.contains("stentor.db") && !missing.exists(), "{told}");
+    assert!(!home.path().join("stentor.db").exists());
+}
+
+#[test]
 fn status_shows_the_nodes_that_hold_leases() {
     let data = Data::new();
     assert!(data.done("status", "").contains("no node is running"));

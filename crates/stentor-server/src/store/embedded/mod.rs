@@ -11,9 +11,11 @@
 //! - `ledger`: judges commits and writes them
 //! - `writer`: the thread, its queue and its batches
 //! - `readers`: reading connections for history
+//! - `backup`: copies of a store, made while it is in use, and put back
 //! - `checkpoint`: moves the write-ahead log into the database
 //! - `clock`, `leases`, `watches`: the rest of the contract, in memory
 
+mod backup;
 mod checkpoint;
 mod clock;
 mod leases;
@@ -45,6 +47,7 @@ use super::{
     StoreError, StoreTime, Writer,
 };
 use crate::weight::Weight;
+pub use backup::{backup, restore};
 use clock::Clock;
 use leases::LeaseBook;
 use ledger::{Frozen, Ledger, Look};
@@ -104,6 +107,7 @@ impl EmbeddedStore {
         let connection = files.database(mode, durability)?;
         let failed = |error: rusqlite::Error| files.explain(&error);
         let checkpointing = files.connect(OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        checkpointing.busy_handler(Some(checkpoint::wait_for_readers)).map_err(failed)?;
         let (clock, watches) = (Arc::new(Clock::new()), Arc::<Watches>::default());
         let opened = clock.now();
         let ledger = Ledger::new(connection, clock.clone(), limit).map_err(failed)?;

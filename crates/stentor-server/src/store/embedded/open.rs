@@ -149,23 +149,10 @@ impl Files {
             let why = "it can only be read".to_owned();
             return Err(OpenError::NotWritable { path: self.database.clone(), why });
         }
-        let format = match schema::inspect(&connection).map_err(failed)? {
-            Found::Empty if mode == OpenMode::Existing => {
-                return Err(OpenError::NotFound(self.database.clone()));
-            }
-            Found::Empty => 0,
-            Found::Store(format) => format,
-            Found::Newer(found) => {
-                return Err(OpenError::NewerFormat {
-                    path: self.database.clone(),
-                    found,
-                    known: schema::FORMAT,
-                });
-            }
-            Found::Foreign => {
-                let why = "it is a database, but not one of Stentor's".to_owned();
-                return Err(OpenError::Damaged { path: self.database.clone(), why });
-            }
+        let format = match found(&self.database, &connection)? {
+            None if mode == OpenMode::Existing => return Err(OpenError::NotFound(self.database.clone())),
+            None => 0,
+            Some(format) => format,
         };
         let journal = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
         let kept =
@@ -196,14 +183,7 @@ impl Files {
     }
 
     pub(super) fn explain(&self, error: &rusqlite::Error) -> OpenError {
-        let (path, why) = (self.database.clone(), error.to_string());
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, why },
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                OpenError::Locked { path, pid: None }
-            }
-            _ => OpenError::NotWritable { path, why },
-        }
+        explain(self.database.clone(), error)
     }
 }
 
@@ -228,7 +208,35 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-fn not_writable(path: &Path, error: &io::Error) -> OpenError {
+/// Refuses a database that is not a store of ours, or a newer one's.
+pub(super) fn check(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    found(path, connection)?.map(|_| ()).ok_or_else(|| OpenError::NotFound(path.to_owned()))
+}
+
+/// The format of a store; none where there is nothing yet.
+fn found(path: &Path, connection: &Connection) -> Result<Option<usize>, OpenError> {
+    let path = path.to_owned();
+    match schema::inspect(connection).map_err(|error| explain(path.clone(), &error))? {
+        Found::Empty => Ok(None),
+        Found::Store(format) => Ok(Some(format)),
+        Found::Newer(found) => Err(OpenError::NewerFormat { path, found, known: schema::FORMAT }),
+        Found::Foreign => {
+            let why = "it is a database, but not one of Stentor's".to_owned();
+            Err(OpenError::Damaged { path, why })
+        }
+    }
+}
+
+fn explain(path: PathBuf, error: &rusqlite::Error) -> OpenError {
+    let why = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, why },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path, pid: None },
+        _ => OpenError::NotWritable { path, why },
+    }
+}
+
+pub(super) fn not_writable(path: &Path, error: &io::Error) -> OpenError {
     OpenError::NotWritable { path: path.to_owned(), why: error.to_string() }
 }
 
