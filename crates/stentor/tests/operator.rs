@@ -350,9 +350,11 @@ fn the_file_with_the_first_password_goes_when_the_password_does() {
 #[test]
 fn a_bad_password_is_refused_before_anything_happens() {
     let data = Data::new();
-    for (input, why) in
-        [("\n", "empty"), (&*format!("{}\n", "x".repeat(73)), "73 bytes long; at most 72"), ("a\0b\n", "NUL")]
-    {
+    for (input, why) in [
+        ("\n", "empty"),
+        (&*format!("{}\n", "x".repeat(1025)), "1025 bytes long; at most 1024"),
+        ("a\0b\n", "NUL"),
+    ] {
         let text = data.refused(1, "account add alice --password-stdin", input);
         assert!(text.contains(why), "{text}");
     }

@@ -1,13 +1,16 @@
 //! Passwords and their hashes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha384};
 
 use crate::random;
 
-/// A password that bcrypt takes whole: 1 to 72 bytes without NUL. `Debug` prints nothing of it.
+/// A password: 1 to [`PASSWORD_MAX`] bytes without NUL. `Debug` prints nothing of it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Password(String);
@@ -110,13 +113,13 @@ impl PasswordHash {
     /// Hashes `password` with a salt of its own. Takes long, on purpose: call it on a thread that may block.
     pub(super) fn of(password: &Password, cost: u32) -> Self {
         let text =
-            bcrypt::hash(password.reveal(), cost).expect("the cost was checked when it was configured");
+            bcrypt::hash(&*whole(password), cost).expect("the cost was checked when it was configured");
         Self { text, cost }
     }
 
     /// Whether this is the hash of `password`. Takes long: call it on a thread that may block.
     pub(super) fn matches(&self, password: &Password) -> bool {
-        bcrypt::verify(password.reveal(), &self.text).unwrap_or(false)
+        bcrypt::verify(&*whole(password), &self.text).unwrap_or(false)
     }
 
     /// The logarithm of the work that it takes.
@@ -142,8 +145,22 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     bcrypt::BASE_64.decode(text).ok()
 }
 
-/// The most bytes of a password that bcrypt looks at.
-pub const PASSWORD_MAX: usize = 72;
+/// What bcrypt is given: the password, or, where bcrypt would cut it, a digest of all of it. The prefix keeps the digest
+/// from being one that another program has published.
+fn whole(password: &Password) -> Cow<'_, str> {
+    let text = password.reveal();
+    if text.len() <= BCRYPT_MAX {
+        return Cow::Borrowed(text);
+    }
+    let digest = Sha384::new_with_prefix("stentor long password\0").chain_update(text).finalize();
+    Cow::Owned(STANDARD.encode(digest))
+}
+
+/// The most bytes of a password.
+pub const PASSWORD_MAX: usize = 1024;
+
+/// The most bytes that bcrypt looks at.
+const BCRYPT_MAX: usize = 72;
 
 /// The lowest cost that bcrypt has.
 pub const COST_MIN: u32 = 4;
@@ -212,19 +229,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_bcrypt_would_cut_is_refused() {
+    fn what_cannot_be_a_password_is_refused() {
         assert_eq!(Password::new(""), Err(PasswordError::Empty));
-        assert_eq!(Password::new("a".repeat(73)), Err(PasswordError::TooLong(73)));
-        assert_eq!(Password::new("é".repeat(37)), Err(PasswordError::TooLong(74)));
+        assert_eq!(Password::new("a".repeat(1025)), Err(PasswordError::TooLong(1025)));
+        assert_eq!(Password::new("é".repeat(513)), Err(PasswordError::TooLong(1026)));
         assert_eq!(Password::new("a\0b"), Err(PasswordError::Nul));
-        assert!(Password::new("a".repeat(72)).is_ok());
+        assert!(Password::new("a".repeat(1024)).is_ok());
     }
 
     #[test]
-    fn all_72_bytes_count() {
-        let hash = PasswordHash::of(&Password::new("a".repeat(72)).unwrap(), COST_MIN);
-        assert!(hash.matches(&Password::new("a".repeat(72)).unwrap()));
-        assert!(!hash.matches(&Password::new(format!("{}b", "a".repeat(71))).unwrap()));
+    fn every_byte_counts_also_where_bcrypt_alone_would_cut() {
+        for length in [72, 73, 100, 1024] {
+            let hash = PasswordHash::of(&Password::new("a".repeat(length)).unwrap(), COST_MIN);
+            assert!(hash.matches(&Password::new("a".repeat(length)).unwrap()), "{length}");
+            for other in
+                [format!("{}b", "a".repeat(length - 1)), "a".repeat(length - 1), "a".repeat(72 + length % 72)]
+            {
+                let same = other.len() == length && !other.ends_with('b');
+                assert_eq!(hash.matches(&Password::new(&*other).unwrap()), same, "{length}, {}", other.len());
+            }
+        }
     }
 
     #[test]
