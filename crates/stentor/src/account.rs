@@ -10,6 +10,7 @@ use stentor_server::admin::{AccountRequest, AccountRow, AdminResponse, Hidden};
 use stentor_server::config::Config;
 
 use crate::cli::{AccountArgs, AccountCommand, PasswordFrom};
+use crate::dial::Dial;
 use crate::failure::Failure;
 use crate::operator::{self, Operator, unexpected};
 use crate::output::{self, Output, date};
@@ -24,7 +25,8 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
             // Nobody types a password twice to hear that the name is taken.
             check_new(&config, name)?;
             let request = AccountRequest::Add { name: name.clone(), password: read_password(*password)? };
-            ask(&config, request, &format!("{name} was added"))?
+            let done = ask(&config, request, &format!("{name} was added"))?;
+            format!("{done}{}", way_in(&config, name)?)
         }
         AccountCommand::Passwd { name, password } => {
             let request = AccountRequest::Passwd { name: name.clone(), password: read_password(*password)? };
@@ -61,6 +63,24 @@ fn check_new(config: &Config, name: &str) -> Result<(), Failure> {
         let response = operator.ask(AccountRequest::CheckNew { name: name.to_owned() }).await;
         operator.close().await;
         response.map(drop)
+    })
+}
+
+/// How the new account's owner gets in, where that is known.
+fn way_in(config: &Config, name: &str) -> Result<String, Failure> {
+    let reach = operator::block_on(async {
+        let mut operator = Operator::find_quietly(config).await?;
+        let reach = operator.reach(config).await;
+        operator.close().await;
+        Ok(reach)
+    })?;
+    let dial = Dial::from_afar(&reach, None);
+    let pin =
+        reach.fingerprint.map(|fingerprint| format!(" --fingerprint {fingerprint}")).unwrap_or_default();
+    Ok(if dial.is_known() {
+        format!("It logs in with: {} --user {name}{pin}\n", dial.command())
+    } else {
+        String::new()
     })
 }
 

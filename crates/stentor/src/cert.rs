@@ -6,17 +6,19 @@ use std::time::SystemTime;
 use stentor_server::config::KeyType;
 use stentor_server::tls::{self, TlsError, authority::Facts};
 
+use time::Duration;
+
 use crate::cli::{CertArgs, CertCommand, CertKey};
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) fn run(args: &CertArgs) -> Result<(), Failure> {
-    let CertCommand::Make { out, names, key } = &args.command;
+    let CertCommand::Make { out, names, key, days } = &args.command;
     let key = match key {
         CertKey::EcdsaP256 => KeyType::EcdsaP256,
         CertKey::Rsa2048 => KeyType::Rsa2048,
     };
-    let made = tls::make(out, names, key, SystemTime::now().into())?;
+    let made = tls::make_lasting(out, names, key, Duration::days((*days).into()), SystemTime::now().into())?;
     let facts =
         Facts::of(&made.leaf).map_err(|problem| TlsError::Content(made.places.chain.clone(), problem))?;
     let names = facts.names.into_iter().collect::<Vec<_>>().join(", ");

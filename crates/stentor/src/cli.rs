@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stentor_server::config::units::parse_time;
+use stentor_server::config::{Listen, Scheme};
+
+use crate::dial::HostPort;
 
 /// A secure chat server that runs as one process or as a fleet.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Copy the embedded store, or put a copy back
     Store(StoreArgs),
+    /// Ask whether a node takes clients in
+    Ready(ReadyArgs),
     /// Make certificates
     Cert(CertArgs),
     /// Print or check the configuration
@@ -158,8 +163,8 @@ pub(crate) struct PasswordFrom {
 
 /// Invite somebody to make an account.
 ///
-/// Without a subcommand, prints a new code. Whoever has it connects with the server password `invite:CODE` and registers,
-/// or with `invite:CODE:PASSWORD` to get an account for the nick at once.
+/// Without a subcommand, makes a code, and prints a line for whoever is invited to paste, and how to do the same with any
+/// IRC client.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -167,6 +172,7 @@ pub(crate) struct PasswordFrom {
 Examples:
   stentor invite
   stentor invite --uses 20 --expires 24h
+  stentor invite --host irc.example.org:6697
   stentor invite list
   stentor invite revoke CODE"
 )]
@@ -179,6 +185,12 @@ pub(crate) struct InviteArgs {
     /// How long the code is good for, such as 12h or 7d; 0: for ever
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
     pub(crate) expires: Duration,
+    /// Where whoever is invited connects [default: what the node's listeners and its certificate tell]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) host: Option<HostPort>,
+    /// Print the code alone, for scripts
+    #[arg(long, conflicts_with = "host")]
+    pub(crate) code_only: bool,
     #[command(subcommand)]
     pub(crate) command: Option<InviteCommand>,
 }
@@ -234,6 +246,22 @@ pub(crate) enum StoreCommand {
     },
 }
 
+/// Ask whether a node takes clients in.
+///
+/// Asks its /ready over HTTP: exit code 0 if it does, 1 if it does not, or does not answer.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor ready
+  stentor ready http://127.0.0.1:8080")]
+pub(crate) struct ReadyArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The node's http:// listener, with an IP address [default: the first one of the configuration]
+    #[arg(value_name = "URL", value_parser = http)]
+    pub(crate) url: Option<Listen>,
+}
+
 /// Make certificates.
 #[derive(Args, Debug)]
 pub(crate) struct CertArgs {
@@ -259,6 +287,9 @@ Example:
         /// The kind of key
         #[arg(long, value_enum, default_value_t = CertKey::EcdsaP256)]
         key: CertKey,
+        /// For how many days the certificate is good; the authority is good for ten years
+        #[arg(long, value_name = "NUMBER", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        days: u16,
     },
 }
 
@@ -295,6 +326,15 @@ pub(crate) enum ConfigCommand {
     },
 }
 
+fn http(text: &str) -> Result<Listen, String> {
+    let listen: Listen = text.parse()?;
+    if listen.scheme == Scheme::Http {
+        Ok(listen)
+    } else {
+        Err("it does not begin with `http://`".to_owned())
+    }
+}
+
 fn time(text: &str) -> Result<Duration, String> {
     parse_time(text).ok_or_else(|| "allowed: a time such as 12h, 7d or 1h30m, or 0".to_owned())
 }
@@ -302,7 +342,7 @@ fn time(text: &str) -> Result<Duration, String> {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  it could not be done
+  1  it could not be done; `ready`: the node takes no clients in
   2  the command line is wrong
   3  the configuration is wrong, or a file that it names
   4  the store cannot be used: it is not there, is locked, or refuses the password
@@ -336,13 +376,17 @@ mod tests {
             "account grant alice admin",
             "invite --uses 3 --expires 7d",
             "invite --data d",
+            "invite --host irc.example.org:443",
+            "invite --code-only",
             "invite list --data d",
             "invite list --all",
             "invite revoke CODE",
             "status --redis redis://h",
             "store backup f --data d",
             "store restore f",
-            "cert make --out d --name a b --name c --key rsa-2048",
+            "ready",
+            "ready http://127.0.0.1:8080 --config f",
+            "cert make --out d --name a b --name c --key rsa-2048 --days 3650",
             "config default",
             "config check f",
         ] {
@@ -360,6 +404,11 @@ mod tests {
             "serve now",
             "invite --uses 0",
             "invite --expires soon",
+            "invite --host ircs://a",
+            "invite --host a --code-only",
+            "ready ircs://127.0.0.1",
+            "ready http://example.org:80",
+            "cert make --out d --name a --days 0",
             "cert make --out d",
             "account add",
             "config",

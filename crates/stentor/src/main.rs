@@ -2,7 +2,8 @@
 //!
 //! - [`cli`]: the command line, as it is read
 //! - [`settings`]: from the command line to a checked configuration
-//! - [`serve`], [`account`], [`invite`], [`status`], [`store`], [`cert`], [`config`]: one file a command
+//! - [`serve`], [`account`], [`invite`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one file a command
+//! - [`dial`]: how a client names a node
 //! - [`operator`]: how the commands for operators reach a store
 //! - [`output`]: how results look
 //! - [`logging`]: where the log goes
@@ -12,11 +13,13 @@ mod account;
 mod cert;
 mod cli;
 mod config;
+mod dial;
 mod failure;
 mod invite;
 mod logging;
 mod operator;
 mod output;
+mod ready;
 mod serve;
 mod settings;
 mod status;
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Invite(args) => invite::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Ready(args) => ready::run(&args),
         Command::Cert(args) => cert::run(&args),
         Command::Config(args) => config::run(&args),
     };

@@ -4,12 +4,14 @@ use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use stentor_server::account::bootstrap::PASSWORD_FILE;
 use stentor_server::account::login::LoginError;
 use stentor_server::account::{ADMIN, Accounts, Hasher, Rules};
+use stentor_server::admin::reach::store_name;
 use stentor_server::admin::{
-    AdminClient, AdminContext, AdminError, AdminRequest, AdminResponse, Fault, StoreStatus, execute,
+    AdminClient, AdminContext, AdminError, AdminRequest, AdminResponse, Fault, Reach, StoreStatus, execute,
     socket_path,
 };
 use stentor_server::commit_identity::Committer;
@@ -68,6 +70,7 @@ impl Operator {
             accounts: Arc::new(accounts),
             invites: Arc::new(Invites::new(committer)),
             status: Arc::new(StoreStatus(opened.store)),
+            reach: None,
         };
         Ok((Self::Store(context), opened.warnings))
     }
@@ -87,6 +90,25 @@ impl Operator {
             AdminResponse::Failed { fault: Fault::Store, message } => Err(Failure::Store(message)),
             AdminResponse::Failed { message, .. } => Err(Failure::Failed(message)),
             done => Ok(done),
+        }
+    }
+
+    /// How clients reach the node; where none of this store answers here, what the settings and the data directory tell.
+    pub(crate) async fn reach(&mut self, config: &Config) -> Reach {
+        let answer = match self {
+            Self::Node(client) => client.ask(&AdminRequest::Reach).await.ok(),
+            Self::Store(_) if config.redis.is_some() => ask_neighbour(config).await,
+            Self::Store(_) => None,
+        };
+        match answer {
+            // The directory may be that of a node with another store.
+            Some(AdminResponse::Reach(reach)) if reach.store == store_name(config) => reach,
+            _ => {
+                let is_the_nodes =
+                    config.redis.is_none() || config.given().any(|(key, ..)| key == "data.dir");
+                let data = is_the_nodes.then_some(config.data.dir.as_path());
+                Reach::configured(config, data, SystemTime::now().into())
+            }
         }
     }
 
@@ -110,6 +132,12 @@ impl Operator {
             context.accounts.committer().store().close().await;
         }
     }
+}
+
+/// Asks the node of a fleet that uses the data directory, if there is one.
+async fn ask_neighbour(config: &Config) -> Option<AdminResponse> {
+    let mut client = AdminClient::connect(&socket_path(&config.data.dir)).await.ok()?;
+    client.ask(&AdminRequest::Reach).await.ok()
 }
 
 /// An answer that belongs to another question: the node is of a version that sees it differently.

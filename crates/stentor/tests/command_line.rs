@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use stentor_server::config::SYSTEM_FILE;
+use stentor_server::tls::authority::Facts;
 use tempfile::TempDir;
 
 /// Runs the binary without any setting of this machine.
@@ -120,7 +124,9 @@ fn help_and_version_are_there() {
     assert!(output.status.success());
     assert_eq!(stdout(&output), format!("stentor {}\n", env!("CARGO_PKG_VERSION")));
     let output = stentor(&["--help"], &[]);
-    for word in ["serve", "account", "invite", "status", "cert", "config", "Exit codes", "  5  a listener"] {
+    for word in
+        ["serve", "account", "invite", "status", "ready", "cert", "config", "Exit codes", "  5  a listener"]
+    {
         assert!(stdout(&output).contains(word), "{word}");
     }
 }
@@ -190,6 +196,32 @@ fn assert_private(path: &Path) {
 
 #[cfg(not(unix))]
 fn assert_private(_path: &Path) {}
+
+#[test]
+fn ready_says_why_it_cannot_ask() {
+    assert!(refused(2, &["ready"], &[]).contains("no http:// listener is configured"));
+    assert!(refused(2, &["ready", "ircs://127.0.0.1"], &[]).contains("http://"));
+    // Nobody listens on port 1.
+    assert!(refused(1, &["ready", "http://127.0.0.1:1"], &[]).contains("http://127.0.0.1:1/ready: "));
+    let listen = [("STENTOR_LISTEN", "ircs://127.0.0.1:6697,http://127.0.0.1:1")];
+    assert!(refused(1, &["ready"], &listen).contains("http://127.0.0.1:1/ready: "));
+}
+
+#[test]
+fn a_certificate_lasts_as_long_as_it_is_asked_to_but_not_longer_than_its_authority() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("tls").display().to_string();
+    let output = stentor(&["cert", "make", "--out", &out, "--name", "valkey", "--days", "3650"], &[]);
+    assert!(output.status.success(), "{output:?}");
+    let leaf = CertificateDer::from_pem_file(directory.path().join("tls/cert.pem")).unwrap();
+    let years = Facts::of(&leaf).unwrap().expires.year() - i32::try_from(this_year()).unwrap();
+    assert!((9..=10).contains(&years), "{years}");
+}
+
+fn this_year() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    1970 + since.as_secs() / 31_556_952
+}
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {

@@ -6,15 +6,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 use std::{env, fs};
 
 use stentor_server::account::{Accounts, COST_MIN, Hasher, Rules};
-use stentor_server::admin::{AdminContext, AdminListener, NodeInfo, StoreStatus, serve, socket_path};
+use stentor_server::admin::{
+    AdminContext, AdminListener, NodeInfo, ReachSource, StoreStatus, serve, socket_path,
+};
 use stentor_server::commit_identity::Committer;
+use stentor_server::config::{Config, KeyType};
 use stentor_server::invite::Invites;
 use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_server::store::{Store, Writer};
+use stentor_server::tls::{self, Certificates};
 use stentor_testing::redis::RedisServer;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -53,6 +58,10 @@ impl Data {
     }
 
     fn serve(&self) -> Node {
+        self.serve_as(None)
+    }
+
+    fn serve_as(&self, reach: Option<ReachSource>) -> Node {
         let runtime = Runtime::new().expect("a runtime can be made");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let store = self.open();
@@ -65,6 +74,7 @@ impl Data {
             accounts: accounts.clone(),
             invites: invites.clone(),
             status: Arc::new(StoreStatus(store.clone())),
+            reach,
         };
         let entered = runtime.enter();
         let listener = AdminListener::bind(&socket_path(self.path())).expect("the socket opens");
@@ -139,7 +149,10 @@ impl Node {
 
 /// What an operator does with accounts, whoever has the store open.
 fn manages_accounts(data: &Data) {
-    assert_eq!(data.done("account add Alice --password-stdin", "first\n"), "Alice was added\n");
+    let added = data.done("account add Alice --password-stdin", "first\n");
+    let (first, second) = added.split_once('\n').expect("two lines");
+    assert!(first == "Alice was added" && second.contains("stentor chat ircs://"), "{added}");
+    assert!(second.contains(" --user Alice"), "{added}");
     assert!(data.refused(1, "account add alice --password-stdin", "x\n").contains("Alice exists already"));
     assert!(data.done("account passwd alice --password-stdin", "second\r\n").contains("new password"));
     assert!(data.done("account grant alice admin", "").contains("has the role admin"));
@@ -199,10 +212,10 @@ fn an_operator_manages_accounts_while_no_node_runs() {
 }
 
 #[test]
-fn a_script_gets_an_invitation_code_alone() {
+fn a_script_gets_an_invitation_code_alone_where_it_asks() {
     let data = Data::new();
     let node = data.serve();
-    let code = data.done("invite --uses 2 --expires 0", "");
+    let code = data.done("invite --uses 2 --expires 0 --code-only", "");
     assert!(code.len() == 27 && code.ends_with('\n'), "{code}");
     let listed = data.done("invite list", "");
     assert!(
@@ -243,6 +256,39 @@ fn a_backup_of_a_running_node_is_a_store_that_can_be_put_back() {
     assert!(listed.contains("alice") && !listed.contains("bob"), "{listed}");
     let node = home.serve();
     assert!(node.may_log_in("alice", "wonderland"));
+    node.stop();
+}
+
+#[test]
+fn an_invitation_is_a_line_to_paste_that_leads_to_the_running_node() {
+    let data = Data::new();
+    let names = ["irc.example.org".to_owned(), "localhost".to_owned()];
+    let made =
+        tls::make(&data.path().join("tls"), &names, KeyType::EcdsaP256, SystemTime::now().into()).unwrap();
+    let fingerprint = tls::fingerprint_sha256(&made.leaf);
+    // Nobody runs: what the files tell.
+    let told = data.run("invite --uses 2", "");
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains(&tls::fingerprint_sha256_colons(&made.leaf)), "{told}");
+
+    let settings = Config::from_text("tls.names = ['irc.example.org', 'localhost']").unwrap().tls;
+    let certificates = Certificates::open(&settings, data.path(), SystemTime::now().into()).unwrap();
+    let listening = vec!["ircs://0.0.0.0:7001".parse().unwrap()];
+    let reach = ReachSource { listening, certificates: Some(certificates), store: None };
+    let node = data.serve_as(Some(reach));
+    let told = data.done("invite --uses 2 --expires 1h", "");
+    let line = told.lines().next().unwrap();
+    let rest = line.strip_prefix("stentor chat ircs://irc.example.org:7001 --register --invite ").unwrap();
+    let (code, pin) = rest.split_once(' ').unwrap();
+    assert_eq!(pin, format!("--fingerprint {fingerprint}"));
+    assert!(told.contains("It makes 2 accounts, and is good until 20"), "{told}");
+    assert!(told.contains(&format!("  invite:{code}:PASSWORD\n")), "{told}");
+    drop(node.runtime.block_on(node.invites.spend(code)).expect("the code is good"));
+
+    let output = data.run("invite --host other.example.net:443", "");
+    let (told, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(told.starts_with("stentor chat ircs://other.example.net:443 "), "{told}");
+    assert!(warned.contains("the certificate is not for other.example.net"), "{warned}");
     node.stop();
 }
 
@@ -378,8 +424,11 @@ fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
     data.run(&with("account add alice --password-stdin"), "secret\n");
     let listed = String::from_utf8(data.run(&with("account list"), "").stdout).unwrap();
     assert!(listed.lines().count() == 2 && listed.contains("alice"), "{listed}");
-    let code = data.run(&with("invite"), "");
+    let code = data.run(&with("invite --code-only"), "");
     assert!(code.status.success() && code.stdout.len() == 27, "{code:?}");
+    let told = String::from_utf8(data.run(&with("invite --host irc.example.org"), "").stdout).unwrap();
+    assert!(told.starts_with("stentor chat ircs://irc.example.org:6697 --register --invite "), "{told}");
+    assert!(told.contains("Add --fingerprint HEX"), "{told}");
     let status = String::from_utf8(data.run(&with("status"), "").stdout).unwrap();
     assert!(status.to_lowercase().contains("redis") && status.contains("no node is running"), "{status}");
     assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::protocol::AccountRow;
-use super::{AccountRequest, AdminRequest, AdminResponse, Fault, Hidden, InviteRequest, StatusSource};
+use super::{
+    AccountRequest, AdminRequest, AdminResponse, Fault, Hidden, InviteRequest, ReachSource, StatusSource,
+};
 use crate::account::import::Imported;
 use crate::account::{AccountError, Accounts, Password};
 use crate::commit_identity::WriteError;
@@ -21,6 +23,8 @@ pub struct AdminContext {
     pub invites: Arc<Invites>,
     /// What `status` tells.
     pub status: Arc<dyn StatusSource>,
+    /// How clients reach the node; `None` in a program that is none.
+    pub reach: Option<ReachSource>,
 }
 
 /// Does what is asked, in a running node or in a program that opened the store itself.
@@ -28,6 +32,10 @@ pub async fn execute(request: AdminRequest, context: &AdminContext) -> AdminResp
     let done = match request {
         AdminRequest::Account(request) => account(request, &context.accounts).await,
         AdminRequest::Invite(request) => invite(request, &context.invites, &context.accounts).await,
+        AdminRequest::Reach => match &context.reach {
+            Some(source) => Ok(AdminResponse::Reach(source.reach())),
+            None => Err(Failure { fault: Fault::Request, message: "this is no node".to_owned() }),
+        },
         AdminRequest::Status => context.status.status().await.map(AdminResponse::Status).map_err(Into::into),
     };
     done.unwrap_or_else(|Failure { fault, message }| AdminResponse::Failed { fault, message })

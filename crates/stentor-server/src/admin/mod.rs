@@ -6,12 +6,14 @@
 //! - [`protocol`]: requests and answers, each a JSON object in a line
 //! - [`mod@execute`]: what becomes of a request
 //! - [`status`]: nodes, versions, leases, users and warnings
+//! - [`reach`]: how clients reach a node
 //! - [`socket`]: the listener of a node
 //! - [`client`]: the other end
 
 pub mod client;
 pub mod execute;
 pub mod protocol;
+pub mod reach;
 pub mod socket;
 pub mod status;
 
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 pub use client::AdminClient;
 pub use execute::{AdminContext, execute};
 pub use protocol::{AccountRequest, AccountRow, AdminRequest, AdminResponse, Fault, Hidden, InviteRequest};
+pub use reach::{Reach, ReachSource};
 pub use socket::{AdminListener, serve};
 pub use status::{NodeInfo, NodeStatus, Status, StatusSource, StoreStatus};
 

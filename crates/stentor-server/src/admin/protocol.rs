@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{Reach, Status};
 use crate::account::import::BadLine;
 use crate::account::{Listed, Password};
 use crate::invite::Invite;
@@ -21,6 +21,8 @@ pub enum AdminRequest {
     Invite(InviteRequest),
     /// Nodes, versions, leases, users and warnings.
     Status,
+    /// How clients reach this node.
+    Reach,
 }
 
 /// What an operator asks for about accounts.
@@ -157,6 +159,8 @@ pub enum AdminResponse {
     },
     /// The state of the network.
     Status(Status),
+    /// How clients reach the node.
+    Reach(Reach),
     /// Nothing was done.
     Failed {
         /// Whose fault that is.
@@ -252,6 +256,7 @@ mod tests {
             AccountRequest::Import { text: Hidden("a:b\nc:d\n".into()) }.into(),
             InviteRequest::List.into(),
             AdminRequest::Status,
+            AdminRequest::Reach,
         ];
         for request in requests {
             let line = serde_json::to_string(&request).unwrap();

@@ -72,6 +72,20 @@ pub(super) struct Permitted {
 /// # Errors
 /// Where a file is there already, a name is none, or the directory cannot be written.
 pub fn make(out: &Path, names: &[String], key: KeyType, now: OffsetDateTime) -> Result<Made, TlsError> {
+    make_lasting(out, names, key, LEAF_LIFE, now)
+}
+
+/// The same, with a certificate that lasts for `life`, at most as long as the authority, which lasts ten years.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_lasting(
+    out: &Path,
+    names: &[String],
+    key: KeyType,
+    life: Duration,
+    now: OffsetDateTime,
+) -> Result<Made, TlsError> {
     let names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     Permitted::for_names(&names)?;
     let places = Places::new(out);
@@ -84,7 +98,7 @@ pub fn make(out: &Path, names: &[String], key: KeyType, now: OffsetDateTime) -> 
     let authority = Authority::make(&places, &names, key, now)?;
     let leaf_key = new_key(key)?;
     files::write(&places.key, &leaf_key.serialize_pem(), true)?;
-    let leaf = authority.issue(&places, &names, &leaf_key, now)?;
+    let leaf = authority.issue(&places, &names, &leaf_key, life, now)?;
     Ok(Made { authority: authority.certificate, leaf, places })
 }
 
@@ -176,9 +190,10 @@ impl Authority {
         places: &Places,
         names: &[String],
         key: &KeyPair,
+        life: Duration,
         now: OffsetDateTime,
     ) -> Result<CertificateDer<'static>, TlsError> {
-        let mut params = params("Stentor node", now, self.expires.min(now + LEAF_LIFE));
+        let mut params = params("Stentor node", now, self.expires.min(now + life));
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -330,5 +345,5 @@ fn unavailable(error: rcgen::Error) -> TlsError {
 /// How long an authority lasts: clients are told of it by hand.
 const AUTHORITY_LIFE: Duration = Duration::days(3650);
 
-/// How long a certificate lasts; some clients refuse more than 825 days.
-const LEAF_LIFE: Duration = Duration::days(365);
+/// How long a certificate lasts where nothing else is said; some clients refuse more than 825 days.
+pub(super) const LEAF_LIFE: Duration = Duration::days(365);

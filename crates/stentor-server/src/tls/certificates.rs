@@ -15,7 +15,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error as RustlsError, RootCertStore};
 use time::{Duration, OffsetDateTime};
 
-use super::authority::{Authority, Facts, Permitted, Places, is_of_type, is_self_issued, new_key};
+use super::authority::{Authority, Facts, LEAF_LIFE, Permitted, Places, is_of_type, is_self_issued, new_key};
 use super::error::TlsError;
 use super::{files, fingerprint_sha256, fingerprint_sha256_colons};
 use crate::config::Tls;
@@ -77,6 +77,17 @@ impl Certificates {
         let (served, stamps) = obtain_stamped(settings, &directory, now)?;
         let source = Source { settings: settings.clone(), stamps };
         Ok(Arc::new(Self { directory, current: RwLock::new(Arc::new(served)), source: Mutex::new(source) }))
+    }
+
+    /// The certificate that a node with these settings and this directory shows, as far as the files tell: none is made or
+    /// renewed.
+    #[must_use]
+    pub fn look(settings: &Tls, data: &Path, now: OffsetDateTime) -> Option<Served> {
+        let directory = data.join("tls");
+        match &settings.files {
+            Some(_) => obtain(settings, &directory, now).ok(),
+            None => usable(settings, &Places::new(&directory), now).ok().flatten(),
+        }
     }
 
     /// What handshakes are shown from now on.
@@ -265,7 +276,7 @@ fn obtain_own(settings: &Tls, directory: &Path, now: OffsetDateTime) -> Result<S
     let before = files::read_chain(&places.chain).ok().and_then(|chain| Facts::of(chain.first()?).ok());
     let names = wanted(settings, &authority.permitted, &before.map(|facts| facts.names).unwrap_or_default());
     let key = leaf_key(settings, &places)?;
-    authority.issue(&places, &names.into_iter().collect::<Vec<_>>(), &key, now)?;
+    authority.issue(&places, &names.into_iter().collect::<Vec<_>>(), &key, LEAF_LIFE, now)?;
     let mut served = Served::new(files::load(&places.chain, &places.key)?, &places.chain)?;
     served.authority = Some(authority.certificate);
     served.authority_file = Some(places.authority);

@@ -21,7 +21,7 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use sha2::{Digest, Sha256};
 
-pub use authority::{Made, make};
+pub use authority::{Made, make, make_lasting};
 pub use certificates::{Certificates, Refreshed, Served};
 pub use error::TlsError;
 

@@ -143,7 +143,7 @@ fn an_authority_vouches_for_its_names_alone() {
         let key = authority::new_key(KeyType::EcdsaP256).unwrap();
         fs::write(&made.places.key, key.serialize_pem()).unwrap();
         for name in others {
-            authority.issue(&made.places, &[(*name).to_owned()], &key, now()).unwrap();
+            authority.issue(&made.places, &[(*name).to_owned()], &key, authority::LEAF_LIFE, now()).unwrap();
             let error = handshake(&serving(&made.places), &client, name).unwrap_err();
             assert!(error.to_string().contains("NameConstraintViolation"), "{name}: {error}");
         }

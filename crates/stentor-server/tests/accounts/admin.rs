@@ -36,6 +36,7 @@ impl Node {
             accounts: accounts(&store),
             invites: invites(&store),
             status: Arc::new(StoreStatus(store.clone())),
+            reach: None,
         };
         let listener = AdminListener::bind(&socket_path(directory.path())).expect("the socket opens");
         serve(listener, context, &tasks, stop.clone());

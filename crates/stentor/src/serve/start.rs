@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use stentor_server::account::AccountError;
 use stentor_server::account::bootstrap::{Bootstrap, BootstrapError, PasswordTo, bootstrap};
-use stentor_server::admin::{self, AdminContext, AdminError, AdminListener, StoreStatus, socket_path};
+use stentor_server::admin::reach::store_name;
+use stentor_server::admin::{
+    self, AdminContext, AdminError, AdminListener, ReachSource, StoreStatus, socket_path,
+};
 use stentor_server::backoff::Backoff;
 use stentor_server::commit_identity::WriteError;
 use stentor_server::config::{Config, Listen, Scheme};
@@ -117,6 +120,11 @@ async fn admit(
         accounts: Arc::clone(&node.accounts),
         invites: Arc::clone(&node.invites),
         status: Arc::new(StoreStatus(Arc::clone(node.hub.store()))),
+        reach: Some(ReachSource {
+            listening: chats.iter().map(Bound::listen).collect(),
+            certificates: certificates.clone(),
+            store: store_name(&node.config()),
+        }),
     };
     admin::serve(socket, context, &node.tasks, node.stop.clone());
     let tls = match certificates {

@@ -1,15 +1,15 @@
 //! What is printed once a node takes clients in: where it is, and a line to paste for each way in.
 
 use std::io;
-use std::net::IpAddr;
 use std::path::{self, Path};
 
 use stentor_server::account::bootstrap::Bootstrap;
-use stentor_server::config::{Listen, Scheme};
+use stentor_server::config::{Config, Listen, Scheme};
 use stentor_server::tls::Served;
 
 use super::start::Started;
 use crate::cli::Common;
+use crate::dial::{Dial, near};
 use crate::output::Output;
 
 pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
@@ -41,19 +41,41 @@ pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
     output.rows(&rows)?;
     let user = if started.admin == Bootstrap::Settled { "NAME" } else { "admin" };
     output.text("\n")?;
-    output.rows(&ways_in(&started.listening, served.as_deref(), user, &same_store(common)))?;
+    let mut rows: Vec<_> = chat(started, &config, served.as_deref(), user).into_iter().collect();
+    rows.extend(ways_in(&started.listening, served.as_deref(), user, &same_store(common)));
+    output.rows(&rows)?;
     output.text("\n")
 }
 
-/// One line for each way in.
+/// The client that everybody has who has the program.
+fn chat(started: &Started, config: &Config, served: Option<&Served>, user: &str) -> Option<Vec<String>> {
+    let mut chats = started.listening.iter().filter(|listen| listen.scheme != Scheme::Http);
+    let listen = chats.clone().find(|listen| listen.scheme.is_encrypted()).or_else(|| chats.next())?;
+    let served = served.filter(|_| listen.scheme.is_encrypted());
+    let (scheme, port) = (listen.scheme, listen.address.port());
+    let host = near(listen.address.ip(), served.map(|served| served.names.as_slice()).unwrap_or_default());
+    let trust = match served.and_then(|served| served.authority_file.as_ref()) {
+        // For localhost, the client looks for the authority in the data directory.
+        Some(file) if host == "localhost" && file.starts_with(&config.data.dir) => {
+            let elsewhere = config.given().any(|(key, ..)| key == "data.dir");
+            elsewhere.then(|| format!(" --data {}", quoted(&absolute(&config.data.dir))))
+        }
+        Some(file) => Some(format!(" --ca {}", quoted(&absolute(file)))),
+        None => None,
+    };
+    let dial = Dial { scheme, host, port, note: None };
+    Some(row("Chat", &format!("{} --user {user}{}", dial.command(), trust.unwrap_or_default())))
+}
+
+/// One line for each other way in.
 fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &str) -> Vec<Vec<String>> {
     let mut rows = vec![
-        row("New account", &format!("stentor account add NAME{flags}")),
         row("Invitation", &format!("stentor invite{flags}")),
+        row("New account", &format!("stentor account add NAME{flags}")),
     ];
     let of_scheme = |scheme: Scheme| listening.iter().find(|listen| listen.scheme == scheme);
     if let (Some(listen), Some(served)) = (of_scheme(Scheme::Ircs), served) {
-        let (host, port) = (host(listen.address.ip(), &served.names), listen.address.port());
+        let (host, port) = (near(listen.address.ip(), &served.names), listen.address.port());
         // Versions of WeeChat differ in what they call TLS.
         for (client, tls) in [(WEECHAT, "tls"), (WEECHAT_OLD, "ssl")] {
             let pin = served
@@ -67,7 +89,7 @@ fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &st
         let options = format!("-tls -tls_verify{}", trust.unwrap_or_default());
         rows.push(row("irssi", &irssi(&host, port, &options, user)));
     } else if let Some(listen) = of_scheme(Scheme::Irc) {
-        let (host, port) = (host(listen.address.ip(), &[]), listen.address.port());
+        let (host, port) = (near(listen.address.ip(), &[]), listen.address.port());
         rows.push(row(WEECHAT, &weechat(&host, port, "-notls", user)));
         rows.push(row(WEECHAT_OLD, &weechat(&host, port, "-nossl", user)));
         rows.push(row("irssi", &irssi(&host, port, "-notls", user)));
@@ -85,23 +107,6 @@ fn weechat(host: &str, port: u16, options: &str, user: &str) -> String {
 
 fn irssi(host: &str, port: u16, options: &str, user: &str) -> String {
     format!("/connect {options} {host} {port} {user}:PASSWORD {user}")
-}
-
-/// How a client on this machine, or near it, names the node so that the certificate is for that name.
-fn host(address: IpAddr, names: &[String]) -> String {
-    let address = address.to_canonical();
-    let shown = address.to_string();
-    let local = address.is_unspecified() || address.is_loopback();
-    let has = |name: &str| names.iter().any(|known| known == name);
-    if local && (names.is_empty() || has("localhost")) {
-        return "localhost".to_owned();
-    }
-    if names.is_empty() || has(&shown) {
-        return shown;
-    }
-    let names = || names.iter().filter(|name| !name.starts_with("*."));
-    let named = names().find(|name| name.parse::<IpAddr>().is_err()).or_else(|| names().next());
-    named.cloned().unwrap_or(shown)
 }
 
 /// The flags that lead other commands to the same store.
@@ -147,23 +152,6 @@ const WEECHAT_OLD: &str = "WeeChat 3.x";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn named(address: &str, names: &[&str]) -> String {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        host(address.parse().unwrap(), &names)
-    }
-
-    #[test]
-    fn the_host_is_one_that_the_certificate_is_for() {
-        let own = ["127.0.0.1", "::1", "box", "localhost"];
-        assert_eq!(named("::", &own), "localhost");
-        assert_eq!(named("127.0.0.1", &own), "localhost");
-        assert_eq!(named("::", &["*.example.org", "192.0.2.7", "irc.example.org"]), "irc.example.org");
-        assert_eq!(named("192.0.2.7", &["192.0.2.7", "irc.example.org"]), "192.0.2.7");
-        assert_eq!(named("192.0.2.8", &["192.0.2.7"]), "192.0.2.7");
-        assert_eq!(named("127.0.0.1", &[]), "localhost");
-        assert_eq!(named("192.0.2.8", &[]), "192.0.2.8");
-    }
 
     #[test]
     fn words_are_quoted_where_a_shell_would_split_them() {

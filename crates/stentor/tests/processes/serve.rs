@@ -101,6 +101,7 @@ fn the_first_start_prints_how_to_get_in_and_the_admin_can() {
             "/connect -tls -tls_verify -tls_cafile {}/tls/ca.pem localhost {port}",
             data.path().display()
         ),
+        &format!("stentor chat ircs://localhost:{port} --user admin --data {}\n", data.path().display()),
         "stentor account add NAME --data ",
         "stentor invite --data ",
     ] {
