@@ -39,7 +39,12 @@ impl Trust {
 
 impl Chat {
     pub(crate) fn connect(node: &Node, trust: &Trust) -> Self {
-        let tcp = TcpStream::connect(node.address("ircs")).expect("it is listened on");
+        Self::connect_to(&node.address("ircs"), trust)
+    }
+
+    /// A connection to `HOST:PORT`.
+    pub(crate) fn connect_to(address: &str, trust: &Trust) -> Self {
+        let tcp = TcpStream::connect(address).expect("it is listened on");
         tcp.set_nodelay(true).expect("TCP has this option");
         tcp.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
         tcp.set_write_timeout(Some(PATIENCE)).expect("a time above zero");

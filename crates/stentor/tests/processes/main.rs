@@ -1,6 +1,8 @@
-//! `stentor serve` as real processes: alone, and two that share a `redis-server`.
+//! `stentor serve` as real processes: alone, two that share a `redis-server`, and as the files in `deploy/` have it.
 
 mod chat;
+mod compose;
+mod deploy;
 mod fleet;
 mod node;
 mod serve;

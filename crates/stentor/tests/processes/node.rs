@@ -44,7 +44,8 @@ impl Node {
         Self::spawn(with_arguments(command, data, listen, flags))
     }
 
-    fn spawn(mut command: Command) -> Self {
+    /// Runs any command.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let out = Lines::follow(child.stdout.take().expect("it is piped"));
         let log = Lines::follow(child.stderr.take().expect("it is piped"));
@@ -60,6 +61,12 @@ impl Node {
         let whole =
             |text: &str| (text.contains("\nInvitation") && text.ends_with("\n\n")).then(|| text.to_owned());
         self.out.wait_for(whole).unwrap_or_else(|| panic!("no welcome came; the log:\n{}", self.log()))
+    }
+
+    /// Waits for a line of the output with this in it.
+    pub(crate) fn out_line(&self, wanted: &str) {
+        let found = self.out.wait_for(|text| text.contains(wanted).then_some(()));
+        found.unwrap_or_else(|| panic!("no line with {wanted:?} came; the log:\n{}", self.log()));
     }
 
     /// `HOST:PORT` of the listener of this scheme.
