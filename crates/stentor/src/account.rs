@@ -75,13 +75,11 @@ fn way_in(config: &Config, name: &str) -> Result<String, Failure> {
         Ok(reach)
     })?;
     let dial = Dial::from_afar(&reach, None);
-    let pin =
-        reach.fingerprint.map(|fingerprint| format!(" --fingerprint {fingerprint}")).unwrap_or_default();
-    Ok(if dial.is_known() {
-        format!("It logs in with: {} --user {name}{pin}\n", dial.command())
-    } else {
-        String::new()
-    })
+    if !dial.is_known() {
+        return Ok(String::new());
+    }
+    let pin = dial.pin(&reach).map(|fingerprint| format!(" --fingerprint {fingerprint}")).unwrap_or_default();
+    Ok(format!("It logs in with: {} --user {name}{pin}\n", dial.command()))
 }
 
 /// Asks for one thing, and returns what to print: `done`, and the password where one was made up.

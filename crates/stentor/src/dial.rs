@@ -51,11 +51,19 @@ impl Dial {
         format!("stentor chat {self}")
     }
 
-    /// Whether a certificate for `names` is for this host.
-    pub(crate) fn is_named(&self, names: &[String]) -> bool {
+    /// What a client is to pin to trust the node.
+    pub(crate) fn pin<'a>(&self, reach: &'a Reach) -> Option<&'a str> {
+        reach.fingerprint.as_deref().filter(|_| self.scheme.is_encrypted())
+    }
+
+    /// Whether a client that connects here is shown a certificate for another host.
+    pub(crate) fn is_misnamed(&self, names: &[String]) -> bool {
+        if !self.is_known() || !self.scheme.is_encrypted() || names.is_empty() {
+            return false;
+        }
         let host = self.host.to_ascii_lowercase();
         let parent = host.split_once('.').map(|(_, parent)| format!("*.{parent}"));
-        names.iter().any(|name| *name == host || Some(name) == parent.as_ref())
+        !names.iter().any(|name| *name == host || Some(name) == parent.as_ref())
     }
 
     /// Whether it is known at all.
@@ -154,7 +162,7 @@ const DEFAULT_PORT: u16 = 6697;
 /// Stands where a host is not known.
 const PLACEHOLDER: &str = "HOST";
 const UNKNOWN: &str =
-    "no node of this store runs here, so put a node's name for HOST, or tell it with --host";
+    "nothing here tells what others call the node; put its name for HOST, or tell it with --host";
 const LOCAL: &str = "only this machine reaches the node, which listens on a loopback address";
 const BARE: &str =
     "this is what the machine calls itself; if others know it by another name, tell it with --host";
@@ -222,7 +230,8 @@ mod tests {
         assert_eq!(told("2001:db8::1").to_string(), "ircs://[2001:db8::1]:7000");
         assert_eq!(told("[2001:db8::1]:443").to_string(), "ircs://[2001:db8::1]:443");
         assert!(
-            told("IRC.example.org").is_named(&reach.names) && !told("example.org").is_named(&reach.names)
+            !told("IRC.example.org").is_misnamed(&reach.names)
+                && told("example.org").is_misnamed(&reach.names)
         );
         for text in ["", "a b", "a:", "a:0", "a:65536", "ircs://a", "[a]", "[::1", "[::1]x", ":1"] {
             assert!(text.parse::<HostPort>().is_err(), "{text}");

@@ -41,7 +41,7 @@ fn create(args: &InviteArgs, config: &Config) -> Result<(), Failure> {
         return Ok(output.text(&format!("{code}\n"))?);
     }
     let dial = Dial::from_afar(&reach, args.host.as_ref());
-    if dial.is_known() && !reach.names.is_empty() && !dial.is_named(&reach.names) {
+    if dial.is_misnamed(&reach.names) {
         output::warning(&format!(
             "the certificate is not for {}, so clients may refuse it; it is for {}",
             dial.host,
@@ -54,7 +54,7 @@ fn create(args: &InviteArgs, config: &Config) -> Result<(), Failure> {
 /// What is printed: first the line to paste.
 fn invitation(dial: &Dial, reach: &Reach, code: &str, invite: &Invite) -> String {
     let encrypted = dial.scheme == Scheme::Ircs;
-    let fingerprint = reach.fingerprint.as_deref().filter(|_| encrypted);
+    let fingerprint = dial.pin(reach);
     let mut text = format!("{} --register --invite {code}", dial.command());
     if let Some(fingerprint) = fingerprint {
         let _ = write!(text, " --fingerprint {fingerprint}");
@@ -176,7 +176,8 @@ mod tests {
         let text = told(&Reach { listening, ..Reach::default() }, 1);
         assert!(text.starts_with("stentor chat ircs://HOST:6697 --register --invite CODE\n"), "{text}");
         assert!(
-            text.contains("HOST: no node of this store runs here") && text.contains("Add --fingerprint HEX")
+            text.contains("HOST: nothing here tells what others call the node")
+                && text.contains("Add --fingerprint HEX")
         );
         let plain = Reach { listening: vec!["irc://127.0.0.1:6667".to_owned()], ..Reach::default() };
         let text = told(&plain, 1);

@@ -429,6 +429,14 @@ fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
     let told = String::from_utf8(data.run(&with("invite --host irc.example.org"), "").stdout).unwrap();
     assert!(told.starts_with("stentor chat ircs://irc.example.org:6697 --register --invite "), "{told}");
     assert!(told.contains("Add --fingerprint HEX"), "{told}");
+    // The node that answers in the directory has another store.
+    let other = Data::new();
+    let listening = vec!["ircs://192.0.2.7:7001".parse().unwrap()];
+    let node = other.serve_as(Some(ReachSource { listening, certificates: None, store: None }));
+    assert!(other.done("invite", "").starts_with("stentor chat ircs://192.0.2.7:7001 --register "));
+    let told = String::from_utf8(other.run(&with("invite"), "").stdout).unwrap();
+    assert!(told.starts_with("stentor chat ircs://HOST:6697 --register --invite "), "{told}");
+    node.stop();
     let status = String::from_utf8(data.run(&with("status"), "").stdout).unwrap();
     assert!(status.to_lowercase().contains("redis") && status.contains("no node is running"), "{status}");
     assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
