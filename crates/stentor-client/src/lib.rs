@@ -2,6 +2,8 @@
 //!
 //! - [`event`]: what a person is shown
 //! - [`engine`]: the conversation with the server, as a value: lines and inputs go in, lines and events come out
+//! - [`slash`]: the commands that a user may type
 
 pub mod engine;
 pub mod event;
+pub mod slash;

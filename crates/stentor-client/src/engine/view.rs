@@ -11,6 +11,8 @@ use stentor_proto::nick::Nick;
 pub struct Room {
     /// Its name, as the server writes it.
     pub name: ChannelName,
+    /// Whether one is in it now: not so while the connection is lost, before the server has let one in, and after a kick.
+    pub joined: bool,
     /// Its topic; may be empty.
     pub topic: String,
     /// Who is in it.

@@ -1,0 +1,286 @@
+//! The commands that a user may type: one table, which the engine, `/help` and the completion share.
+
+/// One command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its name, without the slash.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// What follows the name: `[#room] [reason]`; may be empty.
+    pub usage: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// What its arguments are, for completion. The last kind goes for all further words.
+    pub arguments: &'static [Argument],
+    /// What it makes the engine do.
+    pub(crate) verb: Verb,
+}
+
+/// What a word of a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A room's name.
+    Room,
+    /// Somebody's nick.
+    Nick,
+    /// A command's name, without the slash.
+    Command,
+    /// Anything.
+    Text,
+}
+
+/// What a line that was typed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed<'a> {
+    /// Text to say.
+    Text(&'a str),
+    /// A command, and what follows its name.
+    Command(&'static Command, &'a str),
+    /// A slash, and a name that no command has.
+    Unknown(&'a str),
+}
+
+/// What a command makes the engine do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Away,
+    Back,
+    Ban,
+    Help,
+    History,
+    Invite,
+    Join,
+    Kick,
+    Leave,
+    Me,
+    Mode,
+    Msg,
+    Names,
+    Nick,
+    Notice,
+    Passwd,
+    Publish,
+    Quit,
+    Quote,
+    Register,
+    Rooms,
+    Subscribe,
+    Subscribers,
+    Subscriptions,
+    Topic,
+    Unban,
+    Unsubscribe,
+    Who,
+    Whois,
+}
+
+impl<'a> Typed<'a> {
+    /// Takes a line apart. `//text` is the text `/text`.
+    #[must_use]
+    pub fn parse(line: &'a str) -> Self {
+        let Some(rest) = line.strip_prefix('/') else { return Self::Text(line) };
+        if rest.starts_with('/') {
+            return Self::Text(rest);
+        }
+        let (name, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match find(name) {
+            Some(command) => Self::Command(command, arguments.trim()),
+            None => Self::Unknown(name),
+        }
+    }
+}
+
+/// The command with this name or alias, in any case.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Command> {
+    let is = |other: &str| other.eq_ignore_ascii_case(name);
+    COMMANDS.iter().find(|command| is(command.name) || command.aliases.iter().any(|alias| is(alias)))
+}
+
+/// Names that somebody who typed `name` may have meant, the nearest first, at most three.
+#[must_use]
+pub fn near(name: &str) -> Vec<&'static str> {
+    let name: String = name.to_ascii_lowercase().chars().take(LONGEST_NAME).collect();
+    let mut found: Vec<(usize, &'static str)> = COMMANDS
+        .iter()
+        .filter_map(|command| {
+            let all = std::iter::once(&command.name).chain(command.aliases);
+            let best = all.map(|known| distance(&name, known)).min()?;
+            let begins = !name.is_empty() && command.name.starts_with(&*name);
+            (begins || best <= 2 && best < name.len())
+                .then_some((if begins { 0 } else { best }, command.name))
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, name)| name).take(NEAR).collect()
+}
+
+/// How many characters must be changed, put in or left out to come from one to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, from) in from.chars().enumerate() {
+        let mut corner = line;
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (to, above) in to.iter().zip(row.iter().skip(1)) {
+            left = (above + 1).min(left + 1).min(corner + usize::from(from != *to));
+            corner = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// How many near names are told.
+const NEAR: usize = 3;
+/// How much of a name is compared with others.
+const LONGEST_NAME: usize = 32;
+
+const fn command(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    usage: &'static str,
+    help: &'static str,
+    arguments: &'static [Argument],
+    verb: Verb,
+) -> Command {
+    Command { name, aliases, usage, help, arguments, verb }
+}
+
+use Argument::{Command as Name, Nick, Room, Text};
+
+/// All commands, in the order in which `/help` lists them.
+pub const COMMANDS: &[Command] = &[
+    command("join", &["j"], "#room [key]", "Enter a room, or make it", &[Room, Text], Verb::Join),
+    command(
+        "leave",
+        &["part"],
+        "[#room] [reason]",
+        "Leave a room, or close a conversation",
+        &[Room, Text],
+        Verb::Leave,
+    ),
+    command("rooms", &["list"], "[pattern]", "List the server's rooms", &[Room], Verb::Rooms),
+    command("names", &[], "[#room]", "Who is in a room", &[Room], Verb::Names),
+    command(
+        "msg",
+        &["query", "m"],
+        "nick [text]",
+        "Write to a person; without text, open the conversation",
+        &[Nick, Text],
+        Verb::Msg,
+    ),
+    command("me", &[], "text", "Say what you do: * you wave", &[Text], Verb::Me),
+    command(
+        "notice",
+        &[],
+        "nick|#room text",
+        "Send a notice, which draws no automatic answer",
+        &[Nick, Text],
+        Verb::Notice,
+    ),
+    command("topic", &[], "[#room] [text]", "Show or change a room's topic", &[Text], Verb::Topic),
+    command(
+        "subscribe",
+        &["follow"],
+        "nick [all|posts]",
+        "Follow a person: all that they say openly, or posts alone",
+        &[Nick, Text],
+        Verb::Subscribe,
+    ),
+    command("unsubscribe", &["unfollow"], "nick", "Follow a person no more", &[Nick], Verb::Unsubscribe),
+    command("subscriptions", &["following"], "", "Whom you follow", &[], Verb::Subscriptions),
+    command("subscribers", &["followers"], "", "Who follows you", &[], Verb::Subscribers),
+    command(
+        "subscribe_only",
+        &["publish", "post"],
+        "text",
+        "Post to those who follow you, and to nobody else",
+        &[Text],
+        Verb::Publish,
+    ),
+    command(
+        "away",
+        &[],
+        "[reason]",
+        "Say that you are away; without a reason, that you are back",
+        &[Text],
+        Verb::Away,
+    ),
+    command("back", &[], "", "Say that you are back", &[], Verb::Back),
+    command("who", &[], "[#room|pattern]", "List people", &[Room], Verb::Who),
+    command("whois", &[], "nick", "Tell about a person", &[Nick], Verb::Whois),
+    command("invite", &[], "nick [#room]", "Invite a person to a room", &[Nick, Room], Verb::Invite),
+    command("kick", &[], "nick [reason]", "Throw a person out of the room", &[Nick, Text], Verb::Kick),
+    command(
+        "ban",
+        &[],
+        "[nick|mask]",
+        "Keep a person out of the room; without one, list who is kept out",
+        &[Nick],
+        Verb::Ban,
+    ),
+    command("unban", &[], "nick|mask", "Let a person in again", &[Nick], Verb::Unban),
+    command(
+        "mode",
+        &[],
+        "[#room|nick] [changes]",
+        "Show or change modes: /mode +o ann",
+        &[Text, Nick],
+        Verb::Mode,
+    ),
+    command("nick", &[], "name", "Take another name", &[Text], Verb::Nick),
+    command("history", &[], "[count]", "Show older messages", &[Text], Verb::History),
+    command(
+        "register",
+        &[],
+        "password",
+        "Make an account of the name that you have",
+        &[Text],
+        Verb::Register,
+    ),
+    command("passwd", &[], "", "How to change your password", &[], Verb::Passwd),
+    command("quote", &["raw"], "line", "Send a line to the server as it is", &[Text], Verb::Quote),
+    command("help", &["?"], "[command]", "List the commands, or tell about one", &[Name], Verb::Help),
+    command("quit", &["exit"], "[reason]", "Leave, when all that you said has arrived", &[Text], Verb::Quit),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_and_alias_is_found_and_there_once() {
+        let mut all: Vec<&str> =
+            COMMANDS.iter().flat_map(|c| std::iter::once(&c.name).chain(c.aliases)).copied().collect();
+        for name in &all {
+            assert!(find(&name.to_uppercase()).is_some(), "{name}");
+        }
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn lines_are_taken_apart() {
+        assert_eq!(Typed::parse("hello /there"), Typed::Text("hello /there"));
+        assert_eq!(Typed::parse("//text"), Typed::Text("/text"));
+        assert_eq!(Typed::parse("/jion x"), Typed::Unknown("jion"));
+        assert_eq!(Typed::parse("/"), Typed::Unknown(""));
+        let Typed::Command(command, rest) = Typed::parse("/PART  #a  so long ") else {
+            panic!("it is a command")
+        };
+        assert_eq!((command.name, rest), ("leave", "#a  so long"));
+    }
+
+    #[test]
+    fn near_names_are_told() {
+        assert_eq!(near("jion"), ["join"]);
+        assert_eq!(near("subs"), ["subscribe", "subscribe_only", "subscribers"]);
+        assert!(near("").is_empty() && near("xyzzyx").is_empty());
+    }
+}
