@@ -1,0 +1,190 @@
+//! Sends what the user said and asked: each message when its place is ready, and one at a time in each place, so that
+//! their order holds whatever happens.
+
+use std::collections::BTreeSet;
+
+use stentor_proto::line::Line;
+
+use super::queue::{ID_TAG, Item, MOST_ITEMS, Say, State};
+use super::{Engine, cut};
+use crate::event::{Event, Kind, Place, Said, What};
+
+impl Engine {
+    /// Takes in text for a place.
+    pub(super) fn say(&mut self, to: Option<Place>, kind: Kind, text: &str) {
+        let place = to.clone().unwrap_or_else(|| self.current.clone());
+        let room = self.room_for_text(to.as_ref(), kind);
+        for piece in cut::pieces(text, room) {
+            let say = self.queue.say(to.clone(), place.clone(), kind, piece);
+            if !self.queue.push(Item::Say(say)) {
+                let text = format!(
+                    "{MOST_ITEMS} messages wait to be sent, and no more are taken. Not taken: {piece}"
+                );
+                self.problem(&place, &text);
+                return;
+            }
+        }
+    }
+
+    /// Adds a command's line to what is to be sent.
+    pub(super) fn command(&mut self, line: Line) {
+        if !self.queue.push(Item::Line(line.build())) {
+            let place = self.current.clone();
+            self.problem(&place, "Too much waits to be sent. Please try again when it has been");
+        }
+    }
+
+    /// Sends what can be sent now.
+    pub(super) fn flush(&mut self) {
+        if !self.is_settled() {
+            return;
+        }
+        let mut busy: BTreeSet<Option<Place>> = BTreeSet::new();
+        let mut at = 0;
+        let mut said_before = false;
+        while let Some(item) = self.queue.items.get(at) {
+            match item {
+                Item::Say(say) => {
+                    let (to, id, waiting) = (say.to.clone(), say.id.clone(), say.state == State::Waiting);
+                    said_before = true;
+                    if waiting && !busy.contains(&to) && self.is_open(to.as_ref()) {
+                        self.send_message(&id);
+                    }
+                    // An answer that nobody will give is not awaited: it is gone from the queue then.
+                    if self.queue.find(&id).is_some() {
+                        busy.insert(to);
+                        at += 1;
+                    }
+                }
+                _ if said_before && !busy.is_empty() => return,
+                Item::Line(line) => {
+                    let line = line.clone();
+                    self.queue.items.remove(at);
+                    self.lines.push_back(line);
+                }
+                Item::Older(place, _) if !self.is_open(Some(place)) || self.awaits_capabilities() => return,
+                Item::Older(place, count) => {
+                    let (place, count) = (place.clone(), *count);
+                    self.queue.items.remove(at);
+                    self.ask_older(&place, count);
+                }
+                Item::Join(name) => {
+                    let name = name.clone();
+                    self.queue.items.remove(at);
+                    self.send_join(&name);
+                }
+            }
+        }
+    }
+
+    /// Whether a message to this place may go now.
+    fn is_open(&self, to: Option<&Place>) -> bool {
+        let Some(place) = to else { return true };
+        let fetching = self.threads.get(place).is_some_and(|thread| thread.held.is_some());
+        if fetching || self.history.awaits_targets() && matches!(place, Place::Person(_)) {
+            return false;
+        }
+        match place {
+            // Where one is not, the server says why a message cannot be sent.
+            Place::Room(name) => self.rooms.get(name).is_none_or(|room| room.view.joined || !room.wanted),
+            Place::Person(_) | Place::Server => true,
+        }
+    }
+
+    fn send_message(&mut self, id: &str) {
+        let since = self.queue.find(id).and_then(|say| say.to.as_ref()).map(|place| self.mark_of(place));
+        let (tags, labels, echo) = (self.has("message-tags"), self.labels(), self.has("echo-message"));
+        let Some(say) = self.queue.says_mut().find(|say| say.id == id) else { return };
+        say.since = since.unwrap_or_default();
+        say.state = State::Sent;
+        let mut line = say.line();
+        if tags {
+            line = line.tag(ID_TAG, id);
+        }
+        if labels {
+            line = line.tag("label", id);
+        }
+        let line = line.build();
+        let show = !echo && !say.shown;
+        let event = show.then(|| own_event(say, &self.me));
+        say.shown |= show;
+        self.lines.push_back(line);
+        if !labels {
+            // The answer to this comes after anything that the message causes.
+            self.lines.push_back(format!("PING {BARRIER}{id}"));
+        }
+        if let Some(event) = event {
+            self.queue.note_shown(id);
+            self.show(event);
+        }
+    }
+
+    /// The server has a message. Where it does not come back as the others see it, it is shown now.
+    pub(super) fn acknowledge(&mut self, id: &str) {
+        let Some(say) = self.queue.take(id) else { return };
+        if !say.shown && self.queue.note_shown(id) {
+            let event = own_event(&say, &self.me);
+            self.show(event);
+        }
+    }
+
+    /// A message was refused.
+    pub(super) fn refuse(&mut self, id: &str, why: &str) {
+        let Some(say) = self.queue.take(id) else { return };
+        let place = say.place.clone();
+        self.problem(&place, &format!("Not sent: {}. ({})", why.trim_end_matches('.'), say.text));
+    }
+
+    /// Nobody can tell whether these messages arrived.
+    pub(super) fn give_up(&mut self, says: Vec<Say>) {
+        for say in says {
+            let place = say.place.clone();
+            let text = format!(
+                "The connection broke before the server confirmed this, and it cannot be told whether it arrived: {}",
+                say.text
+            );
+            self.problem(&place, &text);
+        }
+    }
+
+    /// How many bytes of text fit a line to there as the others get it.
+    fn room_for_text(&self, to: Option<&Place>, kind: Kind) -> usize {
+        let target = to.and_then(Place::target).unwrap_or(LONGEST_NICK);
+        // Followers without the capability get a NOTICE with a mark before the text.
+        let around = match kind {
+            Kind::Action => "\u{1}ACTION \u{1}".len(),
+            Kind::Post => "[Sub] ".len(),
+            Kind::Message | Kind::Notice => 0,
+        };
+        let mask = self.mask.as_ref().map_or(self.me.len() + MASK, String::len);
+        let rest = ":".len() + mask + " PRIVMSG ".len() + target.len() + " :\r\n".len() + around;
+        self.support.line_length.saturating_sub(rest)
+    }
+}
+
+impl Say {
+    fn line(&self) -> Line {
+        let text = match self.kind {
+            Kind::Action => format!("\u{1}ACTION {}\u{1}", self.text),
+            _ => self.text.clone(),
+        };
+        match (&self.to, self.kind) {
+            (None, _) => Line::new("PUBLISH").trailing(text),
+            (Some(place), Kind::Notice) => Line::new("NOTICE").param(place).trailing(text),
+            (Some(place), _) => Line::new("PRIVMSG").param(place).trailing(text),
+        }
+    }
+}
+
+fn own_event(say: &Say, me: &str) -> Event {
+    let (nick, text) = (me.to_owned(), say.text.clone());
+    let said = Said { nick, text, kind: say.kind, own: true, mention: false };
+    Event::now(say.place.clone(), What::Said(said))
+}
+
+/// Begins the tokens of PINGs that follow a message which nothing else acknowledges.
+pub(super) const BARRIER: &str = "said-";
+/// As long as nicks usually may be.
+const LONGEST_NICK: &str = "12345678901234567890123456789012";
+/// What user name and host may take beside the nick, as long as the client has not seen its own.
+const MASK: usize = 1 + 11 + 1 + 63;

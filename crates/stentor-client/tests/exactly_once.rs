@@ -1,0 +1,352 @@
+//! Whatever connections break, and whenever: each text is stored once, shown once, and in order.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use stentor_client::engine::{Engine, Options, Output, Secret};
+use stentor_client::event::{Kind, Place, What};
+use stentor_proto::message::Message;
+
+/// What happens to the connection at a line that the client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The line is handled, and answered.
+    Fine,
+    /// The line is handled, and the connection breaks after this many of its answers.
+    BreaksAfter(usize),
+    /// The line never arrives.
+    BreaksBefore,
+    /// A message is stored, and the server says that it does not know.
+    UnknownStored,
+    /// A message is not stored, and the server says that it does not know.
+    UnknownLost,
+    /// Somebody else speaks before the answers.
+    Interrupted,
+}
+
+/// What the user and others do.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    SayInRoom,
+    SayToBob,
+    BobInRoom,
+    BobToMe,
+    Break,
+}
+
+struct Logged {
+    place: &'static str,
+    line: String,
+    id: String,
+    time: String,
+    text: String,
+}
+
+/// A server with one room, in which bob is too.
+#[derive(Default)]
+struct Model {
+    log: Vec<Logged>,
+    caps: bool,
+    nick: bool,
+    ended: bool,
+    welcomed: bool,
+    joined: bool,
+    batches: usize,
+    said_by_bob: usize,
+}
+
+impl Model {
+    fn connect(&mut self) {
+        (self.caps, self.nick, self.ended, self.welcomed, self.joined) = (false, false, false, false, false);
+    }
+
+    fn store(&mut self, place: &'static str, source: &str, target: &str, tags: &str, text: &str) -> usize {
+        let number = self.log.len();
+        let tags = if tags.is_empty() { String::new() } else { format!(";{tags}") };
+        let id = format!("m{number}");
+        let time = format!("2026-01-01T{:02}:{:02}:{:02}.000Z", number / 3600, number / 60 % 60, number % 60);
+        let line = format!("time={time};msgid={id}{tags} :{source}!u@h PRIVMSG {target} :{text}");
+        self.log.push(Logged { place, line, id, time, text: text.to_owned() });
+        number
+    }
+
+    fn bob(&mut self, place: &'static str) -> Option<String> {
+        self.said_by_bob += 1;
+        let target = if place == "#room" { "#room" } else { "ann" };
+        let number = self.store(place, "bob", target, "", &format!("bob-{}", self.said_by_bob));
+        let there = if place == "#room" { self.joined } else { self.welcomed };
+        there.then(|| format!("@{}", self.log[number].line))
+    }
+
+    /// The answers to a line.
+    fn handle(&mut self, line: &str, fate: Fate) -> Vec<String> {
+        let message = Message::parse(line).expect("the engine sends legal lines");
+        let label = message.tags.get("label").map(|label| label.into_owned());
+        match message.command {
+            "CAP" => match message.param(0) {
+                Some("LS") => vec![
+                    ":s CAP * LS :batch draft/chathistory echo-message labeled-response message-tags server-time"
+                        .to_owned(),
+                ],
+                Some("REQ") => vec![format!(":s CAP * ACK :{}", message.param(1).unwrap_or_default())],
+                _ => {
+                    self.ended = true;
+                    self.welcome()
+                }
+            },
+            "NICK" => {
+                self.nick = true;
+                Vec::new()
+            }
+            "USER" => self.welcome(),
+            "PING" => vec![format!(":s PONG s :{}", message.param(0).unwrap_or_default())],
+            "JOIN" => {
+                self.joined = true;
+                let time = self.log.last().map_or("2026-01-01T00:00:00.000Z", |last| &last.time);
+                vec![format!("@time={time};msgid=j{} :ann!u@h JOIN #room", self.batches)]
+            }
+            "CHATHISTORY" => self.history(&message),
+            "PRIVMSG" => {
+                let target = message.param(0).unwrap_or_default();
+                let place = if target == "#room" { "#room" } else { "bob" };
+                let id = message.tags.get("+stentor.chat/id").expect("every message has an id");
+                let tags = format!("+stentor.chat/id={id}");
+                let text = message.param(1).unwrap_or_default();
+                let label = label.expect("every message has a label");
+                let unknown = format!("@label={label} :s FAIL PRIVMSG OUTCOME_UNKNOWN :Who knows");
+                if fate == Fate::UnknownLost {
+                    return vec![unknown];
+                }
+                let number = self.store(place, "ann", target, &tags, text);
+                if fate == Fate::UnknownStored {
+                    return vec![unknown];
+                }
+                vec![format!("@label={label};{}", self.log[number].line)]
+            }
+            "TAGMSG" | "PONG" => Vec::new(),
+            other => panic!("{other} is not expected: {line}"),
+        }
+    }
+
+    fn welcome(&mut self) -> Vec<String> {
+        if self.welcomed || !self.nick || !self.ended {
+            return Vec::new();
+        }
+        self.welcomed = true;
+        [":s 001 ann :Welcome", ":s 005 ann CASEMAPPING=ascii CHATHISTORY=3 :are", ":s 376 ann :End"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    fn history(&mut self, message: &Message<'_>) -> Vec<String> {
+        self.batches += 1;
+        let reference = format!("b{}", self.batches);
+        let mut lines = Vec::new();
+        if message.param(0) == Some("TARGETS") {
+            lines.push(format!(":s BATCH +{reference} draft/chathistory-targets"));
+            if let Some(last) = self.log.iter().rfind(|logged| logged.place == "bob") {
+                lines.push(format!("@batch={reference} :s CHATHISTORY TARGETS bob {}", last.time));
+            }
+        } else {
+            let place = message.param(1).unwrap_or_default();
+            lines.push(format!(":s BATCH +{reference} chathistory {place}"));
+            let limit: usize = message.param(3).and_then(|limit| limit.parse().ok()).expect("a limit");
+            let from = message.param(2).unwrap_or_default();
+            let after = |index: usize, logged: &Logged| match from.split_once('=') {
+                Some(("msgid", id)) => {
+                    index > self.log.iter().position(|logged| logged.id == id).expect("a message that exists")
+                }
+                Some((_, time)) => &*logged.time > time,
+                None => true,
+            };
+            assert_eq!(message.param(0), Some("AFTER"));
+            let found = self.log.iter().enumerate();
+            let found = found.filter(|(index, logged)| logged.place == place && after(*index, logged));
+            for (_, logged) in found.take(limit) {
+                lines.push(format!("@batch={reference};{}", logged.line));
+            }
+        }
+        lines.push(format!(":s BATCH -{reference}"));
+        lines
+    }
+}
+
+struct Run {
+    engine: Engine,
+    model: Model,
+    fates: Vec<Fate>,
+    now: Instant,
+    shown: Vec<(Place, String)>,
+    drops: usize,
+    connected: bool,
+}
+
+impl Run {
+    fn new(fates: Vec<Fate>) -> Self {
+        let options = Options { user: "ann".to_owned(), password: Secret::default(), register: None };
+        let (engine, model, now) = (Engine::new(options), Model::default(), Instant::now());
+        Self { engine, model, fates, now, shown: Vec::new(), drops: 0, connected: false }
+    }
+
+    fn connect(&mut self) {
+        self.model.connect();
+        self.engine.connecting();
+        self.engine.connected(self.now);
+        self.connected = true;
+    }
+
+    fn lose(&mut self) {
+        self.model.connect();
+        self.engine.lost("it broke", Some(self.now));
+        self.connected = false;
+    }
+
+    /// Carries lines until nobody has more to say. A broken connection is made again.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            self.outputs();
+            if !self.connected {
+                self.connect();
+            }
+            let Some(line) = self.engine.next_line() else {
+                self.outputs();
+                if self.connected {
+                    return;
+                }
+                continue;
+            };
+            self.now += Duration::from_millis(1);
+            let fate = self.fates.pop().unwrap_or(Fate::Fine);
+            if fate == Fate::BreaksBefore {
+                self.lose();
+                continue;
+            }
+            // A room has one order for all; private messages that cross may have another on each side.
+            let before = if fate == Fate::Interrupted { self.model.bob("#room") } else { None };
+            let mut answers = self.model.handle(&line, fate);
+            if fate == Fate::Interrupted {
+                let at = answers.len() / 2;
+                answers.splice(at..at, self.model.bob("bob"));
+                answers.splice(0..0, before);
+            }
+            let arrive = if let Fate::BreaksAfter(count) = fate { count } else { usize::MAX };
+            for answer in answers.iter().take(arrive) {
+                self.engine.receive(answer, self.now);
+            }
+            if matches!(fate, Fate::BreaksAfter(_)) {
+                self.lose();
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn outputs(&mut self) {
+        while let Some(output) = self.engine.next_output() {
+            match output {
+                Output::Show(event) => match event.what {
+                    What::Said(said) => {
+                        assert_eq!(said.kind, Kind::Message);
+                        self.shown.push((event.place, said.text));
+                    }
+                    What::Problem(text) => panic!("{text}"),
+                    What::Gap => panic!("nothing is missing"),
+                    _ => {}
+                },
+                Output::Drop(_) => {
+                    self.drops += 1;
+                    assert!(self.drops < 1000, "it drops again and again");
+                    self.lose();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, number: usize) {
+        match step {
+            Step::SayInRoom => self.engine.input(&format!("room-{number}"), self.now),
+            Step::SayToBob => self.engine.input(&format!("/msg bob pm-{number}"), self.now),
+            Step::BobInRoom | Step::BobToMe => {
+                let place = if matches!(step, Step::BobInRoom) { "#room" } else { "bob" };
+                if let Some(line) = self.model.bob(place).filter(|_| self.connected) {
+                    self.engine.receive(&line, self.now);
+                }
+            }
+            Step::Break => self.lose(),
+        }
+    }
+
+    fn texts(&self, place: &str) -> (Vec<&str>, Vec<&str>) {
+        let shown = self.shown.iter().filter(|(shown, _)| shown.target() == Some(place));
+        let logged = self.model.log.iter().filter(|logged| logged.place == place);
+        (shown.map(|(_, text)| &**text).collect(), logged.map(|logged| &*logged.text).collect())
+    }
+}
+
+fn own<'t>(texts: &[&'t str]) -> Vec<&'t str> {
+    texts.iter().filter(|text| !text.starts_with("bob-")).copied().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn each_text_is_stored_and_shown_once_and_in_order(
+        steps in prop::collection::vec(
+            (
+                prop_oneof![
+                    4 => Just(Step::SayInRoom),
+                    3 => Just(Step::SayToBob),
+                    2 => Just(Step::BobInRoom),
+                    2 => Just(Step::BobToMe),
+                    1 => Just(Step::Break),
+                ],
+                any::<bool>(),
+            ),
+            1..25,
+        ),
+        fates in prop::collection::vec(
+            prop_oneof![
+                6 => Just(Fate::Fine),
+                2 => (0..4usize).prop_map(Fate::BreaksAfter),
+                1 => Just(Fate::BreaksBefore),
+                1 => Just(Fate::UnknownStored),
+                1 => Just(Fate::UnknownLost),
+                1 => Just(Fate::Interrupted),
+            ],
+            0..60,
+        ),
+    ) {
+        let mut run = Run::new(Vec::new());
+        run.settle();
+        run.engine.input("/join room", run.now);
+        run.settle();
+        // A message from bob tells the time, as some line does everywhere.
+        run.step(Step::BobToMe, 0);
+        run.settle();
+        run.fates = fates;
+        let mut said = (Vec::new(), Vec::new());
+        for (number, (step, settle)) in steps.into_iter().enumerate() {
+            match step {
+                Step::SayInRoom => said.0.push(format!("room-{number}")),
+                Step::SayToBob => said.1.push(format!("pm-{number}")),
+                _ => {}
+            }
+            run.step(step, number);
+            run.outputs();
+            if settle {
+                run.settle();
+            }
+        }
+        run.settle();
+        prop_assert_eq!(run.engine.unacknowledged(), 0);
+        let (shown, logged) = run.texts("#room");
+        prop_assert_eq!(own(&logged), said.0);
+        prop_assert_eq!(shown, logged);
+        let (shown, logged) = run.texts("bob");
+        prop_assert_eq!(own(&logged), &said.1[..]);
+        prop_assert_eq!(own(&shown), &said.1[..]);
+        let sorted = |mut texts: Vec<String>| { texts.sort(); texts };
+        let strings = |texts: Vec<&str>| sorted(texts.into_iter().map(str::to_owned).collect());
+        prop_assert_eq!(strings(shown), strings(logged));
+    }
+}
