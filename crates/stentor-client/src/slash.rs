@@ -193,7 +193,14 @@ pub const COMMANDS: &[Command] = &[
     ),
     command("unsubscribe", &["unfollow"], "nick", "Follow a person no more", &[Nick], Verb::Unsubscribe),
     command("subscriptions", &["following"], "", "Whom you follow", &[], Verb::Subscriptions),
-    command("subscribers", &["followers"], "", "Who follows you", &[], Verb::Subscribers),
+    command(
+        "subscribers",
+        &["followers"],
+        "[remove|allow nick] [refuse|rooms on|off]",
+        "Who follows you; or let somebody, or all, follow you no more",
+        &[Text, Nick],
+        Verb::Subscribers,
+    ),
     command(
         "subscribe_only",
         &["publish", "post"],

@@ -7,7 +7,7 @@ use stentor_proto::numeric::Numeric;
 use super::Engine;
 use super::login::{Stage, is_passing};
 use super::queue::State;
-use crate::event::Place;
+use crate::event::{Kind, Place};
 
 impl Engine {
     /// A numbered reply.
@@ -214,10 +214,7 @@ impl Engine {
 
     /// The message to a place that is on its way.
     fn sent_to(&self, place: &Place) -> Option<String> {
-        self.queue
-            .says()
-            .find(|say| say.to.as_ref() == Some(place) && say.state == State::Sent)
-            .map(|say| say.id.clone())
+        self.queue.says().find(|say| say.to == *place && say.state == State::Sent).map(|say| say.id.clone())
     }
 
     /// FAIL, WARN and NOTE: `<command> <code> [context …] :<text>`.
@@ -234,15 +231,21 @@ impl Engine {
                 let name = context.iter().find_map(|one| self.room_of(one));
                 return self.join_failed(name, code, &text);
             }
+            ("PUBLISH", false) if !self.labels() => {
+                let post = |say: &&super::queue::Say| say.state == State::Sent && say.kind == Kind::Post;
+                let sent = self.queue.says().find(post).map(|say| say.id.clone());
+                if let Some(id) = sent {
+                    self.acknowledge(&id);
+                }
+            }
             ("*", true) if code == "ACCOUNT_REQUIRED" && !self.is_welcomed() => {
                 return self.refuse_login(&text);
             }
             ("PRIVMSG" | "NOTICE" | "PUBLISH", true) => {
                 let target = context.iter().find_map(|one| self.place_of(one));
-                let sent = self
-                    .queue
-                    .says()
-                    .find(|say| say.state == State::Sent && (target.is_none() || say.to == target));
+                let sent = self.queue.says().find(|say| {
+                    say.state == State::Sent && target.as_ref().is_none_or(|target| say.to == *target)
+                });
                 if let Some(id) = sent.map(|say| say.id.clone()) {
                     return self.message_failed(&id, code, &text);
                 }
@@ -284,13 +287,8 @@ impl Engine {
         }
         let Some(say) = self.queue.says_mut().find(|say| say.id == id) else { return };
         say.state = State::Unsure { over: false };
-        match say.to.clone() {
-            Some(place) => self.catch_up(&place),
-            None => {
-                let lost = self.queue.take_all(|say| say.id == id);
-                self.give_up(lost);
-            }
-        }
+        let place = say.to.clone();
+        self.catch_up(&place);
     }
 
     /// An answer with the label of a message that is on its way; whether it was used up.

@@ -39,7 +39,7 @@ impl Engine {
                 "You are in no room. Type /join ROOM to enter one, or /msg NICK TEXT to write to a person",
             );
         }
-        self.say(Some(self.current.clone()), kind, text);
+        self.say(self.current.clone(), kind, text);
     }
 
     fn run(&mut self, command: &Command, rest: &str) {
@@ -58,9 +58,15 @@ impl Engine {
             Verb::Subscribe => self.ask_server(Line::new("SUBSCRIBE"), &[first, word(after).0]),
             Verb::Unsubscribe => self.ask_server(Line::new("UNSUBSCRIBE"), &[first]),
             Verb::Subscriptions => self.command(Line::new("SUBSCRIPTIONS")),
-            Verb::Subscribers => self.command(Line::new("SUBSCRIBERS")),
+            Verb::Subscribers => {
+                let words: Vec<&str> = rest.split_whitespace().collect();
+                self.ask_server(Line::new("SUBSCRIBERS"), &words);
+            }
             Verb::Publish if rest.is_empty() => self.usage(command),
-            Verb::Publish => self.say(None, Kind::Post, rest),
+            Verb::Publish => match self.place_of(&self.me) {
+                Some(to) => self.say(to, Kind::Post, rest),
+                None => self.problem_here("Your name is none that others can follow"),
+            },
             Verb::Away if !rest.is_empty() => {
                 self.away_wanted = Some(rest.to_owned());
                 self.command(Line::new("AWAY").trailing(rest));
@@ -188,7 +194,7 @@ impl Engine {
         match (text.is_empty(), kind) {
             (true, Kind::Message) => self.look(place),
             (true, _) => self.usage(command),
-            (false, _) => self.say(Some(place), kind, text),
+            (false, _) => self.say(place, kind, text),
         }
     }
 

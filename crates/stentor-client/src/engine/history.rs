@@ -131,10 +131,8 @@ impl Engine {
         if !self.has_history() {
             return self.finish_catching_up(place);
         }
-        let unsure = self
-            .queue
-            .says()
-            .find(|say| say.to.as_ref() == Some(place) && matches!(say.state, State::Unsure { .. }));
+        let unsure =
+            self.queue.says().find(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
         let mark = unsure.map_or_else(|| self.mark_of(place), |say| say.since.clone());
         let from = match mark {
             Mark { id: Some(id), at } => From::Message(id, at),
@@ -281,9 +279,7 @@ impl Engine {
         for event in events {
             self.show_now(event);
         }
-        let here = |say: &super::queue::Say| {
-            say.to.as_ref() == Some(place) && matches!(say.state, State::Unsure { .. })
-        };
+        let here = |say: &super::queue::Say| say.to == *place && matches!(say.state, State::Unsure { .. });
         if gap || !self.has_history() {
             let lost = self.queue.take_all(here);
             return self.give_up(lost);
@@ -308,7 +304,7 @@ impl Engine {
             .iter()
             .filter(|(place, thread)| which(place) && thread.held.is_some())
             .map(|(place, _)| place.clone())
-            .chain(self.queue.says().filter_map(|say| say.to.clone()).filter(|place| which(place)))
+            .chain(self.queue.says().map(|say| say.to.clone()).filter(|place| which(place)))
             .collect();
         for place in places {
             self.threads.entry(place.clone()).or_default().held.get_or_insert_with(Held::default);
@@ -376,8 +372,7 @@ impl Engine {
     fn begin_persons(&mut self, news: &BTreeSet<Place>) {
         self.history.targets = false;
         let unsure = self.queue.says().filter(|say| matches!(say.state, State::Unsure { .. }));
-        let unsure =
-            unsure.filter_map(|say| say.to.clone()).filter(|place| matches!(place, Place::Person(_)));
+        let unsure = unsure.map(|say| say.to.clone()).filter(|place| matches!(place, Place::Person(_)));
         let places: BTreeSet<Place> = news.iter().cloned().chain(unsure).collect();
         for place in &places {
             self.catch_up(place);

@@ -37,8 +37,8 @@ pub(super) enum Item {
 pub(super) struct Say {
     /// The value of [`ID_TAG`], and the label.
     pub(super) id: String,
-    /// Whom it is for; none for those who follow the user.
-    pub(super) to: Option<Place>,
+    /// Whom it is for; the user, where it is a post.
+    pub(super) to: Place,
     /// Where it is shown.
     pub(super) place: Place,
     pub(super) text: String,
@@ -77,7 +77,7 @@ impl Queue {
     }
 
     /// A new message.
-    pub(super) fn say(&mut self, to: Option<Place>, place: Place, kind: Kind, text: &str) -> Say {
+    pub(super) fn say(&mut self, to: Place, place: Place, kind: Kind, text: &str) -> Say {
         let id = self.next_id();
         let (state, since) = (State::Waiting, Mark::default());
         Say { id, to, place, text: text.to_owned(), kind, state, since, shown: false }

@@ -102,9 +102,10 @@ impl Engine {
         if unasked {
             self.look(place.clone());
         }
-        let said_before = self.queue.says().any(|say| {
-            say.to.as_ref() == Some(&place) && matches!(say.state, super::queue::State::Unsure { .. })
-        });
+        let said_before = self
+            .queue
+            .says()
+            .any(|say| say.to == place && matches!(say.state, super::queue::State::Unsure { .. }));
         if again || said_before {
             self.catch_up(&place);
         }
@@ -121,9 +122,8 @@ impl Engine {
         room.wanted = false;
         let place = Place::Room(room.view.name.clone());
         if room.known {
-            let unsure = |say: &super::queue::Say| {
-                say.to.as_ref() == Some(&place) && say.state != super::queue::State::Waiting
-            };
+            let unsure =
+                |say: &super::queue::Say| say.to == place && say.state != super::queue::State::Waiting;
             let lost = self.queue.take_all(unsure);
             self.problem(&place, why);
             return self.give_up(lost);
@@ -131,7 +131,7 @@ impl Engine {
         self.close(&place);
         let current = self.current.clone();
         self.problem(&current, why);
-        for say in self.queue.take_all(|say| say.to.as_ref() == Some(&place)) {
+        for say in self.queue.take_all(|say| say.to == place) {
             self.problem(&current, &format!("Not sent: you are not in {place}. ({})", say.text));
         }
     }
@@ -152,9 +152,7 @@ impl Engine {
         if let Place::Room(name) = place {
             self.rooms.remove(name);
         }
-        let lost = self
-            .queue
-            .take_all(|say| say.to.as_ref() == Some(place) && say.state != super::queue::State::Waiting);
+        let lost = self.queue.take_all(|say| say.to == *place && say.state != super::queue::State::Waiting);
         if matches!(place, Place::Room(_)) {
             // What was shown of a conversation is remembered: its news come without being asked for.
             self.threads.remove(place);

@@ -1,5 +1,6 @@
 //! What people say, live and in the history.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -103,7 +104,8 @@ impl Engine {
             None => self.place_of(nick).unwrap_or(Place::Server),
         };
         let private = !matches!(place, Place::Room(_)) && !published;
-        let (kind, text) = self.kind_of(message, text, private && !own)?;
+        let (kind, text) = self.kind_of(message, nick, text, private && !own)?;
+        let text = &*text;
         if let Kind::Message = kind
             && let Some(request) = text.strip_prefix('\u{1}')
         {
@@ -116,16 +118,25 @@ impl Engine {
         Some(Heard { event: event(place, What::Said(said)), ours })
     }
 
-    fn kind_of<'t>(&self, message: &Message<'_>, text: &'t str, to_me: bool) -> Option<(Kind, &'t str)> {
+    fn kind_of<'t>(
+        &self,
+        message: &Message<'_>,
+        nick: &str,
+        text: &'t str,
+        to_me: bool,
+    ) -> Option<(Kind, Cow<'t, str>)> {
         Some(match message.command {
-            "PUBLISH" => (Kind::Post, text),
-            "NOTICE" => match text.strip_prefix("[Sub] ").filter(|_| to_me && !self.has(FEEDS)) {
-                Some(post) => (Kind::Post, post),
-                None => (Kind::Notice, text),
+            "PUBLISH" => match action(text) {
+                Some(action) => (Kind::Post, format!("* {nick} {action}").into()),
+                None => (Kind::Post, text.into()),
             },
-            "PRIVMSG" => match text.strip_prefix("\u{1}ACTION") {
-                Some(action) => (Kind::Action, action.trim_end_matches('\u{1}').trim_start_matches(' ')),
-                None => (Kind::Message, text),
+            "NOTICE" => match text.strip_prefix("[Sub] ").filter(|_| to_me && !self.has(FEEDS)) {
+                Some(post) => (Kind::Post, post.into()),
+                None => (Kind::Notice, text.into()),
+            },
+            "PRIVMSG" => match action(text) {
+                Some(action) => (Kind::Action, action.into()),
+                None => (Kind::Message, text.into()),
             },
             _ => return None,
         })
@@ -133,7 +144,8 @@ impl Engine {
 
     /// Where an own post is shown: where it was written.
     fn place_of_post(&self, ours: Option<&str>) -> Place {
-        ours.and_then(|id| self.queue.find(id)).map_or(Place::Server, |say| say.place.clone())
+        let written = ours.and_then(|id| self.queue.find(id)).map(|say| say.place.clone());
+        written.or_else(|| self.place_of(&self.me)).unwrap_or(Place::Server)
     }
 
     /// Whether the user's nick is a word of a text.
@@ -223,6 +235,12 @@ impl Engine {
         }
         self.typists.retain(|_, since| fresh(since));
     }
+}
+
+/// What is done, where a text says what somebody does.
+fn action(text: &str) -> Option<&str> {
+    let action = text.strip_prefix("\u{1}ACTION")?.trim_end_matches('\u{1}');
+    Some(action.trim_start_matches(' '))
 }
 
 /// The nick of a source.

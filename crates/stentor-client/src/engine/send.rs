@@ -11,9 +11,10 @@ use crate::event::{Event, Kind, Place, Said, What};
 
 impl Engine {
     /// Takes in text for a place.
-    pub(super) fn say(&mut self, to: Option<Place>, kind: Kind, text: &str) {
-        let place = to.clone().unwrap_or_else(|| self.current.clone());
-        let room = self.room_for_text(to.as_ref(), kind);
+    pub(super) fn say(&mut self, to: Place, kind: Kind, text: &str) {
+        // A post is found again in the history with oneself, and shown where it was written.
+        let place = if kind == Kind::Post { self.current.clone() } else { to.clone() };
+        let room = self.room_for_text(&to, kind);
         for piece in cut::pieces(text, room) {
             let say = self.queue.say(to.clone(), place.clone(), kind, piece);
             if !self.queue.push(Item::Say(say)) {
@@ -39,7 +40,7 @@ impl Engine {
         if !self.is_settled() {
             return;
         }
-        let mut busy: BTreeSet<Option<Place>> = BTreeSet::new();
+        let mut busy: BTreeSet<Place> = BTreeSet::new();
         let mut at = 0;
         let mut said_before = false;
         while let Some(item) = self.queue.items.get(at) {
@@ -47,7 +48,7 @@ impl Engine {
                 Item::Say(say) => {
                     let (to, id, waiting) = (say.to.clone(), say.id.clone(), say.state == State::Waiting);
                     said_before = true;
-                    if waiting && !busy.contains(&to) && self.is_open(to.as_ref()) {
+                    if waiting && !busy.contains(&to) && self.is_open(&to) {
                         self.send_message(&id);
                     }
                     // An answer that nobody will give is not awaited: it is gone from the queue then.
@@ -62,7 +63,7 @@ impl Engine {
                     self.queue.items.remove(at);
                     self.lines.push_back(line);
                 }
-                Item::Older(place, _) if !self.is_open(Some(place)) || self.awaits_capabilities() => return,
+                Item::Older(place, _) if !self.is_open(place) || self.awaits_capabilities() => return,
                 Item::Older(place, count) => {
                     let (place, count) = (place.clone(), *count);
                     self.queue.items.remove(at);
@@ -78,8 +79,7 @@ impl Engine {
     }
 
     /// Whether a message to this place may go now.
-    fn is_open(&self, to: Option<&Place>) -> bool {
-        let Some(place) = to else { return true };
+    fn is_open(&self, place: &Place) -> bool {
         let fetching = self.threads.get(place).is_some_and(|thread| thread.held.is_some());
         if fetching || self.history.awaits_targets() && matches!(place, Place::Person(_)) {
             return false;
@@ -92,7 +92,7 @@ impl Engine {
     }
 
     fn send_message(&mut self, id: &str) {
-        let since = self.queue.find(id).and_then(|say| say.to.as_ref()).map(|place| self.mark_of(place));
+        let since = self.queue.find(id).map(|say| self.mark_of(&say.to));
         let (tags, labels, echo) = (self.has("message-tags"), self.labels(), self.has("echo-message"));
         let Some(say) = self.queue.says_mut().find(|say| say.id == id) else { return };
         say.since = since.unwrap_or_default();
@@ -148,8 +148,8 @@ impl Engine {
     }
 
     /// How many bytes of text fit a line to there as the others get it.
-    fn room_for_text(&self, to: Option<&Place>, kind: Kind) -> usize {
-        let target = to.and_then(Place::target).unwrap_or(LONGEST_NICK);
+    fn room_for_text(&self, to: &Place, kind: Kind) -> usize {
+        let target = to.target().filter(|_| kind != Kind::Post).unwrap_or(LONGEST_NICK);
         // Followers without the capability get a NOTICE with a mark before the text.
         let around = match kind {
             Kind::Action => "\u{1}ACTION \u{1}".len(),
@@ -169,9 +169,9 @@ impl Say {
             _ => self.text.clone(),
         };
         match (&self.to, self.kind) {
-            (None, _) => Line::new("PUBLISH").trailing(text),
-            (Some(place), Kind::Notice) => Line::new("NOTICE").param(place).trailing(text),
-            (Some(place), _) => Line::new("PRIVMSG").param(place).trailing(text),
+            (_, Kind::Post) => Line::new("PUBLISH").trailing(text),
+            (place, Kind::Notice) => Line::new("NOTICE").param(place).trailing(text),
+            (place, _) => Line::new("PRIVMSG").param(place).trailing(text),
         }
     }
 }
