@@ -28,7 +28,7 @@ impl<'s> Person<'s> {
     async fn login(server: &'s TestServer, name: &str) -> Self {
         server.account(name, PASSWORD).await;
         let mut person = Self::new(server, options(name)).await;
-        person.until(|output| connected(output)).await;
+        person.until(connected).await;
         person
     }
 

@@ -312,8 +312,10 @@ impl Engine {
 }
 
 fn is_join_refusal(numeric: Numeric) -> bool {
-    matches!(numeric.code(), 403 | 405 | 407 | 437 | 448 | 471 | 473..=477 | 479 | 480 | 489 | 519 | 520)
-        || is_passing(numeric.name().unwrap_or_default())
+    matches!(
+        numeric.code(),
+        403 | 405 | 407 | 437 | 448 | 470 | 471 | 473..=477 | 479 | 480 | 489 | 519 | 520
+    ) || is_passing(numeric.name().unwrap_or_default())
 }
 
 fn is_about_person(numeric: Numeric) -> bool {

@@ -106,6 +106,11 @@ impl Engine {
             self.history.targets = false;
             let persons = |place: &Place| matches!(place, Place::Person(_));
             self.release_all(persons);
+            for request in std::mem::take(&mut self.history.waiting) {
+                if let Ask::Older { place, .. } = request.what {
+                    self.outputs.push_back(Output::Older { place, events: Vec::new(), beginning: true });
+                }
+            }
             return;
         }
         if std::mem::take(&mut self.resumes) {
@@ -151,7 +156,8 @@ impl Engine {
     pub(super) fn ask_older(&mut self, place: &Place, count: Option<usize>) {
         let thread = self.threads.get(place);
         let at_beginning = thread.is_some_and(|thread| thread.beginning);
-        if place.target().is_none() || at_beginning || !self.has_history() || !self.is_settled() {
+        let possible = self.has_history() || self.awaits_capabilities();
+        if place.target().is_none() || at_beginning || !possible || !self.is_settled() {
             let beginning = at_beginning || place.target().is_none() || self.is_settled();
             return self.outputs.push_back(Output::Older {
                 place: place.clone(),
@@ -391,7 +397,10 @@ impl Engine {
 
     /// `FAIL CHATHISTORY`.
     pub(super) fn on_history_failure(&mut self, code: &str, text: &str) {
-        let Some(current) = self.history.current.take() else { return };
+        let Some(current) = self.history.current.take() else {
+            let place = self.asked.clone();
+            return self.problem(&place, text);
+        };
         match current.request.what {
             Ask::Targets { .. } => {
                 let news =

@@ -373,6 +373,9 @@ impl Engine {
         if self.account == Account::ToMake {
             self.send_registration();
         }
+        if let Some(text) = &self.away_wanted {
+            self.lines.push_back(Line::new("AWAY").trailing(text).build());
+        }
         self.request(Self::wanted_later());
         self.rejoin();
         if self.login.asked == 0 {

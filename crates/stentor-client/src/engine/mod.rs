@@ -244,6 +244,7 @@ impl Engine {
             return self.finish(End::Quit);
         }
         self.resumes |= self.logins > 0;
+        let was_welcomed = matches!(self.status, Status::Online { .. });
         self.login = Login::default();
         self.support.page = None;
         self.batches = Batches::default();
@@ -256,7 +257,8 @@ impl Engine {
         self.whois = false;
         match until {
             Some(until) => {
-                let text = format!("The connection was lost: {reason}. It is tried again");
+                let what = if was_welcomed { "The connection was lost" } else { "There is no connection" };
+                let text = format!("{what}: {}. It is tried again", reason.trim_end_matches('.'));
                 self.show(Event::now(Place::Server, What::Connection(text)));
                 self.status = Status::Waiting { until, reason };
             }
