@@ -20,8 +20,13 @@ enum Fate {
     UnknownStored,
     /// A message is not stored, and the server says that it does not know.
     UnknownLost,
+    /// The server says that it does not know, and stores the message after the client has looked for it, if it is still
+    /// connected then.
+    UnknownLate,
     /// Somebody else speaks before the answers.
     Interrupted,
+    /// Somebody else speaks behind the message, is heard before its answer, and the connection breaks.
+    Crossed,
 }
 
 /// What the user and others do.
@@ -53,10 +58,13 @@ struct Model {
     joined: bool,
     batches: usize,
     said_by_bob: usize,
+    /// What is stored later: place, target, tags, text.
+    late: Option<(&'static str, String, String, String)>,
 }
 
 impl Model {
     fn connect(&mut self) {
+        self.late = None;
         (self.caps, self.nick, self.ended, self.welcomed, self.joined) = (false, false, false, false, false);
     }
 
@@ -105,7 +113,15 @@ impl Model {
                 let time = self.log.last().map_or("2026-01-01T00:00:00.000Z", |last| &last.time);
                 vec![format!("@time={time};msgid=j{} :ann!u@h JOIN #room", self.batches)]
             }
-            "CHATHISTORY" => self.history(&message),
+            "CHATHISTORY" => {
+                let answers = self.history(&message);
+                let mut late = Vec::new();
+                if let Some((place, target, tags, text)) = self.late.take() {
+                    let number = self.store(place, "ann", &target, &tags, &text);
+                    late.push(format!("@{}", self.log[number].line));
+                }
+                answers.into_iter().chain(late).collect()
+            }
             "PRIVMSG" => {
                 let target = message.param(0).unwrap_or_default();
                 let place = if target == "#room" { "#room" } else { "bob" };
@@ -115,6 +131,10 @@ impl Model {
                 let label = label.expect("every message has a label");
                 let unknown = format!("@label={label} :s FAIL PRIVMSG OUTCOME_UNKNOWN :Who knows");
                 if fate == Fate::UnknownLost {
+                    return vec![unknown];
+                }
+                if fate == Fate::UnknownLate {
+                    self.late = Some((place, target.to_owned(), tags, text.to_owned()));
                     return vec![unknown];
                 }
                 let number = self.store(place, "ann", target, &tags, text);
@@ -229,11 +249,14 @@ impl Run {
                 answers.splice(at..at, self.model.bob("bob"));
                 answers.splice(0..0, before);
             }
+            if fate == Fate::Crossed {
+                answers = self.model.bob("bob").into_iter().collect();
+            }
             let arrive = if let Fate::BreaksAfter(count) = fate { count } else { usize::MAX };
             for answer in answers.iter().take(arrive) {
                 self.engine.receive(answer, self.now);
             }
-            if matches!(fate, Fate::BreaksAfter(_)) {
+            if matches!(fate, Fate::BreaksAfter(_) | Fate::Crossed) {
                 self.lose();
             }
         }
@@ -311,7 +334,9 @@ proptest! {
                 1 => Just(Fate::BreaksBefore),
                 1 => Just(Fate::UnknownStored),
                 1 => Just(Fate::UnknownLost),
+                1 => Just(Fate::UnknownLate),
                 1 => Just(Fate::Interrupted),
+                1 => Just(Fate::Crossed),
             ],
             0..60,
         ),

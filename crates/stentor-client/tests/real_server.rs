@@ -237,11 +237,13 @@ async fn older_messages_are_paged_and_refusals_are_told() {
 #[tokio::test]
 async fn an_account_is_made_by_invitation_and_used_after_a_reconnect() {
     let server =
-        TestServer::start_with(&[("accounts.required", "true"), ("accounts.registration", "'open'")]).await;
+        TestServer::start_with(&[("accounts.required", "true"), ("accounts.registration", "'invite'")]).await;
+    let (code, _) = server.node.invites.create(1, None, "test").await.expect("it is made");
+    let code = Secret::new(code.reveal());
     let registering = |name: &str, password: &str| Options {
         user: name.to_owned(),
         password: Secret::new(password),
-        register: Some(Registration::default()),
+        register: Some(Registration { invite: Some(code.clone()) }),
     };
     let mut ann = Person::new(&server, registering("ann", PASSWORD)).await;
     ann.until(connected).await;
@@ -255,6 +257,10 @@ async fn an_account_is_made_by_invitation_and_used_after_a_reconnect() {
     let mut long = Person::new(&server, registering("bob", &"x".repeat(100))).await;
     let end = long.until(|output| matches!(output, Output::End(_))).await;
     assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("72")), "{end:?}");
+
+    let mut used = Person::new(&server, registering("carl", PASSWORD)).await;
+    let end = used.until(|output| matches!(output, Output::End(_))).await;
+    assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("invitation")), "{end:?}");
 
     let mut wrong = Person::new(&server, Options { password: Secret::new("wrong"), ..options("ann") }).await;
     let end = wrong.until(|output| matches!(output, Output::End(_))).await;

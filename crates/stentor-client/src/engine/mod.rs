@@ -217,6 +217,7 @@ impl Engine {
         }
         self.now = Some(now);
         self.status = Status::LoggingIn;
+        self.hold_persons();
         self.begin_login(now);
     }
 
@@ -522,7 +523,6 @@ impl Engine {
         self.me = nick.to_owned();
         self.status = Status::Online { lag: None };
         self.away = None;
-        self.hold_persons();
         self.begin_pings();
         let again = if self.logins > 0 { "Connected again" } else { "Connected" };
         self.show(Event::now(Place::Server, What::Connection(format!("{again}: {text}"))));
