@@ -238,7 +238,7 @@ async fn older_messages_are_paged_and_refusals_are_told() {
 async fn an_account_is_made_by_invitation_and_used_after_a_reconnect() {
     let server =
         TestServer::start_with(&[("accounts.required", "true"), ("accounts.registration", "'invite'")]).await;
-    let (code, _) = server.node.invites.create(1, None, "test").await.expect("it is made");
+    let (code, _) = server.node.invites.create(2, None, "test").await.expect("it is made");
     let code = Secret::new(code.reveal());
     let registering = |name: &str, password: &str| Options {
         user: name.to_owned(),
@@ -254,12 +254,13 @@ async fn an_account_is_made_by_invitation_and_used_after_a_reconnect() {
     let end = again.until(|output| matches!(output, Output::End(_))).await;
     assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("taken")), "{end:?}");
 
-    let mut long = Person::new(&server, registering("bob", &"x".repeat(100))).await;
+    let mut long = Person::new(&server, registering("bob", &"x".repeat(600))).await;
     let end = long.until(|output| matches!(output, Output::End(_))).await;
-    assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("72")), "{end:?}");
+    assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("too long")), "{end:?}");
 
-    let mut used = Person::new(&server, registering("carl", PASSWORD)).await;
-    let end = used.until(|output| matches!(output, Output::End(_))).await;
+    let register = Some(Registration { invite: Some(Secret::new("no-such-code")) });
+    let mut uninvited = Person::new(&server, Options { register, ..options("carl") }).await;
+    let end = uninvited.until(|output| matches!(output, Output::End(_))).await;
     assert!(matches!(&end, Output::End(End::LoginRefused(text)) if text.contains("invitation")), "{end:?}");
 
     let mut wrong = Person::new(&server, Options { password: Secret::new("wrong"), ..options("ann") }).await;

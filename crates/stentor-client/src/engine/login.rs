@@ -212,8 +212,12 @@ impl Engine {
     }
 
     pub(super) fn send_registration(&mut self) {
-        self.account = Account::Unsure;
         let line = Line::new("REGISTER").param("*").param("*").trailing(self.options.password.expose());
+        if line.body_len() > stentor_proto::text::MAX_CONTENT {
+            return self
+                .refuse_login("The password is too long to make an account with: it must fit one line");
+        }
+        self.account = Account::Unsure;
         self.lines.push_back(line.build());
     }
 
