@@ -5,6 +5,7 @@
 //!
 //! - [`message`]: one received line, taken apart without copying
 //! - [`tag`]: the tags of a line, decoded on demand
+//! - [`limit`] and [`limits`]: fixed limits as rows for people, and those of this crate
 //! - [`line`](mod@line): one line to send
 //! - [`numeric`]: the numbered replies by their standard names
 //! - [`capability`]: what a client can switch on, and a set of it
@@ -24,6 +25,8 @@ pub mod channel;
 pub mod codec;
 mod folded;
 pub mod isupport;
+pub mod limit;
+pub mod limits;
 pub mod line;
 pub mod mask;
 pub mod message;

@@ -330,7 +330,7 @@ fn id_of(field: &str) -> String {
 }
 
 /// 26 characters of 5 bits each: the fewest that hold 128 bits.
-const CODE_LENGTH: usize = 26;
+pub(crate) const CODE_LENGTH: usize = 26;
 
 const FIELD_PREFIX: &str = "invite:";
 const NEVER: &str = "never";
@@ -338,8 +338,8 @@ const ID_LENGTH: usize = 8;
 const ID_SHORTEST: usize = 4;
 
 /// How many invitations there may be at once: every node holds the fleet's partition in memory.
-const INVITES_MAX: usize = 1000;
-const USES_MAX: u32 = 1_000_000;
+pub(crate) const INVITES_MAX: usize = 1000;
+pub(crate) const USES_MAX: u32 = 1_000_000;
 
 /// Why something was not done to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@
 //! - [`history`]: pages of what was said, and how long it is kept
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
+//! - [`limits`]: the limits that no key of the configuration moves
 //! - [`listener`]: where clients come in
 //! - [`node`]: everything together, from start to shutdown
 //! - [`policy`]: the rules of channels
@@ -42,6 +43,7 @@ pub mod fleet;
 pub mod history;
 pub mod hub;
 pub mod invite;
+pub mod limits;
 pub mod listener;
 pub mod node;
 pub mod policy;

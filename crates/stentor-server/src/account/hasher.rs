@@ -124,7 +124,7 @@ impl Turn<'_> {
 }
 
 /// How many pieces of work may wait: all users of a node that died, coming back at once.
-const QUEUE: usize = 1024;
+pub(crate) const QUEUE: usize = 1024;
 
 /// More logins are waiting than the pool takes. Worth trying again in a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,4 +130,4 @@ impl fmt::Display for BadLine {
 }
 
 /// A login with a hash of cost 16 keeps a core busy for several seconds.
-const IMPORTED_COST_MAX: u32 = 16;
+pub(crate) const IMPORTED_COST_MAX: u32 = 16;

@@ -140,13 +140,7 @@ impl ThrottleSettings {
 impl Default for ThrottleSettings {
     /// Three failures are free; then one second, doubling up to five minutes; forgotten after an hour.
     fn default() -> Self {
-        Self {
-            free: 3,
-            first: Duration::from_secs(1),
-            longest: Duration::from_secs(300),
-            forget: Duration::from_secs(3600),
-            pairs: 65_536,
-        }
+        Self { free: 3, first: FIRST_WAIT, longest: LONGEST_WAIT, forget: FORGOTTEN_AFTER, pairs: PAIRS }
     }
 }
 
@@ -188,6 +182,15 @@ pub fn prefix(address: IpAddr) -> IpAddr {
         v4 @ IpAddr::V4(_) => v4,
     }
 }
+
+/// The wait after the first failure that is not free.
+pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// No wait is longer.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// A pair without a failure for so long starts anew.
+pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
+/// How many pairs are remembered.
+pub(crate) const PAIRS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

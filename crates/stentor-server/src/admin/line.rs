@@ -33,7 +33,7 @@ pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), line: &str) ->
 }
 
 /// The longest request and the longest answer in bytes: room for importing some 80,000 accounts at once.
-pub(super) const LINE_MAX: u64 = 8 * 1024 * 1024;
+pub(crate) const LINE_MAX: u64 = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -192,10 +192,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 const BACKLOG: i32 = 128;
 
 /// How many connections are answered at the same time.
-const CONNECTIONS_MAX: usize = 16;
+pub(crate) const CONNECTIONS_MAX: usize = 16;
 
 /// How long a connection may ask nothing, or not take its answer.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

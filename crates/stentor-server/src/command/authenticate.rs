@@ -79,9 +79,9 @@ fn failed(text: &str) -> Error {
 }
 
 /// A piece of exactly this length has a successor.
-const CHUNK: usize = 400;
+pub(super) const CHUNK: usize = 400;
 /// The longest exchange: names and passwords are far shorter.
-const LONGEST: usize = 4 * CHUNK;
+pub(super) const LONGEST: usize = 4 * CHUNK;
 
 #[cfg(test)]
 mod tests {

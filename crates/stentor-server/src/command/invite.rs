@@ -73,4 +73,4 @@ fn oldest_beyond<'a>(fields: impl Iterator<Item = (&'a String, &'a String)>) -> 
 }
 
 /// How many unused invitations a channel keeps.
-const INVITATIONS: usize = 100;
+pub(super) const INVITATIONS: usize = 100;

@@ -26,4 +26,4 @@ pub(super) async fn run(
 }
 
 /// How many nicks one request may name; with the longest nicks a reply holds about as many.
-const NICKS: usize = 32;
+pub(super) const NICKS: usize = 32;

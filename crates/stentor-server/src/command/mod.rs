@@ -12,6 +12,7 @@ mod invite;
 mod ison;
 mod join;
 mod kick;
+pub(crate) mod limits;
 mod links;
 mod list;
 mod lusers;
@@ -45,6 +46,8 @@ use std::pin::Pin;
 use stentor_proto::mask::glob_matches;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
+
+pub use welcome::isupport;
 
 use crate::error::Error;
 use crate::reply::Reply;

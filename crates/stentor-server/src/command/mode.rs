@@ -295,8 +295,8 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         if key.len() > KEY_LENGTH || key.contains([',', ' ']) || key.chars().any(char::is_control) {
-            let text = "A key is one word of at most 32 bytes, without commas";
-            return Err(Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "k", "*"], text));
+            let text = format!("A key is one word of at most {KEY_LENGTH} bytes, without commas");
+            return Err(Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "k", "*"], &text));
         }
         self.changes.push(Change::Set("key".to_owned(), key.to_owned()));
         self.done.push(ModeChange::with(true, 'k', key));
@@ -408,4 +408,4 @@ pub(super) const MODES: usize = 20;
 /// What the modes of one line may take, beside the source and the channel.
 const MODE_BYTES: usize = 300;
 /// The longest key, in bytes.
-const KEY_LENGTH: usize = 32;
+pub(super) const KEY_LENGTH: usize = 32;

@@ -54,4 +54,4 @@ pub(super) async fn show(session: &Session, replica: &Replica, folded: &str, rep
 }
 
 /// How many channels one request may name.
-const TARGETS: usize = 10;
+pub(super) const TARGETS: usize = 10;

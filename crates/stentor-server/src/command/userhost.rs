@@ -34,4 +34,4 @@ pub(super) async fn run(
 }
 
 /// As many as RFC 2812 lets one request name.
-const NICKS: usize = 5;
+pub(super) const NICKS: usize = 5;

@@ -195,9 +195,9 @@ fn ago(ms: u64) -> String {
 }
 
 /// How many messages are delivered at a login, where `history.page` allows so many.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 /// How many older ones are counted.
-const COUNTED: usize = 1000;
+pub(super) const COUNTED: usize = 1000;
 /// How often what came meanwhile is read from the log before the inbox is opened.
 const ROUNDS: usize = 4;
 

@@ -3,6 +3,7 @@
 use stentor_proto::isupport::Isupport;
 use stentor_proto::numeric::Numeric;
 
+use crate::config::Config;
 use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -32,14 +33,14 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
 
 /// Tells what this server supports.
 pub(super) fn send_isupport(node: &Node, reply: &mut Reply) {
-    for line in isupport(node).lines(ISUPPORT_BYTES) {
+    for line in isupport(&node.config()).lines(ISUPPORT_BYTES) {
         let tokens: Vec<&str> = line.split(' ').collect();
         reply.numeric(Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
     }
 }
 
-fn isupport(node: &Node) -> Isupport {
-    let config = node.config();
+/// The tokens of reply 005 under a configuration.
+pub fn isupport(config: &Config) -> Isupport {
     let limits = &config.limits;
     let mut tokens = Isupport::new()
         .set("AWAYLEN", limits.away_length)
@@ -73,7 +74,9 @@ fn isupport(node: &Node) -> Isupport {
         None => tokens.flag("MONITOR"),
     };
     if let Some(targets) = limits.targets.get() {
-        let max = format!("JOIN:,KICK:,NAMES:10,NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets}");
+        let names = super::names::TARGETS;
+        let max =
+            format!("JOIN:,KICK:,NAMES:{names},NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets}");
         tokens = tokens.set("TARGMAX", max);
     }
     tokens

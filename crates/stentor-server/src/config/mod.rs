@@ -33,13 +33,15 @@ pub use address::{AddressRange, Listen, RedisUrl, Scheme};
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key, Reload};
 pub use kind::Kind;
-pub use raw::SYSTEM_FILE;
+pub use raw::{PREFIX as VARIABLE_PREFIX, SYSTEM_FILE};
 pub use role::{ADMIN, Privilege, Roles};
 pub use sections::{
     Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
     History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
 };
 pub use units::Limit;
+
+pub(crate) use rules::MOTD_BYTES;
 
 use build::{Checked, Values};
 use raw::Settings;

@@ -154,7 +154,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Variables that begin so are settings.
-const PREFIX: &str = "STENTOR_";
+pub const PREFIX: &str = "STENTOR_";
 
 /// Told about variables that nobody set on purpose.
 const INJECTED: &str = "Kubernetes sets it for a service named stentor: set `enableServiceLinks: false`";

@@ -90,4 +90,4 @@ fn word(text: &str, most: usize, extra: &str) -> Result<(), String> {
 }
 
 /// The longest message of the day.
-pub(super) const MOTD_BYTES: usize = 16 << 10;
+pub(crate) const MOTD_BYTES: usize = 16 << 10;

@@ -455,10 +455,10 @@ const READ_AHEAD: usize = 4096;
 /// As much as fits a TLS record.
 const WRITE_SIZE: usize = 16 * 1024;
 /// How long one write may take.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the last words wait for the session's claims to be given up.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// How long the last words may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nothing is due for so long.
 const FAR: Duration = Duration::from_hours(24);

@@ -249,13 +249,13 @@ impl Janitor {
 }
 
 /// How long one round over everything takes at least.
-const ROUND: Duration = Duration::from_hours(1);
+pub(crate) const ROUND: Duration = Duration::from_hours(1);
 /// [`DIRECTORY_BUCKETS`] as the divisor of a time.
 const BUCKETS: u32 = 64;
 /// The first round begins within this time, in milliseconds: nodes that start together do not all begin at once.
 const FIRST_MS: u64 = 60_000;
 /// How long an empty room without a founder may stand. Guests come back after a restart, and find it as it was.
-const LEFT_OVER: Duration = Duration::from_hours(1);
+pub(crate) const LEFT_OVER: Duration = Duration::from_hours(1);
 /// Entries younger than this are not cut: longer than a commit is retried, and than a sweep takes to finish what a dead node
 /// had under way.
 const SETTLED: Duration = Duration::from_mins(2);

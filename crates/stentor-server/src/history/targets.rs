@@ -117,4 +117,4 @@ impl Targets {
 }
 
 /// How many entries of one room are looked at for its latest message.
-const ROOM_BUDGET: usize = 2048;
+pub(crate) const ROOM_BUDGET: usize = 2048;

@@ -580,10 +580,10 @@ impl fmt::Debug for Held {
 }
 
 /// How often a command decides anew before it gives up: each conflict means that somebody else got through.
-const ATTEMPTS: usize = 64;
+pub(crate) const ATTEMPTS: usize = 64;
 /// How long an unanswered commit is asked about: a lost connection is back by then. A client whose store hangs for longer
 /// is told that the outcome is not known, rather than nothing.
-const SETTLE: Duration = Duration::from_secs(5);
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
 /// How long an entry may take from the store's answer to its delivery before the log is read instead.
 const PUSH_WAIT: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts at the same thing.

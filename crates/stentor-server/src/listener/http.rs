@@ -169,8 +169,8 @@ impl AsyncWrite for Visit {
 }
 
 /// How many connections are served at the same time.
-const PLACES: usize = 64;
+pub(crate) const PLACES: usize = 64;
 /// How long a connection lasts; whoever asks more often opens another one.
-const VISIT: Duration = Duration::from_secs(15);
+pub(crate) const VISIT: Duration = Duration::from_secs(15);
 /// How much a connection may send in all.
-const VISIT_BYTES: usize = 32 * 1024;
+pub(crate) const VISIT_BYTES: usize = 32 * 1024;

@@ -121,4 +121,4 @@ fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
 }
 
 /// A change that goes to so many channels costs what one more line does.
-const CHANNELS_PER_LINE: u32 = 4;
+pub(crate) const CHANNELS_PER_LINE: u32 = 4;

@@ -343,7 +343,7 @@ fn unavailable(error: rcgen::Error) -> TlsError {
 }
 
 /// How long an authority lasts: clients are told of it by hand.
-const AUTHORITY_LIFE: Duration = Duration::days(3650);
+pub(crate) const AUTHORITY_LIFE: Duration = Duration::days(3650);
 
 /// How long a certificate lasts where nothing else is said; some clients refuse more than 825 days.
-pub(super) const LEAF_LIFE: Duration = Duration::days(365);
+pub(crate) const LEAF_LIFE: Duration = Duration::days(365);

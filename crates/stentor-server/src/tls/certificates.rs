@@ -356,7 +356,7 @@ fn shown(places: &Places) -> String {
 }
 
 /// How long before its end a certificate is renewed.
-const RENEW_BEFORE: Duration = Duration::days(30);
+pub(crate) const RENEW_BEFORE: Duration = Duration::days(30);
 
 /// How long before its end an operator is told of a certificate of theirs.
-const WARN_BEFORE: Duration = Duration::days(14);
+pub(crate) const WARN_BEFORE: Duration = Duration::days(14);

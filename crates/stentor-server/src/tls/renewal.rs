@@ -46,4 +46,4 @@ pub fn report(certificates: &Certificates, done: Result<Refreshed, TlsError>) {
 }
 
 /// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60);

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use connect::ConnectError;
+pub(crate) use request::LONGEST_LOG;
 pub use settings::RedisSettings;
 
 use connect::Connector;

@@ -28,7 +28,7 @@ pub(super) fn commit(commit: &Commit, database: u32) -> Result<Call, StoreError>
     call.push(&old.map(|epoch| epoch.to_string()).unwrap_or_default());
     call.push(&epoch_of(commit.life).to_string());
     call.push(&body);
-    call.push(LONGEST_LOG);
+    call.push(&LONGEST_LOG.to_string());
     call.push(&commit.guards.len().to_string());
     for guard in &commit.guards {
         push_guard(&mut call, guard);
@@ -107,7 +107,7 @@ fn push_changes(call: &mut Call, changes: &[Change]) {
 }
 
 /// No log grows past this, give or take a hundred entries, whatever the janitor does.
-const LONGEST_LOG: &str = "100000";
+pub(crate) const LONGEST_LOG: usize = 100_000;
 /// The longest body, in bytes. A subscriber must be able to take it.
 const MAX_BODY: usize = 8 << 20;
 /// The longest page, in entries.

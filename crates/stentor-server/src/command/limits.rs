@@ -1,0 +1,69 @@
+//! The limits of commands that no key of the configuration moves.
+
+use stentor_proto::limit::{Limit, Table};
+
+use super::{
+    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, authenticate, invite, ison, mode, names, userhost, waiting, who,
+};
+use crate::history::scan;
+use crate::node::presence;
+
+/// The limits of commands.
+pub(crate) static TABLE: Table = Table {
+    title: "Commands",
+    rows: &[
+        Limit::count("Changes in one MODE", mode::MODES, "Further ones are ignored."),
+        Limit::bytes("Key of a room (`+k`)", mode::KEY_LENGTH, "A longer one is answered with `696`."),
+        Limit::count(
+            "Unused invitations (INVITE) of a room",
+            invite::INVITATIONS,
+            "A further one replaces the oldest.",
+        ),
+        Limit::count("Rooms in one NAMES", names::TARGETS, "Further ones are ignored."),
+        Limit::count("Nicks in one ISON", ison::NICKS, "Further ones are ignored."),
+        Limit::count("Nicks in one USERHOST", userhost::NICKS, "Further ones are ignored."),
+        Limit::bytes("Value of the tag `label`", LABEL_LENGTH, "A longer label is ignored."),
+        Limit::bytes(
+            "Piece of AUTHENTICATE",
+            authenticate::CHUNK,
+            "Base64. A piece of exactly this length has a successor.",
+        ),
+        Limit::bytes("All pieces of AUTHENTICATE", authenticate::LONGEST, "More is answered with `904`."),
+        Limit::time(
+            "Answers of other nodes to WHO and WHOIS",
+            who::PATIENCE,
+            "What a node has not told by then is missing from the answer.",
+        ),
+        Limit::count(
+            "Entries that one CHATHISTORY looks at",
+            scan::BUDGET,
+            "Joins and parts count as entries. Past it the page ends early, and a NOTE says how far the search came.",
+        ),
+        Limit::count(
+            "Private messages delivered at a login",
+            waiting::MOST,
+            "For clients that do not fetch them with CHATHISTORY; never more than `history.page`. Older ones stay in \
+             the history.",
+        ),
+        Limit::count(
+            "Older private messages counted at a login",
+            waiting::COUNTED,
+            "The client is told how many older ones wait, up to this number.",
+        ),
+        Limit::count(
+            "Targets of JOIN, PART and KICK that cost a line",
+            EACH,
+            "Beyond the first, so many targets cost as much as a further line.",
+        ),
+        Limit::count(
+            "Nicks of MONITOR, ISON and USERHOST that cost a line",
+            LOOKUPS_PER_LINE,
+            "Beyond the first, so many nicks cost as much as a further line.",
+        ),
+        Limit::count(
+            "Rooms that a change of oneself costs a line for",
+            presence::CHANNELS_PER_LINE as usize,
+            "AWAY, NICK and SETNAME are told to each room that one is in; so many rooms cost as much as a further line.",
+        ),
+    ],
+};
