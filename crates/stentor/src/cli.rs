@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use stentor_server::config::units::parse_time;
 use stentor_server::config::{Listen, Scheme};
 
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     Cert(CertArgs),
     /// Print or check the configuration
     Config(ConfigArgs),
+    /// Write the manual pages
+    Man(ManArgs),
+    /// Print the script with which a shell completes `stentor`
+    Completions(CompletionsArgs),
+    /// Print every setting, number and limit of this version
+    Reference,
 }
 
 /// What all commands that use a store have in common.
@@ -335,6 +342,34 @@ fn http(text: &str) -> Result<Listen, String> {
     }
 }
 
+/// Write the manual pages.
+///
+/// Without --out, prints the page of `stentor` itself.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor man | man -l -
+  stentor man --out /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// The directory for the pages of all commands; it is made where it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Print the script with which a shell completes `stentor`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  source <(stentor completions bash)
+  stentor completions bash > ~/.local/share/bash-completion/completions/stentor
+  stentor completions zsh > ~/.zfunc/_stentor
+  stentor completions fish > ~/.config/fish/completions/stentor.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
 fn time(text: &str) -> Result<Duration, String> {
     parse_time(text).ok_or_else(|| "allowed: a time such as 12h, 7d or 1h30m, or 0".to_owned())
 }
@@ -389,6 +424,8 @@ mod tests {
             "cert make --out d --name a b --name c --key rsa-2048 --days 3650",
             "config default",
             "config check f",
+            "man --out d",
+            "completions zsh",
         ] {
             let words = ["stentor"].into_iter().chain(line.split(' '));
             Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -412,6 +449,8 @@ mod tests {
             "cert make --out d",
             "account add",
             "config",
+            "completions",
+            "completions csh",
         ] {
             let words = ["stentor"].into_iter().chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

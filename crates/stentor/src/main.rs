@@ -4,6 +4,7 @@
 //! - [`settings`]: from the command line to a checked configuration
 //! - [`serve`], [`account`], [`invite`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one file a command
 //! - [`dial`]: how a client names a node
+//! - [`man`], [`completions`], [`reference`](mod@reference): what is generated from the command line and the tables of limits
 //! - [`operator`]: how the commands for operators reach a store
 //! - [`output`]: how results look
 //! - [`logging`]: where the log goes
@@ -12,14 +13,17 @@
 mod account;
 mod cert;
 mod cli;
+mod completions;
 mod config;
 mod dial;
 mod failure;
 mod invite;
 mod logging;
+mod man;
 mod operator;
 mod output;
 mod ready;
+mod reference;
 mod serve;
 mod settings;
 mod status;
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
         Command::Ready(args) => ready::run(&args),
         Command::Cert(args) => cert::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Reference => reference::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ pub(crate) enum Command {
     Lint,
     Document,
     Deny,
+    Reference,
     /// Runs these targets (all where none is named), each for so many seconds (to no end where not said).
     Fuzz {
         targets: Vec<String>,
@@ -31,6 +32,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
         "lint" => Command::Lint,
         "doc" => Command::Document,
         "deny" => Command::Deny,
+        "reference" => Command::Reference,
         "fuzz" => return parse_fuzz(rest),
         other => return Err(format!("there is no subcommand `{other}`")),
     };
@@ -72,6 +74,7 @@ Usage: cargo xtask COMMAND
   lint                           checks the formatting, and runs clippy; a warning is an error
   doc                            builds the documentation; a warning is an error
   deny                           checks licences, banned crates and sources by deny.toml
+  reference                      writes docs/reference.md anew, from what the program says
   fuzz [TARGET]... [--seconds N] runs fuzz targets, each for N seconds; without N, the first runs until stopped";
 
 #[cfg(test)]
@@ -86,6 +89,7 @@ mod tests {
     fn subcommands_are_understood() {
         assert_eq!(parsed("test"), Ok(Command::Test));
         assert_eq!(parsed("--help"), Ok(Command::Help));
+        assert_eq!(parsed("reference"), Ok(Command::Reference));
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz { targets: Vec::new(), seconds: None }));
         assert_eq!(
             parsed("fuzz tags --seconds 20 mask"),

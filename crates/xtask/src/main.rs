@@ -8,6 +8,7 @@
 //! - [`deny`]: licences, banned crates and sources, as `deny.toml` has them
 //! - [`licence`]: licence expressions
 //! - [`fuzz`]: the fuzz targets
+//! - [`reference`](mod@reference): the page of all numbers and limits
 //! - [`process`]: programs that are run to their end
 //! - [`output`]: what is printed
 
@@ -19,6 +20,7 @@ mod licence;
 mod needs;
 mod output;
 mod process;
+mod reference;
 mod suite;
 mod test_run;
 
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Ok(Command::Lint) => checks::formatted().and_then(|()| checks::lint()),
         Ok(Command::Document) => checks::document(),
         Ok(Command::Deny) => deny::check(),
+        Ok(Command::Reference) => reference::write(),
         Ok(Command::Fuzz { targets, seconds }) => fuzz::run_targets(&targets, seconds),
     };
     match outcome {
