@@ -7,6 +7,7 @@ use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
 use crate::hub::{Member, State};
+use crate::store::{Guard, Size};
 
 /// Who wants to join.
 #[derive(Clone, Copy, Debug)]
@@ -153,11 +154,16 @@ pub fn is_founder(state: &State, account: Option<&str>) -> bool {
     account.is_some() && state.field("founder") == account
 }
 
-/// Whether the channel ends when so many of its members leave: nobody is left then, and it has no founder to keep it for,
-/// or the founder is the one who `gives_it_up`.
-#[must_use]
-pub fn ends_without(state: &State, leaving: usize, gives_it_up: bool) -> bool {
-    state.members.len() == leaving && (gives_it_up || state.field("founder").is_none())
+/// Whether a channel ends with the commit by which `leaving` of its members go, and what has to be guarded for that. Of the
+/// last two who leave at once on two nodes, neither may take the other for staying.
+pub fn ending(state: &State, leaving: usize, gives_it_up: bool) -> (bool, Option<Guard>) {
+    if !gives_it_up && state.field("founder").is_some() {
+        return (false, None);
+    }
+    let (members, leaving) = (state.members.len() as u64, leaving as u64);
+    let ends = members == leaving;
+    let size = if ends { Size::Exactly(members) } else { Size::Above(leaving) };
+    (ends, Some(Guard::Size(size)))
 }
 
 /// A list's masks with who set each and when, in no order.

@@ -11,7 +11,7 @@ use crate::hub::{Decision, Replica};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is, Life, Partition, Size};
+use crate::store::{Change, Guard, Is, Life, Partition};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -77,13 +77,12 @@ async fn kick(
                 Guard::Member(kicked.to_string(), Is::Present),
                 super::join::rules_guard(state),
             ];
-            let mut life = state.within();
-            if let Some(epoch) = state.epoch
-                && policy::ends_without(state, 1, false)
-            {
-                guards.push(Guard::Size(Size::Exactly(1)));
-                life = Some(Life::End(epoch));
-            }
+            let (ends, size) = policy::ending(state, 1, false);
+            guards.extend(size);
+            let life = match state.epoch {
+                Some(epoch) if ends => Some(Life::End(epoch)),
+                _ => state.within(),
+            };
             let changes = vec![
                 Change::UnsetMember(kicked.to_string()),
                 Change::Set("rules".to_owned(), super::join::fresh_rules()),

@@ -8,7 +8,7 @@ use crate::hub::{Decision, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -97,11 +97,10 @@ pub(super) fn leave(state: &State, id: &str, line: String, gives_up: bool) -> De
     if let Some(member) = state.members.get(id) {
         guards.push(Guard::Member(id.to_owned(), Is::Equal(member.to_value())));
     }
+    let (ends, size) = policy::ending(state, 1, gives_up);
+    guards.extend(size);
     let life = match state.epoch {
-        Some(epoch) if policy::ends_without(state, 1, gives_up) => {
-            guards.push(Guard::Size(Size::Exactly(1)));
-            Some(Life::End(epoch))
-        }
+        Some(epoch) if ends => Some(Life::End(epoch)),
         _ => state.within(),
     };
     Decision { life, guards, changes: vec![Change::UnsetMember(id.to_owned())], lines: vec![line] }

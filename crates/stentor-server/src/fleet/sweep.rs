@@ -12,7 +12,7 @@ use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Hub, Member, Refusal, State};
 use crate::node::people::inbox_of;
 use crate::policy;
-use crate::store::{Change, Guard, Is, Life, Partition, Size, StoreError, Writer};
+use crate::store::{Change, Guard, Is, Life, Partition, StoreError, Writer};
 use crate::tenure::Tenure;
 
 /// What a node's index says of its sessions.
@@ -127,12 +127,9 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
     if decision.changes.is_empty() {
         return None;
     }
-    decision.life = Some(Life::Within(epoch));
-    if policy::ends_without(state, decision.changes.len(), false) {
-        let members = u64::try_from(state.members.len()).unwrap_or(u64::MAX);
-        decision.guards.push(Guard::Size(Size::Exactly(members)));
-        decision.life = Some(Life::End(epoch));
-    }
+    let (ends, size) = policy::ending(state, decision.changes.len(), false);
+    decision.guards.extend(size);
+    decision.life = Some(if ends { Life::End(epoch) } else { Life::Within(epoch) });
     Some(decision)
 }
 

@@ -1,7 +1,9 @@
 //! Rooms and private messages across nodes.
 
-use super::Pair;
+use stentor_server::store::Partition;
 use stentor_testing::{TestClient, TestServer};
+
+use super::Pair;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_on_two_nodes_see_one_order() {
@@ -91,6 +93,29 @@ async fn who_quits_in_several_shared_rooms_is_seen_to_quit_once() {
     }
     let rest = ann.drain_until_pong().await;
     assert!(rest.iter().all(|said| said.command != "QUIT" && said.command != "NICK"), "{rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_last_two_leave_at_once_on_two_nodes_ends() {
+    let pair = Pair::start(&[]).await;
+    let mut ann = pair.one.client("ann").await;
+    let mut bob = pair.two.client("bob").await;
+    for round in 0..50 {
+        let room = format!("#room-{round}");
+        for client in [&mut ann, &mut bob] {
+            client.ask(&format!("JOIN {room}")).await;
+        }
+        ann.drain_until_pong().await;
+        for client in [&mut ann, &mut bob] {
+            client.send(&format!("PART {room}")).await;
+        }
+        for client in [&mut ann, &mut bob] {
+            client.drain_until_pong().await;
+        }
+        let store = pair.one.node.hub.store();
+        let left = store.peek_one(&Partition::channel(&room), &[]).await.expect("the store answers");
+        assert_eq!(left.epoch, None, "{room} is there without members");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
