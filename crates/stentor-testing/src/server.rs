@@ -78,6 +78,11 @@ impl TestServer {
         TestClient::connect(self.address).await
     }
 
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A guest, welcomed, without capabilities.
     pub async fn client(&self, nick: &str) -> TestClient {
         self.client_with(nick, &[]).await
