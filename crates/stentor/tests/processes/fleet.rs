@@ -16,17 +16,17 @@ use crate::chat::{Chat, Trust};
 use crate::node::Node;
 
 /// Two nodes that share a store, and what their clients trust.
-struct Fleet {
+pub(crate) struct Fleet {
     one: Node,
     two: Node,
     trust_one: Trust,
     trust_two: Trust,
     directory: TempDir,
-    redis: RedisServer,
+    pub(crate) redis: RedisServer,
 }
 
 impl Fleet {
-    fn start(accounts: &[String]) -> Self {
+    pub(crate) fn start(accounts: &[String]) -> Self {
         let redis = RedisServer::start();
         let directory = tempfile::tempdir().expect("a directory can be made");
         let config = directory.path().join("stentor.toml");
@@ -39,11 +39,11 @@ impl Fleet {
         Self { one, two, trust_one, trust_two, directory, redis }
     }
 
-    fn on_one(&self, account: &str) -> Chat {
+    pub(crate) fn on_one(&self, account: &str) -> Chat {
         Chat::login(&self.one, &self.trust_one, account, CAPABILITIES)
     }
 
-    fn on_two(&self, account: &str) -> Chat {
+    pub(crate) fn on_two(&self, account: &str) -> Chat {
         Chat::login(&self.two, &self.trust_two, account, CAPABILITIES)
     }
 }

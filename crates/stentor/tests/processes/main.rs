@@ -5,4 +5,5 @@ mod compose;
 mod deploy;
 mod fleet;
 mod node;
+mod seed_keys;
 mod serve;
