@@ -90,9 +90,14 @@ fn is_executable(file: &Path) -> bool {
 }
 
 /// Programs, each with the Debian package that has it: real Redis servers for the store's tests, `kill` to stop
-/// and wake processes, a C++ compiler for libFuzzer.
-const PROGRAMS: &[(&str, &str)] =
-    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("kill", "procps"), ("c++", "g++")];
+/// and wake processes, `bash` for its completions and for lines of the documents, a C++ compiler for libFuzzer.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("kill", "procps"),
+    ("bash", "bash"),
+    ("c++", "g++"),
+];
 
 #[cfg(test)]
 mod tests {
