@@ -5,7 +5,7 @@
 
 use stentor_proto::limit::{Limit, Table};
 
-use crate::account::{PASSWORD_MAX, hasher, import, throttle};
+use crate::account::{PASSWORD_MAX, hasher, import, password, throttle};
 use crate::admin::{self, socket};
 use crate::command;
 use crate::config::MOTD_BYTES;
@@ -26,7 +26,12 @@ pub fn tables() -> [&'static Table; 5] {
 static ACCOUNTS: Table = Table {
     title: "Accounts and invitations",
     rows: &[
-        Limit::bytes("Password", PASSWORD_MAX, "bcrypt looks at no more. A longer one is refused, not cut."),
+        Limit::bytes("Password", PASSWORD_MAX, "A longer one is refused, not cut."),
+        Limit::bytes(
+            "Password that bcrypt takes as it is",
+            password::BCRYPT_MAX,
+            "Of a longer one bcrypt takes a digest, so every byte counts.",
+        ),
         Limit::count(
             "Passwords that wait to be checked",
             hasher::QUEUE,

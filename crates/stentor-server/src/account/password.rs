@@ -160,7 +160,7 @@ fn whole(password: &Password) -> Cow<'_, str> {
 pub const PASSWORD_MAX: usize = 1024;
 
 /// The most bytes that bcrypt looks at.
-const BCRYPT_MAX: usize = 72;
+pub(crate) const BCRYPT_MAX: usize = 72;
 
 /// The lowest cost that bcrypt has.
 pub const COST_MIN: u32 = 4;
