@@ -44,6 +44,8 @@ pub enum Capability {
     SetName,
     /// `FAIL`, `WARN` and `NOTE` are understood.
     StandardReplies,
+    /// What people whom the client follows say comes as `PUBLISH`.
+    Feeds,
     /// `NAMES` gives `nick!user@host`.
     UserhostInNames,
 }
@@ -54,7 +56,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -74,6 +76,7 @@ impl Capability {
         Self::ServerTime,
         Self::SetName,
         Self::StandardReplies,
+        Self::Feeds,
         Self::UserhostInNames,
     ];
 
@@ -100,6 +103,7 @@ impl Capability {
             Self::ServerTime => "server-time",
             Self::SetName => "setname",
             Self::StandardReplies => "standard-replies",
+            Self::Feeds => "stentor.chat/feeds",
             Self::UserhostInNames => "userhost-in-names",
         }
     }

@@ -1,21 +1,32 @@
-//! How far a client has read the private messages of its account.
+//! How far a client has read the private messages of its account, and the posts of those whom it follows.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::store::EntryId;
+use crate::following::record::{Subscription, follow_field};
+use crate::store::{Change, EntryId, Epoch};
 
-/// What a client was sent of its account's private messages, and what it has proved to have read.
+/// What a client was sent of its account's private messages and of feeds, and what it has proved to have read.
 ///
-/// The proof is the PONG to a PING that went out after them. Until it comes, the account's field `seen` stays behind: a
-/// crash repeats messages at the next login, and loses none.
+/// The proof is the PONG to a PING that went out after them. Until it comes, the account's fields stay behind: a crash
+/// repeats messages at the next login, and loses none.
 #[derive(Debug, Default)]
 pub struct Cursor {
-    /// `None` for a guest, and where something was missed: then nothing moves.
-    marks: Mutex<Option<Marks>>,
+    inner: Mutex<Inner>,
 }
 
-/// The places in the account's log that a cursor keeps apart. `seen` and `read` are never after `delivered`.
+#[derive(Debug, Default)]
+struct Inner {
+    /// In the account's own log. `None` for a guest, and where something was missed: then it does not move.
+    inbox: Option<Marks>,
+    /// In the feeds that the client follows, by the publisher's folded account, with the feed's epoch.
+    feeds: HashMap<String, (Epoch, Marks)>,
+    /// The token of the last PING, where it was not answered.
+    asked: Option<String>,
+}
+
+/// The places in a log that a cursor keeps apart. `seen` and `read` are never after `delivered`.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks {
     /// What the account's field says.
@@ -31,20 +42,46 @@ pub struct Marks {
     owes: bool,
 }
 
+/// What an account's fields are to say, where they do not yet.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Unsaved {
+    /// Of private messages.
+    pub inbox: Option<EntryId>,
+    /// Of feeds, by the publisher's folded account.
+    pub feeds: Vec<(String, Subscription)>,
+}
+
 impl Cursor {
-    /// Begins to follow what is delivered.
+    /// Begins to follow what is delivered of private messages.
     pub fn start(&self, marks: Marks) {
-        *self.lock() = Some(marks);
+        self.lock().inbox = Some(marks);
     }
 
     /// Ends that: something may not have been delivered.
     pub fn stop(&self) {
-        *self.lock() = None;
+        self.lock().inbox = None;
     }
 
-    /// Notes that a message was put in the client's queue.
+    /// Begins to follow what is delivered of the feed of this account, in its life `epoch`.
+    pub fn start_feed(&self, publisher: &str, epoch: Epoch, marks: Marks) {
+        self.lock().feeds.insert(publisher.to_owned(), (epoch, marks));
+    }
+
+    /// Ends that: it is followed no more, or something may not have been delivered.
+    pub fn forget(&self, publisher: &str) {
+        self.lock().feeds.remove(publisher);
+    }
+
+    /// Notes that a private message was put in the client's queue.
     pub fn deliver(&self, id: EntryId) {
-        if let Some(marks) = &mut *self.lock() {
+        if let Some(marks) = &mut self.lock().inbox {
+            marks.delivered = marks.delivered.max(id);
+        }
+    }
+
+    /// Notes that a post was.
+    pub fn deliver_post(&self, publisher: &str, id: EntryId) {
+        if let Some((_, marks)) = self.lock().feeds.get_mut(publisher) {
             marks.delivered = marks.delivered.max(id);
         }
     }
@@ -52,54 +89,108 @@ impl Cursor {
     /// When to ask about messages that no PING has followed yet, at most once in an interval.
     #[must_use]
     pub fn due(&self, interval: Duration) -> Option<Instant> {
-        let marks = (*self.lock())?;
-        (marks.delivered > marks.asked).then(|| marks.asked_at + interval)
+        let mut inner = self.lock();
+        let latest = inner.logs().map(|marks| marks.asked_at).max()?;
+        inner.logs().any(|marks| marks.delivered > marks.asked).then(|| latest + interval)
     }
 
     /// The token of a PING that goes into the queue now; `None` where it has nothing to ask about.
     #[must_use]
     pub fn ask(&self, now: Instant) -> Option<String> {
-        let mut marks = self.lock();
-        let marks = marks.as_mut().filter(|marks| marks.delivered > marks.read)?;
-        marks.asked = marks.delivered;
-        marks.asked_at = now;
-        Some(token(marks.asked))
+        let mut inner = self.lock();
+        if !inner.logs().any(|marks| marks.delivered > marks.read) {
+            return None;
+        }
+        for marks in inner.logs() {
+            marks.asked = marks.delivered;
+            marks.asked_at = now;
+        }
+        inner.asked = Some(format!("seen-{}", crate::random::text(8)));
+        inner.asked.clone()
     }
 
     /// Takes in what a PONG says. True where it answers the last question.
     #[must_use]
     pub fn answer(&self, text: &str) -> bool {
-        let mut marks = self.lock();
-        let asked = |marks: &&mut Marks| marks.asked > marks.read && text == token(marks.asked);
-        let Some(marks) = marks.as_mut().filter(asked) else { return false };
-        marks.read = marks.asked;
-        marks.owes = false;
+        let mut inner = self.lock();
+        if inner.asked.as_deref() != Some(text) {
+            return false;
+        }
+        inner.asked = None;
+        for marks in inner.logs() {
+            marks.read = marks.read.max(marks.asked);
+            marks.owes = false;
+        }
         true
     }
 
     /// The client says goodbye, and all that was sent to it has been written: it has read what it was sent as it came. Of
     /// what waited at its login that is not so, since it may have said goodbye before it came.
     pub fn goodbye(&self) {
-        if let Some(marks) = self.lock().as_mut().filter(|marks| !marks.owes) {
+        for marks in self.lock().logs().filter(|marks| !marks.owes) {
             marks.read = marks.delivered;
         }
     }
 
-    /// What the account's field is to say, where it does not yet.
+    /// What the account's fields are to say, where they do not yet.
     #[must_use]
-    pub fn unsaved(&self) -> Option<EntryId> {
-        (*self.lock()).filter(|marks| marks.read > marks.seen).map(|marks| marks.read)
-    }
-
-    /// Notes that the account's field says so.
-    pub fn saved(&self, seen: EntryId) {
-        if let Some(marks) = &mut *self.lock() {
-            marks.seen = marks.seen.max(seen);
+    pub fn unsaved(&self) -> Unsaved {
+        let inner = self.lock();
+        let unsaved = |marks: &Marks| (marks.read > marks.seen).then_some(marks.read);
+        let of_feed = |(publisher, (epoch, marks)): (&String, &(Epoch, Marks))| {
+            unsaved(marks).map(|seen| (publisher.clone(), Subscription { epoch: *epoch, seen }))
+        };
+        Unsaved {
+            inbox: inner.inbox.as_ref().and_then(unsaved),
+            feeds: inner.feeds.iter().filter_map(of_feed).collect(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Marks>> {
-        self.marks.lock().expect("no holder of the marks panics")
+    /// Notes that the account's fields say so.
+    pub fn saved(&self, saved: &Unsaved) {
+        let mut inner = self.lock();
+        if let (Some(marks), Some(seen)) = (&mut inner.inbox, saved.inbox) {
+            marks.seen = marks.seen.max(seen);
+        }
+        for (publisher, subscription) in &saved.feeds {
+            if let Some((_, marks)) = inner.feeds.get_mut(publisher) {
+                marks.seen = marks.seen.max(subscription.seen);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no holder of the marks panics")
+    }
+}
+
+impl Inner {
+    fn logs(&mut self) -> impl Iterator<Item = &mut Marks> {
+        self.inbox.iter_mut().chain(self.feeds.values_mut().map(|(_, marks)| marks))
+    }
+}
+
+impl Unsaved {
+    /// Nothing but private messages up to there.
+    #[must_use]
+    pub fn of_inbox(seen: EntryId) -> Self {
+        Self { inbox: Some(seen), feeds: Vec::new() }
+    }
+
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inbox.is_none() && self.feeds.is_empty()
+    }
+
+    /// The changes to the account's fields.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        let inbox = self.inbox.iter().map(|seen| Change::Set(SEEN.to_owned(), seen.to_string()));
+        let of_feed = |(publisher, subscription): &(String, Subscription)| {
+            Change::Set(follow_field(publisher), subscription.to_string())
+        };
+        inbox.chain(self.feeds.iter().map(of_feed)).collect()
     }
 }
 
@@ -119,10 +210,6 @@ impl Marks {
         self.owes = self.read < self.delivered;
         self
     }
-}
-
-fn token(asked: EntryId) -> String {
-    format!("seen-{asked}")
 }
 
 /// The account's field that says up to which entry of its log private messages have reached a session.
@@ -150,22 +237,22 @@ mod tests {
         let token = cursor.ask(now).expect("there is something to ask about");
         cursor.deliver(id(7));
         cursor.goodbye();
-        assert_eq!(cursor.unsaved(), None);
+        assert_eq!(cursor.unsaved().inbox, None);
         assert!(!cursor.answer("seen-7-0"));
         assert!(cursor.answer(&token));
         assert!(!cursor.answer(&token));
-        assert_eq!(cursor.unsaved(), Some(id(5)));
-        cursor.saved(id(5));
-        assert_eq!(cursor.unsaved(), None);
+        assert_eq!(cursor.unsaved().inbox, Some(id(5)));
+        cursor.saved(&Unsaved::of_inbox(id(5)));
+        assert_eq!(cursor.unsaved().inbox, None);
         cursor.goodbye();
-        assert_eq!(cursor.unsaved(), Some(id(7)));
+        assert_eq!(cursor.unsaved().inbox, Some(id(7)));
     }
 
     #[test]
     fn where_nothing_waited_there_is_nothing_to_ask_and_the_end_saves_the_way_through_the_log() {
         let (cursor, now) = started(false);
         assert_eq!((cursor.ask(now), cursor.due(MINUTE)), (None, None));
-        assert_eq!(cursor.unsaved(), Some(id(5)));
+        assert_eq!(cursor.unsaved().inbox, Some(id(5)));
     }
 
     #[test]
@@ -179,7 +266,7 @@ mod tests {
         cursor.deliver(id(8));
         assert_eq!(cursor.due(MINUTE), Some(now + 2 * MINUTE));
         assert!(cursor.answer(&token));
-        assert_eq!(cursor.unsaved(), Some(id(7)));
+        assert_eq!(cursor.unsaved().inbox, Some(id(7)));
     }
 
     #[test]
@@ -188,6 +275,27 @@ mod tests {
         cursor.stop();
         cursor.deliver(id(6));
         cursor.goodbye();
-        assert_eq!((cursor.ask(now), cursor.unsaved()), (None, None));
+        assert_eq!((cursor.ask(now), cursor.unsaved().inbox), (None, None));
+    }
+
+    #[test]
+    fn one_pong_is_about_all_that_was_delivered_before_its_ping() {
+        let (cursor, now) = started(false);
+        cursor.start_feed("bob", Epoch(3), Marks::new(id(1), id(1), false, now));
+        cursor.deliver_post("bob", id(4));
+        cursor.deliver_post("cat", id(4));
+        cursor.deliver(id(6));
+        let token = cursor.ask(now).expect("there is something to ask about");
+        cursor.deliver_post("bob", id(5));
+        assert!(cursor.answer(&token));
+        let bob = |ms| vec![("bob".to_owned(), Subscription { epoch: Epoch(3), seen: id(ms) })];
+        let unsaved = cursor.unsaved();
+        assert_eq!(unsaved, Unsaved { inbox: Some(id(6)), feeds: bob(4) });
+        cursor.saved(&unsaved);
+        assert!(cursor.unsaved().is_empty());
+        cursor.goodbye();
+        assert_eq!(cursor.unsaved(), Unsaved { inbox: None, feeds: bob(5) });
+        cursor.forget("bob");
+        assert!(cursor.unsaved().is_empty());
     }
 }

@@ -8,9 +8,10 @@
 //! - [`commit_identity`]: who writes, under which number, and until when
 //! - [`config`]: settings, checked
 //! - [`connection`]: one task per socket
-//! - [`cursor`]: how far a client has read its account's private messages
+//! - [`cursor`]: how far a client has read its account's private messages, and the posts of those whom it follows
 //! - [`error`]: why a command was not done, and whose fault that is
 //! - [`fleet`]: leases, sweeps and the directory
+//! - [`following`]: who follows whom, and what reaches them
 //! - [`history`]: pages of what was said, and how long it is kept
 //! - [`hub`]: replicas of partitions, and the way commands write to them
 //! - [`invite`]: codes that let their holders make an account
@@ -40,6 +41,7 @@ pub mod connection;
 pub mod cursor;
 pub mod error;
 pub mod fleet;
+pub mod following;
 pub mod history;
 pub mod hub;
 pub mod invite;

@@ -8,12 +8,13 @@ use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
 use crate::command::register::Registering;
-use crate::cursor::SEEN;
+use crate::cursor::Unsaved;
 use crate::fleet::sweep::session_value;
+use crate::following::sessions::Followed;
 use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::node::Node;
 use crate::secret::Secret;
-use crate::store::{Change, EntryId, Epoch, Guard, Is, Life, Partition};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.
 #[derive(Debug)]
@@ -46,6 +47,12 @@ pub struct Session {
     pub unsent: bool,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
+    /// The feeds that it hears, by the publisher's folded account.
+    pub following: HashMap<String, Followed>,
+    /// The account's own feed, once it was needed.
+    pub feed: Option<Held>,
+    /// Whether some feeds could not be read when they were to be taken hold of.
+    pub is_deaf: bool,
 }
 
 /// A nick that a session holds.
@@ -91,6 +98,9 @@ impl Session {
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
             monitored: HashMap::new(),
+            following: HashMap::new(),
+            feed: None,
+            is_deaf: false,
         }
     }
 
@@ -160,6 +170,10 @@ impl Session {
         for (_, held) in self.monitored.drain() {
             held.remove_local(&self.client.id);
         }
+        for (_, followed) in self.following.drain() {
+            followed.held.remove_local(&self.client.id);
+        }
+        self.feed = None;
         if let Some(inbox) = &self.inbox {
             inbox.remove_local(&self.client.id);
         }
@@ -222,31 +236,26 @@ impl Session {
 
     async fn release_account(&self, claim: &AccountClaim) -> Result<(), Refusal<()>> {
         let mut changes = vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())];
-        if let Some(seen) = self.client.cursor.unsaved() {
-            changes.push(Change::Set(SEEN.to_owned(), seen.to_string()));
-        }
+        changes.extend(self.client.cursor.unsaved().changes());
         self.write_account(claim, changes).await?;
         Ok(())
     }
 
-    /// Saves how far the client has read its private messages, where that is not saved yet.
+    /// Saves how far the client has read its private messages and its feeds, where that is not saved yet.
     ///
     /// # Errors
     /// The store's.
     pub async fn save_seen(&self) -> Result<(), Refusal<()>> {
-        match self.client.cursor.unsaved() {
-            Some(seen) => self.set_seen(seen).await,
-            None => Ok(()),
-        }
+        self.set_seen(&self.client.cursor.unsaved()).await
     }
 
-    /// Says in the account up to where its private messages have reached a session.
+    /// Says in the account up to where private messages and posts have reached a session.
     ///
     /// # Errors
     /// The store's.
-    pub async fn set_seen(&self, seen: EntryId) -> Result<(), Refusal<()>> {
-        let Some(claim) = &self.account else { return Ok(()) };
-        if self.write_account(claim, vec![Change::Set(SEEN.to_owned(), seen.to_string())]).await? {
+    pub async fn set_seen(&self, seen: &Unsaved) -> Result<(), Refusal<()>> {
+        let Some(claim) = self.account.as_ref().filter(|_| !seen.is_empty()) else { return Ok(()) };
+        if self.write_account(claim, seen.changes()).await? {
             self.client.cursor.saved(seen);
         }
         Ok(())

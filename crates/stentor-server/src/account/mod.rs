@@ -28,6 +28,7 @@ use stentor_proto::{Nick, NickError};
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Config;
 use crate::cursor::SEEN;
+use crate::following::removal;
 use crate::random;
 use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
@@ -142,6 +143,7 @@ impl Accounts {
         for _ in 0..CONFLICTS_MAX {
             let account = self.present(&name).await?.account;
             self.leaves_an_admin(&account).await?;
+            let followed = removal::followed_by(&self.committer, name.folded()).await?;
             let epoch = Epoch::random();
             self.list_in_directory(&name, epoch).await?;
             let since = self.now().await?;
@@ -151,6 +153,10 @@ impl Accounts {
                 ..Draft::new(partition(&name), Life::Renew(account.epoch, epoch))
             };
             if self.committer.attempt(draft).await? {
+                let done = removal::clean_up(&self.committer, name.folded(), account.epoch, &followed);
+                if let Err(error) = done.await {
+                    tracing::warn!(account = name.folded(), %error, "a removed account's feed is ended later");
+                }
                 return Ok(());
             }
         }

@@ -9,8 +9,10 @@ use stentor_proto::nick::Nick;
 use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
+use crate::following::links;
+use crate::following::record::{OWNER, Subscriber};
 use crate::history::targets::{self, Targets};
-use crate::history::{Ask, Found, Log, Mark, Said, View};
+use crate::history::{Ask, Conversation, Log, Merged, Point, Said, View};
 use crate::hub::Replica;
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::msgid::MessageId;
@@ -18,7 +20,7 @@ use crate::hub::render::Rendering;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
 use crate::session::Session;
-use crate::store::{Partition, StoreError};
+use crate::store::{Partition, Range, StoreError};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -30,8 +32,8 @@ pub(super) async fn run(
     if request.kind == Kind::Targets {
         return show_targets(session, &request, reply).await;
     }
-    let buffer = Buffer::open(session, &request)?;
-    let found = match read(&buffer.log, &request).await {
+    let buffer = Buffer::open(session, &request).await?;
+    let found = match read(&buffer.logs, &request).await {
         Err(Error::Store(StoreError::Gone)) => return Err(request.invalid_target()),
         result => result?,
     };
@@ -41,7 +43,7 @@ pub(super) async fn run(
     if let Some(time) = found.unfinished {
         incomplete(reply, &[&buffer.name], time);
     }
-    send(session, &buffer.name, &buffer.log.partition, &found.messages, reply).await;
+    send(session, &buffer.name, found.messages.iter().map(|(at, said)| (at, said)), reply).await;
     Ok(())
 }
 
@@ -151,12 +153,12 @@ impl<'a> Reference<'a> {
         }
     }
 
-    async fn resolve(self, log: &Log, request: &Request<'_>) -> Result<Option<Mark>, Error> {
+    async fn resolve(self, logs: &Conversation, request: &Request<'_>) -> Result<Option<Point>, Error> {
         match self {
             Self::Any => Ok(None),
-            Self::Time(time) => Ok(Some(Mark::Time(time))),
-            Self::Message(id) => match log.mark_of(id).await? {
-                Some(mark) => Ok(Some(mark)),
+            Self::Time(time) => Ok(Some(logs.at_time(time))),
+            Self::Message(id) => match logs.at_message(id).await? {
+                Some(point) => Ok(Some(point)),
                 None => {
                     let context = [short(request.subcommand), short(request.target), short(id)];
                     let text = "There is no such message in this conversation";
@@ -171,19 +173,24 @@ impl<'a> Reference<'a> {
 struct Buffer {
     /// What the answer calls it: a room by its own name; a person as the client does, since nobody may be there to ask.
     name: String,
-    log: Log,
+    logs: Conversation,
 }
 
 impl Buffer {
-    fn open(session: &Session, request: &Request<'_>) -> Result<Self, Error> {
+    async fn open(session: &Session, request: &Request<'_>) -> Result<Self, Error> {
         let target = request.target;
         if is_channel_like(target) {
             return Self::room(session, target).ok_or_else(|| request.invalid_target());
         }
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
         let view = View::With(nick.folded().to_owned());
-        let log = inbox(session, view).ok_or(Error::Fenced)?;
-        Ok(Self { name: target.to_owned(), log })
+        let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
+        if session.account_folded() == Some(nick.folded()) {
+            logs.extend(own_posts(session, nick.folded()).await?);
+        } else {
+            logs.extend(posts(session, nick.folded()));
+        }
+        Ok(Self { name: target.to_owned(), logs: Conversation { logs } })
     }
 
     /// `None` unless the client is a member.
@@ -191,23 +198,25 @@ impl Buffer {
         let folded = target.to_ascii_lowercase();
         let replica =
             session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()))?;
-        room(session, &folded, &replica)
+        let (name, log) = room(session, &folded, &replica)?;
+        Some(Self { name, logs: Conversation { logs: vec![log] } })
     }
 }
 
 /// A room's log as far as this node has applied it, where the client is a member.
-fn room(session: &Session, folded: &str, replica: &Replica) -> Option<Buffer> {
+fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, Log)> {
     replica.with_state(|state| {
         let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
-        state.members.contains_key(&session.client.id).then(|| Buffer {
-            name: policy::name(state, folded).to_owned(),
-            log: Log {
+        state.members.contains_key(&session.client.id).then(|| {
+            let log = Log {
                 store: session.node.hub.store().clone(),
                 partition: replica.partition().clone(),
                 epoch,
                 last,
                 view: View::Room,
-            },
+                since: None,
+            };
+            (policy::name(state, folded).to_owned(), log)
         })
     })
 }
@@ -217,32 +226,54 @@ pub(super) fn inbox(session: &Session, view: View) -> Option<Log> {
     let inbox = session.inbox.as_ref()?;
     let (epoch, last) = inbox.with_state(|state| Some((state.epoch?, state.last.as_ref()?.id)))?;
     let store = session.node.hub.store().clone();
-    Some(Log { store, partition: inbox.partition().clone(), epoch, last, view })
+    Some(Log { store, partition: inbox.partition().clone(), epoch, last, view, since: None })
 }
 
-async fn read(log: &Log, request: &Request<'_>) -> Result<Found, Error> {
-    let from = request.from.resolve(log, request).await?;
+/// The posts of an account that the client follows, as far as they are for it.
+pub(super) fn posts(session: &Session, publisher: &str) -> Option<Log> {
+    let followed = session.following.get(publisher)?;
+    let Subscriber { since, .. } = followed.subscriber(session)?;
+    let (epoch, last) = links::newest(&followed.held)?;
+    let (store, partition) = (session.node.hub.store().clone(), followed.held.partition().clone());
+    Some(Log { store, partition, epoch, last, view: View::Posts, since: Some(since) })
+}
+
+/// The client's own posts.
+async fn own_posts(session: &Session, own: &str) -> Result<Option<Log>, Error> {
+    let feed = Partition::feed(own);
+    let owner = session.account.as_ref().map(|claim| claim.epoch.to_string());
+    let (store, partition) = (session.node.hub.store().clone(), feed);
+    let peek = store.peek_one(&partition, &[OWNER]).await?;
+    let Some(epoch) = peek.epoch.filter(|_| peek.fields.into_iter().next().flatten() == owner) else {
+        return Ok(None);
+    };
+    let newest = store.read(&partition, epoch, Range::Latest, 1).await?;
+    let Some(last) = newest.entries.last().map(|entry| entry.id) else { return Ok(None) };
+    Ok(Some(Log { store, partition, epoch, last, view: View::Posts, since: None }))
+}
+
+async fn read(logs: &Conversation, request: &Request<'_>) -> Result<Merged, Error> {
+    let from = request.from.resolve(logs, request).await?;
     let ask = match (request.kind, from) {
         (Kind::Latest | Kind::Targets, from) => Ask::Latest(from),
         (Kind::Before, Some(mark)) => Ask::Before(mark),
         (Kind::After, Some(mark)) => Ask::After(mark),
         (Kind::Around, Some(mark)) => Ask::Around(mark),
-        (Kind::Between, Some(mark)) => match request.to.resolve(log, request).await? {
+        (Kind::Between, Some(mark)) => match request.to.resolve(logs, request).await? {
             Some(to) => Ask::Between(mark, to),
             None => Ask::After(mark),
         },
         // `*` is refused for these when the request is read.
         (_, None) => Ask::Latest(None),
     };
-    Ok(log.page(ask, request.limit).await?)
+    Ok(logs.page(&ask, request.limit).await?)
 }
 
 /// Sends a page of the buffer that the client calls `name`, as fast as it reads.
 pub(super) async fn send(
     session: &Session,
     name: &str,
-    partition: &Partition,
-    messages: &[Said],
+    messages: impl Iterator<Item = (&Partition, &Said)>,
     reply: &mut Reply,
 ) {
     let batch = reply.begin_batch("chathistory", &[name]);
@@ -251,11 +282,12 @@ pub(super) async fn send(
         None => reply.nested_tag().unwrap_or_default(),
     };
     let client = &session.client;
-    for said in messages {
+    let nick = client.profile().nick.clone();
+    for (partition, said) in messages {
         let Ok(message) = Message::parse(said.text()) else { continue };
         let id = MessageId::new(partition, said.entry.epoch, said.entry.id, said.line).to_string();
         let time = server_time(said.entry.id.ms);
-        if let Some(bytes) = Rendering::new(message, &time, &id).own(client.capabilities(), &tag) {
+        if let Some(bytes) = Rendering::new(message, &time, &id).own_for(client.capabilities(), &tag, &nick) {
             client.queue.room().await;
             client.queue.push(bytes);
         }
@@ -273,7 +305,11 @@ async fn show_targets(session: &Session, request: &Request<'_>, reply: &mut Repl
         channels.iter().map(|(folded, held)| (folded.clone(), held.replica())).collect::<Vec<_>>()
     });
     let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica));
-    let rooms = rooms.map(|buffer| (buffer.name, buffer.log)).collect();
+    let feeds = session
+        .following
+        .iter()
+        .filter_map(|(publisher, followed)| Some((followed.name(publisher), posts(session, publisher)?)));
+    let rooms = rooms.chain(feeds).collect();
     let Targets { list, unfinished } =
         targets::find(rooms, inbox(session, View::Everybody), from, to, request.limit).await?;
     if let Some(time) = unfinished {

@@ -12,6 +12,8 @@ use stentor_proto::text::MAX_CONTENT;
 
 use crate::client::Profile;
 use crate::error::Error;
+use crate::following::audience::Room;
+use crate::following::sessions as following;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
 use crate::hub::{Decision, Origin, Refusal, State, clock};
@@ -132,7 +134,7 @@ impl Said<'_> {
 }
 
 /// The client-only tags of a message.
-fn client_tags(session: &Session, message: &Message<'_>) -> String {
+pub(super) fn client_tags(session: &Session, message: &Message<'_>) -> String {
     if !session.client.has(Capability::MessageTags) {
         return String::new();
     }
@@ -161,6 +163,10 @@ async fn to_channel(
     let id = session.client.id.clone();
     let profile = session.client.profile();
     let source = profile.source();
+    let tells = said.kind == Kind::Privmsg && following::tells_rooms(session).await;
+    let most = session.node.config().channels.max_members;
+    // As the room is when the message is decided on, which is how it stands at the message's place.
+    let mut open_room = None;
     let decide = |state: &State| {
         policy::visible(state, target, &id)?;
         let member = state.members.get(&id);
@@ -168,6 +174,7 @@ async fn to_channel(
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
         let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
         let lines = vec![said.line(&profile, policy::name(state, &folded))];
+        open_room = tells.then(|| Room::open(state, &folded, most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
@@ -184,7 +191,10 @@ async fn to_channel(
         return Ok(());
     }
     let origin = reply.origin(echo, echo);
-    session.node.hub.transact(&replica, &session.client.tenure(), Some(origin), decide).await?;
+    let entry = session.node.hub.transact(&replica, &session.client.tenure(), Some(origin), decide).await?;
+    if let Some(room) = open_room {
+        following::tell(session, &profile, &said.tags, &room, replica.partition(), &entry).await;
+    }
     Ok(())
 }
 

@@ -25,9 +25,14 @@ mod nick;
 mod part;
 mod pass;
 mod ping;
+mod posts;
+mod publish;
 pub mod quit;
 pub mod register;
 mod setname;
+mod subscribe;
+mod subscribers;
+mod subscriptions;
 mod time;
 mod topic;
 mod user;
@@ -200,6 +205,14 @@ pub const TABLE: &[Command] = &[
     command("PONG", 0, handler!(ping::pong), ("PONG <token>", "Answers a PING.")).always(),
     command("PRIVMSG", 0, handler!(message::privmsg), ("PRIVMSG <target>[,…] :<text>", "Says something."))
         .active(),
+    command(
+        "PUBLISH",
+        0,
+        handler!(publish::run),
+        ("PUBLISH :<text>", "Posts something for those who follow you, wherever they are."),
+    )
+    .costs(2)
+    .active(),
     command("QUIT", 0, handler!(quit::run), ("QUIT [:<reason>]", "Ends the connection.")).always(),
     command(
         "REGISTER",
@@ -211,10 +224,47 @@ pub const TABLE: &[Command] = &[
     .costs(5),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
+    command(
+        "SUBSCRIBE",
+        1,
+        handler!(subscribe::run),
+        (
+            "SUBSCRIBE <nick>[,…] [all|posts]",
+            "Follows people: their posts, and, with `all` or nothing, what they say in open rooms (not where +s, +k, +i or +x is set).",
+        ),
+    )
+    .costs(3),
+    command(
+        "SUBSCRIBERS",
+        0,
+        handler!(subscribers::run),
+        (
+            "SUBSCRIBERS [REMOVE <nick>|ALLOW <nick>|REFUSE ON|OFF|ROOMS ON|OFF]",
+            "Lists who follows you, removes somebody, refuses new ones, or says whether they hear what you say in rooms.",
+        ),
+    )
+    .costs(3),
+    command(
+        "SUBSCRIBE_ONLY",
+        0,
+        handler!(publish::run),
+        ("SUBSCRIBE_ONLY :<text>", "The same as PUBLISH."),
+    )
+    .costs(2)
+    .active(),
+    command("SUBSCRIPTIONS", 0, handler!(subscriptions::run), ("SUBSCRIPTIONS", "Lists whom you follow."))
+        .costs(2),
     command("TAGMSG", 0, handler!(message::tagmsg), ("TAGMSG <target>[,…]", "Sends client-only tags.")),
     command("TIME", 0, handler!(time::run), ("TIME [<server>]", "Tells the server's time.")),
     command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic."))
         .active(),
+    command(
+        "UNSUBSCRIBE",
+        1,
+        handler!(subscribe::end),
+        ("UNSUBSCRIBE <nick>[,…]", "Stops following people."),
+    )
+    .costs(2),
     command("USER", 4, handler!(user::run), ("USER <name> 0 * :<real name>", "Introduces you.")).always(),
     command(
         "USERHOST",

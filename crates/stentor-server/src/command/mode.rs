@@ -69,7 +69,7 @@ fn class(letter: char) -> Option<ModeClass> {
         'b' | 'e' | 'I' => ModeClass::List,
         'k' => ModeClass::Key,
         'l' => ModeClass::WhenSet,
-        'i' | 'm' | 'n' | 's' | 't' => ModeClass::Flag,
+        'i' | 'm' | 'n' | 's' | 't' | 'x' => ModeClass::Flag,
         'o' | 'v' => ModeClass::Prefix,
         _ => return None,
     })

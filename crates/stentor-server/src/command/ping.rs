@@ -16,7 +16,11 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
 }
 
 /// That a line arrived is noted already; a PONG needs no answer. It may prove that private messages were read.
-pub(super) async fn pong(session: &mut Session, message: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
+pub(super) async fn pong(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     if message.params().iter().any(|param| session.client.cursor.answer(param)) {
         match session.save_seen().await {
             Err(Refusal::Fenced) => return Err(Error::Fenced),
@@ -24,6 +28,9 @@ pub(super) async fn pong(session: &mut Session, message: &Message<'_>, _: &mut R
             Err(error) => tracing::debug!(?error, "how far a client has read is not saved yet"),
             Ok(()) => {}
         }
+    }
+    if session.is_deaf {
+        super::posts::deliver(session, reply).await;
     }
     Err(Error::Silent)
 }

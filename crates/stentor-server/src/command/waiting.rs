@@ -9,7 +9,7 @@ use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use super::chathistory;
-use crate::cursor::{Marks, SEEN};
+use crate::cursor::{Marks, SEEN, Unsaved};
 use crate::history::view::correspondent;
 use crate::history::{Cut, Log, Mark, Place, Said, View};
 use crate::hub::Replica;
@@ -18,8 +18,18 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{EntryId, StoreError};
 
-/// Delivers what waited for the session's account, and opens its inbox.
+/// Delivers what waited for the session's account, private messages and posts, and opens its inbox and its feeds.
 pub(super) async fn deliver(session: &mut Session, reply: &mut Reply) {
+    deliver_messages(session, reply).await;
+    super::posts::deliver(session, reply).await;
+    if !session.client.has(Capability::ChatHistory)
+        && let Some(token) = session.client.cursor.ask(Instant::now())
+    {
+        session.client.queue.push_line(&format!(":{} PING :{token}", reply.server()));
+    }
+}
+
+async fn deliver_messages(session: &mut Session, reply: &mut Reply) {
     let (Some(_), Some(inbox)) = (&session.account, &session.inbox) else { return };
     let inbox = inbox.replica();
     let Some(seen) = inbox.with_state(|state| state.field(SEEN).and_then(|seen| seen.parse().ok())) else {
@@ -35,14 +45,11 @@ pub(super) async fn deliver(session: &mut Session, reply: &mut Reply) {
     }
     let Some((newest, waited)) = hand_over(session, &inbox, seen, reply).await else { return };
     session.client.cursor.start(Marks::new(seen, newest, waited, now).owing_a_pong());
-    if let Some(token) = session.client.cursor.ask(now) {
-        session.client.queue.push_line(&format!(":{} PING :{token}", reply.server()));
-    }
 }
 
 /// The account was made by a version that kept no cursor: what it received before this login is history.
 async fn begin_now(session: &Session, newest: EntryId) {
-    match session.set_seen(newest).await {
+    match session.set_seen(&Unsaved::of_inbox(newest)).await {
         Ok(()) => session.client.cursor.start(Marks::new(newest, newest, false, Instant::now())),
         Err(error) => tracing::debug!(?error, "an account's cursor begins with another login"),
     }
@@ -136,10 +143,12 @@ impl Waiting {
             reply.notice(&self.summary(clock::wall_ms()));
         }
         if !client.has(Capability::Batch) {
-            return chathistory::send(session, "*", &log.partition, &self.messages, reply).await;
+            let messages = self.messages.iter().map(|said| (&log.partition, said));
+            return chathistory::send(session, "*", messages, reply).await;
         }
         for (nick, messages) in self.by_correspondent() {
-            chathistory::send(session, &nick, &log.partition, &messages, reply).await;
+            let messages = messages.iter().map(|said| (&log.partition, said));
+            chathistory::send(session, &nick, messages, reply).await;
         }
     }
 
@@ -185,7 +194,7 @@ impl Waiting {
 }
 
 /// A time in one unit, rounded down.
-fn ago(ms: u64) -> String {
+pub(super) fn ago(ms: u64) -> String {
     let seconds = Duration::from_millis(ms).as_secs();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let whole =
@@ -199,7 +208,7 @@ pub(super) const MOST: usize = 200;
 /// How many older ones are counted.
 pub(super) const COUNTED: usize = 1000;
 /// How often what came meanwhile is read from the log before the inbox is opened.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -24,7 +24,7 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     let started = node.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let started = crate::hub::clock::server_time(u64::try_from(started.as_millis()).unwrap_or_default());
     reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
-    let params = [&*node.server_name, VERSION, "io", "beIiklmnstov", "beIklov"];
+    let params = [&*node.server_name, VERSION, "io", "beIiklmnstovx", "beIklov"];
     reply.bare(Numeric::RPL_MYINFO, &params);
     send_isupport(node, reply);
     super::lusers::send(session, reply);
@@ -49,7 +49,7 @@ pub fn isupport(config: &Config) -> Isupport {
             "CHANLIMIT",
             format!("#:{}", config.channels.max_per_user.get().map_or(String::new(), |max| max.to_string())),
         )
-        .set("CHANMODES", "beI,k,l,imnst")
+        .set("CHANMODES", "beI,k,l,imnstx")
         .set("CHANNELLEN", limits.channel_length)
         .set("CHANTYPES", "#")
         .set("CHATHISTORY", config.history.page)
@@ -75,8 +75,9 @@ pub fn isupport(config: &Config) -> Isupport {
     };
     if let Some(targets) = limits.targets.get() {
         let names = super::names::TARGETS;
-        let max =
-            format!("JOIN:,KICK:,NAMES:{names},NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets}");
+        let max = format!(
+            "JOIN:,KICK:,NAMES:{names},NOTICE:{targets},PART:,PRIVMSG:{targets},SUBSCRIBE:,TAGMSG:{targets},UNSUBSCRIBE:"
+        );
         tokens = tokens.set("TARGMAX", max);
     }
     tokens

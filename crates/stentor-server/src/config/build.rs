@@ -224,6 +224,8 @@ impl<'a> Builder<'a> {
             kick_length: self.count("limits.kick_length"),
             targets: self.limit("limits.targets"),
             monitor: self.limit("limits.monitor"),
+            subscriptions: self.limit("limits.subscriptions"),
+            subscribers: self.limit("limits.subscribers"),
             whox: self.limit("limits.whox"),
             send_queue: self.limit("limits.send_queue"),
             lines_per_second: self.limit("limits.lines_per_second"),

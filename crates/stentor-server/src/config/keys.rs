@@ -422,7 +422,7 @@ pub static KEYS: &[Key] = &[
     row(
         "channels.default_modes",
         Kind::Text {
-            allowed: "letters of `i`, `m`, `n`, `s`, `t`, or empty",
+            allowed: "letters of `i`, `m`, `n`, `s`, `t`, `x`, or empty",
             check: channel_modes,
             optional: true,
         },
@@ -465,6 +465,14 @@ pub static KEYS: &[Key] = &[
         "How many targets one PRIVMSG, NOTICE or TAGMSG may have.",
     ),
     row("limits.monitor", limit(1_000_000), "100", Restart, "How many nicks one client may MONITOR."),
+    row("limits.subscriptions", limit(10_000), "200", Live, "How many people one account may follow."),
+    row(
+        "limits.subscribers",
+        limit(1_000_000),
+        "10000",
+        Live,
+        "How many people may follow one account, and how many it may refuse.",
+    ),
     row(
         "limits.whox",
         limit(10_000_000),

@@ -48,7 +48,7 @@ pub(super) fn message_of_the_day(text: &str) -> Result<(), String> {
 
 pub(super) fn channel_modes(text: &str) -> Result<(), String> {
     text.chars()
-        .find(|letter| !"imnst".contains(*letter))
+        .find(|letter| !"imnstx".contains(*letter))
         .map_or(Ok(()), |odd| Err(format!("`{odd}` is not one")))
 }
 

@@ -182,6 +182,10 @@ pub struct Limits {
     pub targets: Limit,
     /// Nicks that one client watches.
     pub monitor: Limit,
+    /// People whom one account follows.
+    pub subscriptions: Limit,
+    /// People who follow one account.
+    pub subscribers: Limit,
     /// Users that one WHO by mask lists.
     pub whox: Limit,
     /// Bytes that wait for one client.

@@ -20,11 +20,13 @@ use tokio::time::Instant;
 use super::retention::{Bounds, Count, Cutter};
 use super::scan::PIECE;
 use crate::fleet::directory;
-use crate::hub::{Decision, Refusal};
+use crate::following::links;
+use crate::following::record::{OWNER, subscribers};
+use crate::hub::{Decision, Refusal, State};
 use crate::node::Node;
 use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
 use crate::store::{
-    EntryId, Epoch, Guard, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
+    EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
 };
 
 /// What one visit did.
@@ -88,6 +90,10 @@ impl Janitor {
     /// The store's, and [`Refusal::Fenced`] where this node's lease is over.
     pub async fn visit(&mut self, partition: &Partition, now: StoreTime) -> Result<Visit, Refusal<()>> {
         let peek = self.node.hub.store().peek_one(partition, &["founder"]).await?;
+        if partition.kind() == Kind::Feed && self.end_feed(partition).await? {
+            self.counts.remove(partition);
+            return Ok(Visit { trimmed: false, ended: true });
+        }
         if peek.epoch.is_none() {
             self.counts.remove(partition);
             if partition.kind() == Kind::Channel {
@@ -136,6 +142,11 @@ impl Janitor {
         let snapshot = self.node.hub.store().snapshot(&Partition::directory(bucket)).await?;
         let listed = snapshot.map(|snapshot| snapshot.fields).unwrap_or_default();
         let listed = listed.iter().filter_map(|(name, _)| Partition::from_name(name));
+        // An account may have a feed, which is listed nowhere else.
+        let listed = listed.flat_map(|partition| {
+            let feed = (partition.kind() == Kind::User).then(|| Partition::feed(partition.name()));
+            [Some(partition), feed].into_iter().flatten()
+        });
         let mut share: Vec<Partition> = listed.filter(|partition| self.is_mine(partition)).collect();
         if bucket == 0 {
             share.extend(self.guests());
@@ -178,6 +189,27 @@ impl Janitor {
             directory::forget(hub, &tenure, room, Some(snapshot.epoch)).await?;
         }
         Ok(ended.is_some())
+    }
+
+    /// Ends a feed whose account is gone; otherwise takes those subscriptions away that their accounts do not know of. True
+    /// where it ended.
+    async fn end_feed(&self, feed: &Partition) -> Result<bool, Refusal<()>> {
+        let (hub, tenure) = (&self.node.hub, self.node.tenure());
+        let Some(snapshot) = hub.store().snapshot(feed).await? else { return Ok(false) };
+        let state = State::from_snapshot(snapshot);
+        let Some(epoch) = state.epoch else { return Ok(false) };
+        let account = hub.store().peek_one(&Partition::account(feed.name()), &[]).await?;
+        let owner = state.field(OWNER).map(str::to_owned);
+        if owner != account.epoch.map(|epoch| epoch.to_string()) {
+            let guards = vec![Guard::Field(OWNER.to_owned(), owner.map_or(Is::Absent, Is::Equal))];
+            let decision = Decision { guards, ..Decision::default() };
+            return Ok(hub.write_blind(&tenure, feed, Life::End(epoch), decision).await?.is_some());
+        }
+        let all: Vec<_> = subscribers(&state).map(|(name, one)| (name.to_owned(), one)).collect();
+        for some in all.chunks(links::AT_ONCE) {
+            links::drop_ghosts(hub, &tenure, feed.name(), epoch, some).await?;
+        }
+        Ok(false)
     }
 
     /// Cuts a log to its bounds. True where something went.

@@ -17,6 +17,8 @@ pub struct Place {
 pub enum Mark {
     /// All messages of this time, in milliseconds since the Unix epoch.
     Time(u64),
+    /// Between two milliseconds: right before this one.
+    Edge(u64),
     /// The message at this place. It need not be there any more.
     Place(Place),
 }
@@ -46,7 +48,7 @@ impl Cut {
     pub fn is_below(&self, said: &Said) -> bool {
         match self.mark {
             Mark::Time(time) if self.after => said.at > time,
-            Mark::Time(time) => said.at >= time,
+            Mark::Time(time) | Mark::Edge(time) => said.at >= time,
             Mark::Place(place) if self.after => said.place() > place,
             Mark::Place(place) => said.place() >= place,
         }
@@ -57,9 +59,7 @@ impl Cut {
     #[must_use]
     pub fn first_above(&self, slack: u64) -> EntryId {
         match self.mark {
-            Mark::Time(time) => {
-                EntryId { ms: time.saturating_add(u64::from(self.after)).saturating_sub(slack), seq: 0 }
-            }
+            Mark::Time(_) | Mark::Edge(_) => EntryId { ms: self.ms().saturating_sub(slack), seq: 0 },
             Mark::Place(place) => place.id,
         }
     }
@@ -68,11 +68,15 @@ impl Cut {
     #[must_use]
     pub fn end_below(&self, slack: u64) -> EntryId {
         match self.mark {
-            Mark::Time(time) => {
-                EntryId { ms: time.saturating_add(u64::from(self.after)).saturating_add(slack), seq: 0 }
-            }
+            Mark::Time(_) | Mark::Edge(_) => EntryId { ms: self.ms().saturating_add(slack), seq: 0 },
             Mark::Place(place) => after(place.id),
         }
+    }
+
+    /// The first millisecond above the cut, where it is between two.
+    fn ms(&self) -> u64 {
+        let Mark::Time(time) = self.mark else { return self.mark.ms() };
+        time.saturating_add(u64::from(self.after))
     }
 
     /// Whether the cut is at this entry or later: then no entry before it stands above the cut.
@@ -80,6 +84,8 @@ impl Cut {
     pub fn reaches(&self, id: EntryId) -> bool {
         match self.mark {
             Mark::Time(time) => id.ms <= time,
+            // The first millisecond above the cut.
+            Mark::Edge(time) => id.ms < time,
             Mark::Place(place) => id <= place.id,
         }
     }
@@ -97,7 +103,7 @@ impl Mark {
 
     fn ms(&self) -> u64 {
         match self {
-            Self::Time(time) => *time,
+            Self::Time(time) | Self::Edge(time) => *time,
             Self::Place(place) => place.id.ms,
         }
     }

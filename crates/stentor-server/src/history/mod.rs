@@ -1,5 +1,6 @@
 //! What was said: pages of it for clients, and the janitor that keeps it within its bounds.
 //!
+//! - [`conversation`]: one buffer from several logs
 //! - [`mark`]: what a page is relative to
 //! - [`view`]: which lines of a log are messages of one buffer
 //! - [`scan`]: collects a page from pieces of a log, without reading them itself
@@ -14,6 +15,7 @@
 //! Nothing newer than the node's own copy of the partition is shown. What a client may read is decided by that copy, so
 //! whoever is thrown out of a room reads nothing of what follows, even while the news of it is on its way.
 
+pub mod conversation;
 pub mod janitor;
 pub mod mark;
 pub mod reader;
@@ -22,7 +24,8 @@ pub mod scan;
 pub mod targets;
 pub mod view;
 
+pub use conversation::{Ask, Conversation, Merged, Point};
 pub use mark::{Cut, Mark, Place};
-pub use reader::{Ask, Log};
+pub use reader::Log;
 pub use scan::{Found, Scan};
 pub use view::{Said, View};

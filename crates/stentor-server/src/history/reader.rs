@@ -22,70 +22,36 @@ pub struct Log {
     pub last: EntryId,
     /// The buffer.
     pub view: View,
-}
-
-/// Which messages are asked for. All answers are in ascending order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// The newest, or the newest after a mark.
-    Latest(Option<Mark>),
-    /// The newest before a mark.
-    Before(Mark),
-    /// The oldest after a mark.
-    After(Mark),
-    /// As many before a mark as from it on.
-    Around(Mark),
-    /// Those between two marks: the nearest to the first.
-    Between(Mark, Mark),
+    /// The newest entry that is too old to be shown.
+    pub since: Option<EntryId>,
 }
 
 impl Log {
-    /// At most `limit` messages.
-    ///
-    /// # Errors
-    /// The store's; [`StoreError::Gone`] where the partition has another life by now.
-    pub async fn page(&self, ask: Ask, limit: usize) -> Result<Found, StoreError> {
-        let after = |mark| Some(Cut::after(mark));
-        let before = |mark| Some(Cut::before(mark));
-        match ask {
-            Ask::Latest(since) => self.run(self.backward(since.and_then(after), None, limit)).await,
-            Ask::Before(mark) => self.run(self.backward(None, before(mark), limit)).await,
-            Ask::After(mark) => self.run(self.forward(after(mark), None, limit)).await,
-            Ask::Between(from, to) if to.is_before(&from) => {
-                self.run(self.backward(after(to), before(from), limit)).await
-            }
-            Ask::Between(from, to) => self.run(self.forward(after(from), before(to), limit)).await,
-            Ask::Around(mark) => {
-                let earlier = limit.saturating_sub(1) / 2;
-                let later = self.run(self.forward(before(mark), None, limit - earlier)).await?;
-                let rest = limit - later.messages.len();
-                let mut found = self.run(self.backward(None, before(mark), rest)).await?;
-                found.messages.extend(later.messages);
-                found.trimmed |= later.trimmed;
-                found.unfinished = found.unfinished.or(later.unfinished);
-                Ok(found)
-            }
-        }
+    /// Whether a message id is of this log.
+    #[must_use]
+    pub fn is_named_by(&self, msgid: &str) -> bool {
+        MessageId::parse(msgid).is_some_and(|id| id.is_of(&self.partition))
     }
 
-    /// What a message id comes to in this log; `None` for an id that has no place here.
+    /// What a message id comes to in this log, and its time; `None` for an id that has no place here.
     ///
     /// A message need not be kept any more to be referred to. One of an earlier life of the room, or one that cannot be
     /// found in the inbox, stands for its time.
     ///
     /// # Errors
     /// The store's.
-    pub async fn mark_of(&self, msgid: &str) -> Result<Option<Mark>, StoreError> {
+    pub async fn mark_of(&self, msgid: &str) -> Result<Option<(Mark, u64)>, StoreError> {
         let Some(id) = MessageId::parse(msgid) else { return Ok(None) };
         if id.is_of(&self.partition) {
             let place = Place { id: id.id, line: usize::from(id.line) };
-            return Ok(Some(if id.epoch == self.epoch { Mark::Place(place) } else { Mark::Time(id.id.ms) }));
+            let mark = if id.epoch == self.epoch { Mark::Place(place) } else { Mark::Time(id.id.ms) };
+            return Ok(Some((mark, id.id.ms)));
         }
-        if self.view == View::Room {
+        if matches!(self.view, View::Room | View::Posts) {
             return Ok(None);
         }
         let received = self.received(msgid, id.id.ms).await?;
-        Ok(Some(received.map_or(Mark::Time(id.id.ms), Mark::Place)))
+        Ok(Some((received.map_or(Mark::Time(id.id.ms), Mark::Place), id.id.ms)))
     }
 
     /// Runs a scan to its end.
@@ -102,11 +68,20 @@ impl Log {
     /// A scan for the newest messages between two cuts.
     #[must_use]
     pub fn backward(&self, low: Option<Cut>, high: Option<Cut>, limit: usize) -> Scan {
-        Scan::backward(self.view.clone(), low, high, self.last, limit)
+        Scan::backward(self.view.clone(), self.not_too_old(low), high, self.last, limit)
     }
 
-    fn forward(&self, low: Option<Cut>, high: Option<Cut>, limit: usize) -> Scan {
-        Scan::forward(self.view.clone(), low, high, self.last, limit)
+    /// A scan for the oldest messages between two cuts.
+    #[must_use]
+    pub fn forward(&self, low: Option<Cut>, high: Option<Cut>, limit: usize) -> Scan {
+        Scan::forward(self.view.clone(), self.not_too_old(low), high, self.last, limit)
+    }
+
+    /// The later one of a cut and of that below which nothing is shown.
+    fn not_too_old(&self, low: Option<Cut>) -> Option<Cut> {
+        let Some(id) = self.since else { return low };
+        let since = Cut::after(Mark::Place(Place { id, line: usize::MAX }));
+        Some(low.filter(|low| low.first_above(0) > id).unwrap_or(since))
     }
 
     /// Where a message stands that came from another's log at `ms`: about there, in this one.

@@ -28,7 +28,7 @@ pub struct Targets {
     pub unfinished: Option<u64>,
 }
 
-/// The buffers whose latest message is between two times, exclusively: of `rooms` by name, and of those with whom private
+/// The buffers whose latest message is between two times, exclusively: of `rooms` and feeds by name, and of those with whom private
 /// messages were exchanged. At most `limit`, those nearest to `from`.
 ///
 /// # Errors
@@ -52,6 +52,7 @@ pub async fn find(
         targets.add_people(&inbox, low).await?;
     }
     let Targets { list, .. } = &mut targets;
+    unite(list);
     list.retain(|target| target.latest > low && target.latest < high);
     list.sort_unstable_by(|a, b| (a.latest, &a.name).cmp(&(b.latest, &b.name)));
     if to < from {
@@ -114,6 +115,12 @@ impl Targets {
     fn note_unfinished(&mut self, at: Option<u64>) {
         self.unfinished = self.unfinished.max(at);
     }
+}
+
+/// A person may be there twice: with private messages, and with posts.
+fn unite(list: &mut Vec<Target>) {
+    list.sort_unstable_by_key(|target| (target.name.to_ascii_lowercase(), u64::MAX - target.latest));
+    list.dedup_by(|next, kept| next.name.eq_ignore_ascii_case(&kept.name));
 }
 
 /// How many entries of one room are looked at for its latest message.

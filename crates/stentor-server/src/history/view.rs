@@ -19,6 +19,8 @@ pub enum View {
     Everybody,
     /// Private messages from others.
     Received,
+    /// A feed: what its owner has posted.
+    Posts,
 }
 
 /// A message in a log.
@@ -46,7 +48,7 @@ impl View {
     #[must_use]
     pub fn slack(&self) -> u64 {
         match self {
-            Self::Room => 0,
+            Self::Room | Self::Posts => 0,
             Self::With(_) | Self::Everybody | Self::Received => SLACK_MS,
         }
     }
@@ -62,7 +64,7 @@ impl View {
             return None;
         }
         let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
-        let shown = told.filter(|_| *self != Self::Room).unwrap_or(entry.id.ms);
+        let shown = told.filter(|_| !matches!(self, Self::Room | Self::Posts)).unwrap_or(entry.id.ms);
         let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
         Some(Said { entry: entry.clone(), line, shown, at })
     }
@@ -85,7 +87,7 @@ impl Said {
 /// Whether a line is something said that stays, and counts.
 #[must_use]
 pub fn is_message(message: &Message<'_>) -> bool {
-    matches!(message.command, "PRIVMSG" | "NOTICE")
+    matches!(message.command, "PRIVMSG" | "NOTICE" | "PUBLISH")
 }
 
 /// Whether a private message came from the sender's log. One's own, and a note to oneself, do not.

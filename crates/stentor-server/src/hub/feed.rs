@@ -95,6 +95,12 @@ async fn work(
         }
         let Some(hub) = hub.upgrade() else { return };
         for (event, _weight) in batch.drain(..) {
+            // What was published after an entry that had no room must not overtake the news of that.
+            if let Event::Transient(partition, _) = &event
+                && lost.lock().expect("no holder of the set panics").contains(partition)
+            {
+                continue;
+            }
             take(&hub, event);
         }
         let overflowed = std::mem::take(&mut *lost.lock().expect("no holder of the set panics"));
@@ -116,6 +122,7 @@ fn take(hub: &Arc<Hub>, event: Event) {
         Event::Transient(partition, text) => hub.take_transient(&partition, &text),
         Event::Lost(partition) => {
             if let Some(replica) = hub.find(&partition) {
+                replica.note_lost();
                 hub.repair_soon(replica, Duration::ZERO);
             }
         }

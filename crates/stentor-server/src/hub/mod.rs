@@ -175,10 +175,12 @@ impl Hub {
         if retiring || !held.is_ready() {
             let _loading = held.repair.lock().await;
             if !held.is_ready() {
+                let losses = held.losses();
                 self.store.watch(partition).await?;
                 let since = held.applied();
                 let snapshot = self.store.snapshot(partition).await?;
                 held.replica.adopt(snapshot, since, &self.told);
+                held.made_good(losses);
             }
         }
         if held.has_gap() {
@@ -343,6 +345,7 @@ impl Hub {
         if !replica.is_ready() {
             return Ok(());
         }
+        let losses = replica.losses();
         let newest =
             |replica: &Replica| replica.with_state(|state| Some((state.epoch?, state.last.clone()?)));
         while let Some((epoch, last)) = newest(replica) {
@@ -360,12 +363,14 @@ impl Hub {
                 break;
             }
             if !full {
+                replica.made_good(losses);
                 return Ok(());
             }
         }
         let since = replica.applied();
         let snapshot = self.store.snapshot(replica.partition()).await?;
         replica.adopt(snapshot, since, &self.told);
+        replica.made_good(losses);
         Ok(())
     }
 

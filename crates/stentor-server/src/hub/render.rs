@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::message::Message;
+use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
+
+use crate::following::audience::{MASKS_TAG, ROOM_TAG, readable};
 
 /// A tag that the server keeps in its own entries: one event that is committed to several channels.
 pub const EVENT_TAG: &str = "stentor.chat/event";
@@ -40,7 +43,49 @@ impl<'e> Rendering<'e> {
     /// Whether the line is something said, which its sender sees only where it asked for an echo.
     #[must_use]
     pub fn is_said(&self) -> bool {
-        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "TAGMSG")
+        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "TAGMSG" | PUBLISH)
+    }
+
+    /// Whether it comes over a feed, so that it reads differently for each client without [`Capability::Feeds`].
+    #[must_use]
+    pub fn is_of_feed(&self) -> bool {
+        self.message.command == PUBLISH
+    }
+
+    /// As [`Rendering::bytes`], for the client with this nick.
+    pub fn bytes_for(&mut self, capabilities: CapabilitySet, nick: &str) -> Option<Bytes> {
+        if self.is_of_feed() && !capabilities.contains(Capability::Feeds) {
+            return Some(self.notice(capabilities, "", nick));
+        }
+        self.bytes(capabilities)
+    }
+
+    /// As [`Rendering::own`], for the client with this nick.
+    #[must_use]
+    pub fn own_for(&self, capabilities: CapabilitySet, tag: &str, nick: &str) -> Option<Bytes> {
+        if self.is_of_feed() && !capabilities.contains(Capability::Feeds) {
+            return Some(self.notice(capabilities, tag, nick));
+        }
+        self.own(capabilities, tag)
+    }
+
+    /// What came over a feed, for a client that does not know feeds.
+    fn notice(&self, capabilities: CapabilitySet, first_tag: &str, nick: &str) -> Bytes {
+        let mut line = String::with_capacity(256);
+        push_tags(&mut line, &self.message, capabilities, self.time, self.msgid, first_tag);
+        let tags = line.len();
+        if let Some(source) = self.message.source {
+            line.push(':');
+            line.push_str(source);
+            line.push(' ');
+        }
+        for part in ["NOTICE ", nick, " :[Sub] "] {
+            line.push_str(part);
+        }
+        let text = readable(self.message.source, self.message.param(0).unwrap_or_default());
+        line.push_str(truncate_utf8(&text, MAX_CONTENT.saturating_sub(line.len() - tags)));
+        line.push_str("\r\n");
+        Bytes::from(line)
     }
 
     /// What a client with these capabilities reads, line end included; `None` where it is not for such a client.
@@ -87,6 +132,7 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::AwayNotify,
     Capability::ChgHost,
     Capability::ExtendedJoin,
+    Capability::Feeds,
     Capability::InviteNotify,
     Capability::SetName,
 ]);
@@ -113,6 +159,9 @@ fn push_tags(
     first: &str,
 ) {
     let all = capabilities.contains(Capability::MessageTags);
+    // The specification of feeds has these tags, so whoever asked for feeds understands them there.
+    let is_post = message.command == PUBLISH && capabilities.contains(Capability::Feeds);
+    let has = |capability| is_post || capabilities.contains(capability);
     let start = line.len();
     let push = |line: &mut String, tag: &str| {
         line.push(if line.len() == start { '@' } else { ';' });
@@ -127,20 +176,21 @@ fn push_tags(
         has_time |= key == "time";
         has_msgid |= key == "msgid";
         let wanted = match key {
-            EVENT_TAG => false,
-            "time" => capabilities.contains(Capability::ServerTime),
-            "account" => capabilities.contains(Capability::AccountTag),
+            EVENT_TAG | MASKS_TAG => false,
+            "time" => has(Capability::ServerTime),
+            "account" => has(Capability::AccountTag),
+            "msgid" | ROOM_TAG => has(Capability::MessageTags),
             _ => all,
         };
         if wanted {
             push(line, raw);
         }
     }
-    if !has_time && capabilities.contains(Capability::ServerTime) {
+    if !has_time && has(Capability::ServerTime) {
         push(line, "time=");
         line.push_str(time);
     }
-    if !has_msgid && all && !msgid.is_empty() {
+    if !has_msgid && has(Capability::MessageTags) && !msgid.is_empty() {
         push(line, "msgid=");
         line.push_str(msgid);
     }
@@ -167,12 +217,15 @@ fn push_params(line: &mut String, message: &Message<'_>, capabilities: Capabilit
 /// clients rely on that.
 fn free_text_at(command: &str) -> Option<usize> {
     match command {
-        "QUIT" | "AWAY" | "SETNAME" => Some(0),
+        "QUIT" | "AWAY" | "SETNAME" | PUBLISH => Some(0),
         "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
         "KICK" | "JOIN" => Some(2),
         _ => None,
     }
 }
+
+/// What somebody posts, or what comes over a feed from a room.
+const PUBLISH: &str = "PUBLISH";
 
 fn needs_colon(param: &str) -> bool {
     param.is_empty() || param.starts_with(':') || param.contains(' ')

@@ -12,6 +12,7 @@ use super::render::{EVENT_TAG, Rendering};
 use super::state::{State, UserId};
 use super::told::Told;
 use crate::client::Client;
+use crate::following::audience::Heard;
 use crate::history::view::is_received;
 use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
 
@@ -43,8 +44,10 @@ struct Inner {
     expected: HashMap<UserId, Arc<Client>>,
     /// Clients of this node that the partition's lines are for.
     locals: HashMap<UserId, Arc<Client>>,
-    /// Those of them whom only the changes of their account reach as yet.
+    /// Those of them whom only the changes of their account reach as yet, or nothing of a feed.
     shut: HashSet<UserId>,
+    /// How often entries may have been missed, and how often that had happened when the copy was last known to be whole.
+    lost: (u64, u64),
 }
 
 /// What becomes of a commit's own copy, and who waits for it to be applied.
@@ -288,6 +291,22 @@ impl Replica {
         }
     }
 
+    /// Notes that entries may have been missed.
+    pub(super) fn note_lost(&self) {
+        self.lock().lost.0 += 1;
+    }
+
+    /// How often that was noted so far.
+    pub(super) fn losses(&self) -> u64 {
+        self.lock().lost.0
+    }
+
+    /// Notes that what was missed up to then has been read.
+    pub(super) fn made_good(&self, losses: u64) {
+        let mut inner = self.lock();
+        inner.lost.1 = inner.lost.1.max(losses);
+    }
+
     /// Whether entries wait for a predecessor.
     pub(super) fn has_gap(&self) -> bool {
         !self.lock().early.is_empty()
@@ -300,6 +319,11 @@ impl Replica {
         let needs_member =
             self.partition.kind() == Kind::Channel && crate::policy::has_mode(&inner.state, 'n');
         if needs_member && except.is_some_and(|id| !inner.state.members.contains_key(id)) {
+            return;
+        }
+        // A copy that may lack entries may not know yet who follows no more.
+        let is_doubtful = !inner.ready || !inner.early.is_empty() || inner.lost.0 != inner.lost.1;
+        if self.partition.kind() == Kind::Feed && is_doubtful {
             return;
         }
         let time = server_time(super::clock::wall_ms());
@@ -363,6 +387,9 @@ impl Inner {
                 if kind == Kind::User {
                     self.move_cursors(entry);
                     self.follow_account(entry);
+                }
+                if kind == Kind::Feed {
+                    self.move_feeds(partition, entry);
                 }
             }
         }
@@ -431,7 +458,8 @@ impl Inner {
             if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
                 continue;
             }
-            if let Some(bytes) = rendering.own(origin.client.capabilities(), &origin.tag) {
+            let nick = &origin.client.profile().nick;
+            if let Some(bytes) = rendering.own_for(origin.client.capabilities(), &origin.tag, nick) {
                 origin.client.queue.push(bytes);
             }
         }
@@ -454,12 +482,19 @@ impl Inner {
             let Ok(message) = Message::parse(line) else { continue };
             let msgid = msgid(index);
             let in_channel = partition.kind() == Kind::Channel;
+            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
             let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
             for (id, client) in &self.locals {
                 if except == Some(&**id) || self.shut.contains(id) || !tell_once(&rendering, id, told) {
                     continue;
                 }
-                if let Some(bytes) = rendering.bytes(client.capabilities()) {
+                if let Some(heard) = &heard {
+                    let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
+                    let nick = &client.profile().nick;
+                    if is_for && let Some(bytes) = rendering.bytes_for(client.capabilities(), nick) {
+                        client.queue.push(bytes);
+                    }
+                } else if let Some(bytes) = rendering.bytes(client.capabilities()) {
                     client.queue.push(bytes);
                 }
             }
@@ -517,7 +552,24 @@ impl Inner {
                     }
                 }
             }
+            Kind::Feed => {
+                // Posts may be among what was missed: the next login gets them.
+                for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
+                    client.cursor.forget(partition.name());
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// A post is in the queues of those who follow.
+    fn move_feeds(&self, partition: &Partition, entry: &Entry) {
+        let is_post = |line: &String| Message::parse(line).is_ok_and(|message| message.command == "PUBLISH");
+        if !entry.body.lines.iter().any(is_post) {
+            return;
+        }
+        for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
+            client.cursor.deliver_post(partition.name(), entry.id);
         }
     }
 

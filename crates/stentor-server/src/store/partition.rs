@@ -18,6 +18,8 @@ pub enum Kind {
     Channel,
     /// `u/<account>` or `u/~<user id>`: private messages and settings of an account or, while it is here, of a guest.
     User,
+    /// `p/<account>`: what an account posts, and who follows it.
+    Feed,
     /// `n/<nick>`: who holds the name now. Volatile.
     Nick,
     /// `d/00` to `d/63`: which channels and accounts exist.
@@ -45,6 +47,12 @@ impl Partition {
     #[must_use]
     pub fn guest(user_id: &str) -> Self {
         Self(format!("u/~{user_id}").into())
+    }
+
+    /// The posts of the account `folded`.
+    #[must_use]
+    pub fn feed(folded: &str) -> Self {
+        Self(format!("p/{folded}").into())
     }
 
     /// The claim on a nick.
@@ -80,7 +88,7 @@ impl Partition {
     /// A partition from its whole name, as [`Partition::as_str`] gives it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let known = matches!(name.as_bytes(), [b'c' | b'u' | b'n' | b'd' | b'f' | b'x', b'/', ..]);
+        let known = matches!(name.as_bytes(), [b'c' | b'u' | b'p' | b'n' | b'd' | b'f' | b'x', b'/', ..]);
         known.then(|| Self(name.into()))
     }
 
@@ -90,6 +98,7 @@ impl Partition {
         match self.0.as_bytes().first() {
             Some(b'c') => Kind::Channel,
             Some(b'u') => Kind::User,
+            Some(b'p') => Kind::Feed,
             Some(b'n') => Kind::Nick,
             Some(b'd') => Kind::Directory,
             Some(b'x') => Kind::Index,

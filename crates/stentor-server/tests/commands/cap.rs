@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 20] = [
+const OFFERED: [&str; 21] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -25,6 +25,7 @@ const OFFERED: [&str; 20] = [
     "server-time",
     "setname",
     "standard-replies",
+    "stentor.chat/feeds",
     "userhost-in-names",
 ];
 

@@ -9,6 +9,8 @@ mod channel_modes;
 mod charge;
 mod connection;
 mod fleet;
+mod following;
+mod following_kept;
 mod founded;
 mod help;
 mod invite;

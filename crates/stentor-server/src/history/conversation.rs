@@ -1,0 +1,182 @@
+//! One buffer whose messages are in several logs: what two people said to each other, and what one of them posts.
+//!
+//! The logs are merged by the times at which their messages are found. Of two messages of one millisecond, that of the
+//! earlier log in the list comes first; each log keeps its own order.
+
+use super::{Cut, Log, Mark, Said, Scan};
+use crate::store::{Partition, StoreError};
+
+/// The logs of one buffer.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// In the order in which they come within one millisecond. Not empty.
+    pub logs: Vec<Log>,
+}
+
+/// A reference, as it comes to in each of the logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point(Vec<Mark>);
+
+/// Which messages are asked for. All answers are in ascending order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The newest, or the newest after a point.
+    Latest(Option<Point>),
+    /// The newest before a point.
+    Before(Point),
+    /// The oldest after a point.
+    After(Point),
+    /// As many before a point as from it on.
+    Around(Point),
+    /// Those between two points: the nearest to the first.
+    Between(Point, Point),
+}
+
+/// What was found in all logs together.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// Ascending, each with the partition that it is in.
+    pub messages: Vec<(Partition, Said)>,
+    /// Messages that belong here may have been trimmed away.
+    pub trimmed: bool,
+    /// The search ended before it was done, at an entry of this time.
+    pub unfinished: Option<u64>,
+}
+
+impl Conversation {
+    /// The point of a time, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn at_time(&self, time: u64) -> Point {
+        Point(vec![Mark::Time(time); self.logs.len()])
+    }
+
+    /// What a message id comes to; `None` for an id that has no place in any of the logs.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn at_message(&self, msgid: &str) -> Result<Option<Point>, StoreError> {
+        // The log that the id names knows best: another one may only guess.
+        let named = self.logs.iter().position(|log| log.is_named_by(msgid));
+        let order = named.into_iter().chain((0..self.logs.len()).filter(|index| Some(*index) != named));
+        for index in order {
+            let Some(log) = self.logs.get(index) else { continue };
+            if let Some((mark, time)) = log.mark_of(msgid).await? {
+                return Ok(Some(self.spread(index, mark, time)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A mark of one log in all of them: the others are cut between two milliseconds.
+    fn spread(&self, index: usize, mark: Mark, time: u64) -> Point {
+        let of = |other: usize| match mark {
+            _ if other == index => mark,
+            Mark::Time(time) => Mark::Time(time),
+            _ if other < index => Mark::Edge(time.saturating_add(1)),
+            _ => Mark::Edge(time),
+        };
+        Point((0..self.logs.len()).map(of).collect())
+    }
+
+    /// At most `limit` messages.
+    ///
+    /// # Errors
+    /// The store's; [`StoreError::Gone`] where a partition has another life by now.
+    pub async fn page(&self, ask: &Ask, limit: usize) -> Result<Merged, StoreError> {
+        match ask {
+            Ask::Latest(since) => self.newest(since.as_ref(), None, limit).await,
+            Ask::Before(point) => self.newest(None, Some(point), limit).await,
+            Ask::After(point) => self.oldest(point, false, None, limit).await,
+            Ask::Between(from, to) if to.is_before(from) => self.newest(Some(to), Some(from), limit).await,
+            Ask::Between(from, to) => self.oldest(from, false, Some(to), limit).await,
+            Ask::Around(point) => {
+                let earlier = limit.saturating_sub(1) / 2;
+                let later = self.oldest(point, true, None, limit - earlier).await?;
+                let rest = limit - later.messages.len();
+                let mut found = self.newest(None, Some(point), rest).await?;
+                found.messages.extend(later.messages);
+                found.trimmed |= later.trimmed;
+                found.unfinished = found.unfinished.or(later.unfinished);
+                Ok(found)
+            }
+        }
+    }
+
+    /// The newest after `low` and before `high`.
+    async fn newest(
+        &self,
+        low: Option<&Point>,
+        high: Option<&Point>,
+        limit: usize,
+    ) -> Result<Merged, StoreError> {
+        let scan = |index: usize, log: &Log| {
+            let low = low.and_then(|point| point.0.get(index)).map(|mark| Cut::after(*mark));
+            let high = high.and_then(|point| point.0.get(index)).map(|mark| Cut::before(*mark));
+            log.backward(low, high, limit)
+        };
+        let mut found = self.run(scan).await?;
+        let surplus = found.messages.len().saturating_sub(limit);
+        found.messages.drain(..surplus);
+        Ok(found)
+    }
+
+    /// The oldest after `low`, or from it on, and before `high`.
+    async fn oldest(
+        &self,
+        low: &Point,
+        inclusive: bool,
+        high: Option<&Point>,
+        limit: usize,
+    ) -> Result<Merged, StoreError> {
+        let scan = |index: usize, log: &Log| {
+            let cut = if inclusive { Cut::before } else { Cut::after };
+            let low = low.0.get(index).map(|mark| cut(*mark));
+            let high = high.and_then(|point| point.0.get(index)).map(|mark| Cut::before(*mark));
+            log.forward(low, high, limit)
+        };
+        let mut found = self.run(scan).await?;
+        found.messages.truncate(limit);
+        Ok(found)
+    }
+
+    async fn run(&self, scan: impl Fn(usize, &Log) -> Scan) -> Result<Merged, StoreError> {
+        let mut merged = Merged::default();
+        for (index, log) in self.logs.iter().enumerate() {
+            let found = log.run(scan(index, log)).await?;
+            let tagged = found.messages.into_iter().map(|said| (log.partition.clone(), said)).collect();
+            merged.messages = merge(std::mem::take(&mut merged.messages), tagged);
+            merged.trimmed |= found.trimmed;
+            merged.unfinished = merged.unfinished.max(found.unfinished);
+        }
+        Ok(merged)
+    }
+}
+
+impl Point {
+    fn is_before(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        let in_one_log = pairs
+            .clone()
+            .find(|pair| matches!(pair, (Mark::Place(_), Mark::Place(_))))
+            .or_else(|| pairs.next());
+        in_one_log.is_some_and(|(one, two)| one.is_before(two))
+    }
+}
+
+/// Two ascending lists as one. Each keeps its order, also where its times do not quite rise.
+#[must_use]
+pub fn merge<T>(first: Vec<(T, Said)>, second: Vec<(T, Said)>) -> Vec<(T, Said)> {
+    if first.is_empty() {
+        return second;
+    }
+    let mut merged = Vec::with_capacity(first.len() + second.len());
+    let mut second = second.into_iter().peekable();
+    for (tag, said) in first {
+        while let Some(next) = second.next_if(|(_, next)| next.at < said.at) {
+            merged.push(next);
+        }
+        merged.push((tag, said));
+    }
+    merged.extend(second);
+    merged
+}
