@@ -185,8 +185,9 @@ impl Buffer {
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
         let view = View::With(nick.folded().to_owned());
         let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
-        if session.account_folded() == Some(nick.folded()) {
-            logs.extend(own_posts(session, nick.folded()).await?);
+        let own = session.account_folded().unwrap_or_default();
+        if own == nick.folded() || session.client.profile().nick.eq_ignore_ascii_case(nick.folded()) {
+            logs.extend(own_posts(session).await?);
         } else {
             logs.extend(posts(session, nick.folded()));
         }
@@ -239,12 +240,12 @@ pub(super) fn posts(session: &Session, publisher: &str) -> Option<Log> {
 }
 
 /// The client's own posts.
-async fn own_posts(session: &Session, own: &str) -> Result<Option<Log>, Error> {
-    let feed = Partition::feed(own);
-    let owner = session.account.as_ref().map(|claim| claim.epoch.to_string());
-    let (store, partition) = (session.node.hub.store().clone(), feed);
+async fn own_posts(session: &Session) -> Result<Option<Log>, Error> {
+    let Some(claim) = &session.account else { return Ok(None) };
+    let (store, partition) = (session.node.hub.store().clone(), Partition::feed(&claim.folded));
     let peek = store.peek_one(&partition, &[OWNER]).await?;
-    let Some(epoch) = peek.epoch.filter(|_| peek.fields.into_iter().next().flatten() == owner) else {
+    let owner = peek.fields.into_iter().next().flatten();
+    let Some(epoch) = peek.epoch.filter(|_| owner == Some(claim.epoch.to_string())) else {
         return Ok(None);
     };
     let newest = store.read(&partition, epoch, Range::Latest, 1).await?;

@@ -22,6 +22,14 @@ pub(super) async fn run(
         let text = "What somebody says is followed as `all` or as `posts`";
         Error::fail(SUBSCRIBE, "INVALID_PARAMS", &[short(wanted)], text)
     })?;
+    if session.is_deaf {
+        // What waits in feeds that are followed already would be passed over.
+        super::posts::deliver(session, reply).await;
+        if session.is_deaf {
+            let text = "The store cannot be reached. Please try again in a moment.";
+            return Err(Error::fail(SUBSCRIBE, "TEMPORARILY_UNAVAILABLE", &[], text));
+        }
+    }
     for nick in names(session, message, reply) {
         let claim = claim(session, SUBSCRIBE, nick);
         let result = match claim {

@@ -63,11 +63,11 @@ async fn list(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
         drop_ghosts(session, &some).await?;
         let still = present(session);
         some.retain(|(follower, _)| still.iter().any(|(there, _)| there == follower));
-        for (follower, subscriber) in &some {
-            let mode = subscriber.mode.as_str();
+        for (_, Subscriber { mode, name, .. }) in &some {
+            let mode = mode.as_str();
             reply.room().await;
-            let text = format!("{follower} follows you ({mode})");
-            reply.standard("NOTE", COMMAND, "SUBSCRIBER", &[follower, mode], &text);
+            let text = format!("{name} follows you ({mode})");
+            reply.standard("NOTE", COMMAND, "SUBSCRIBER", &[name, mode], &text);
             count += 1;
         }
     }
@@ -129,8 +129,17 @@ async fn remove(session: &mut Session, nick: &str, reply: &mut Reply) -> Result<
 }
 
 async fn allow(session: &mut Session, nick: &str, reply: &mut Reply) -> Result<(), Error> {
-    let follower = target(session, nick).await?;
-    let refused = refused_field(&follower.folded);
+    // One that is refused may be gone by now.
+    let own = refused_field(&nick.to_ascii_lowercase());
+    let is_refused = sessions::keep_own_feed(session).await?
+        && session.feed.as_ref().is_some_and(|feed| feed.with_state(|state| state.field(&own).is_some()));
+    let (name, refused) = if is_refused {
+        (nick.to_owned(), own)
+    } else {
+        let follower = target(session, nick).await?;
+        let refused = refused_field(&follower.folded);
+        (follower.name, refused)
+    };
     change_feed(session, |state| {
         if state.field(&refused).is_none() {
             return Err(Error::fail(COMMAND, "NOT_REFUSED", &[short(nick)], "You do not refuse that person"));
@@ -138,8 +147,8 @@ async fn allow(session: &mut Session, nick: &str, reply: &mut Reply) -> Result<(
         Ok(vec![Change::Unset(refused.clone())])
     })
     .await?;
-    let text = format!("{} can follow you again", follower.name);
-    reply.standard("NOTE", COMMAND, "ALLOWED", &[&follower.name], &text);
+    let text = format!("{name} can follow you again");
+    reply.standard("NOTE", COMMAND, "ALLOWED", &[&name], &text);
     Ok(())
 }
 

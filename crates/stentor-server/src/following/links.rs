@@ -177,7 +177,7 @@ pub async fn subscribe(
         }
         let newest = state.last.as_ref().map(|last| last.id).unwrap_or_default();
         let since = before.map_or(newest, |before| before.since);
-        let subscriber = Subscriber { mode, epoch: follower.epoch, since };
+        let subscriber = Subscriber { mode, epoch: follower.epoch, since, name: follower.name.clone() };
         let changes = vec![Change::Set(field.clone(), subscriber.to_string())];
         Ok(Decision { life: state.within(), guards, changes, lines: Vec::new() })
     };

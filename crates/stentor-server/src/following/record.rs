@@ -27,8 +27,8 @@ pub enum Mode {
     Posts,
 }
 
-/// A subscription as the feed has it: `<mode> <epoch of the follower's account> <since>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A subscription as the feed has it: `<mode> <epoch of the follower's account> <since> <the account's name>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
     /// What it is for.
     pub mode: Mode,
@@ -36,6 +36,8 @@ pub struct Subscriber {
     pub epoch: Epoch,
     /// The feed's newest entry when it began: what is after it may be read.
     pub since: EntryId,
+    /// The follower's name as its owner writes it.
+    pub name: String,
 }
 
 /// A subscription as the follower's account has it: `<epoch of the feed> <seen>`.
@@ -113,7 +115,7 @@ pub fn publisher_of(field: &str) -> Option<&str> {
 
 impl fmt::Display for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.mode.as_str(), self.epoch, self.since)
+        write!(f, "{} {} {} {}", self.mode.as_str(), self.epoch, self.since, self.name)
     }
 }
 
@@ -124,7 +126,8 @@ impl FromStr for Subscriber {
         let mut words = text.split(' ');
         let mut next = || words.next().ok_or(Malformed("a subscription is too short"));
         let mode = Mode::parse(next()?).ok_or(Malformed("a subscription has no known mode"))?;
-        Ok(Self { mode, epoch: next()?.parse()?, since: next()?.parse()? })
+        let (epoch, since) = (next()?.parse()?, next()?.parse()?);
+        Ok(Self { mode, epoch, since, name: next()?.to_owned() })
     }
 }
 
@@ -168,10 +171,10 @@ mod tests {
         let subscription = Subscription { epoch: Epoch(9), seen };
         assert_eq!(subscription.to_string().parse(), Ok(subscription));
         for mode in [Mode::All, Mode::Posts] {
-            let subscriber = Subscriber { mode, epoch: Epoch(7), since: seen };
+            let subscriber = Subscriber { mode, epoch: Epoch(7), since: seen, name: "Ann".to_owned() };
             assert_eq!(subscriber.to_string().parse(), Ok(subscriber));
         }
-        for text in ["", "all", "some 0000000000000007 17-3", "all 7 17-3"] {
+        for text in ["", "all", "some 0000000000000007 17-3", "all 7 17-3 Ann", "all 0000000000000007 17-3"] {
             assert!(text.parse::<Subscriber>().is_err(), "{text:?}");
         }
     }

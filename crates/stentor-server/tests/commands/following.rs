@@ -169,7 +169,7 @@ async fn a_mode_changes_and_an_end_is_one_at_once() {
 #[tokio::test]
 async fn both_sides_list_each_other() {
     let server = TestServer::start().await;
-    let [mut ann, mut bob, _cat] = people(&server, ["ann", "bob", "Cat"]).await;
+    let [mut ann, mut bob, _cat] = people(&server, ["Ann", "bob", "Cat"]).await;
     let lines = ann.ask("SUBSCRIBE bob,cat posts").await;
     assert_eq!(command(&lines, "NOTE").len(), 2, "{lines:#?}");
     let lines = ann.ask("SUBSCRIPTIONS").await;
@@ -179,7 +179,7 @@ async fn both_sides_list_each_other() {
     let lines = bob.ask("SUBSCRIBERS").await;
     let shown: Vec<_> =
         command(&lines, "NOTE").iter().map(|line| line.params[1..line.params.len() - 1].join(" ")).collect();
-    assert_eq!(shown, ["SUBSCRIBER ann posts", "END 1"]);
+    assert_eq!(shown, ["SUBSCRIBER Ann posts", "END 1"]);
     let lines = ann.ask("SUBSCRIBERS").await;
     assert_eq!(numeric(&lines, "NOTE").params[..3], ["SUBSCRIBERS", "END", "0"]);
 }

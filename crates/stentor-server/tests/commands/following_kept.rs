@@ -78,7 +78,7 @@ async fn what_was_posted_while_away_comes_once() {
         (batches[0].param(1), batches[0].param(2), batches[2].param(2)),
         ("chathistory", "bob", "cat")
     );
-    let post = numeric(&lines, "PUBLISH");
+    let post = command(&lines, "PUBLISH")[0];
     assert_eq!(post.tag("batch").as_deref(), batches[0].param(0).strip_prefix('+'));
     assert_eq!(posts(&lines), ["five", "six"]);
 }

@@ -1,6 +1,7 @@
 //! Two nodes in this process, on one real `redis-server`: what the fleet promises while all its nodes live.
 
 mod chat;
+mod following;
 mod invitations;
 mod logins;
 mod moderation;

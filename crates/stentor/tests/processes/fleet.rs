@@ -84,6 +84,44 @@ fn scenario_7_1_distributed_chat() {
 }
 
 #[test]
+fn scenario_7_2_exclusive_subscriptions() {
+    let mut fleet = Fleet::start(&["a".into(), "b".into(), "c".into()]);
+    let mut publisher = fleet.on_one("a");
+    let mut subscriber = fleet.on_two("b");
+    let mut other = fleet.on_two("c");
+    for chat in [&mut publisher, &mut subscriber, &mut other] {
+        chat.send("JOIN #lobby");
+        chat.drain();
+    }
+    subscriber.send("SUBSCRIBE a");
+    assert!(subscriber.drain().iter().any(|line| line.contains("You follow a")));
+    subscriber.send("PART #lobby");
+    subscriber.drain();
+    other.drain();
+    publisher.send("SUBSCRIBE_ONLY :Secret Message");
+    let heard = subscriber.line_with("NOTICE");
+    assert!(heard.contains(":a!") && heard.ends_with("NOTICE b :[Sub] Secret Message"), "{heard}");
+    publisher.send("PRIVMSG #lobby :for all");
+    let next = other.line().expect("the connection is open");
+    assert!(next.ends_with("PRIVMSG #lobby :for all"), "others in the room get nothing: {next}");
+
+    // What was posted while nobody was there outlives the node that the subscriber was on.
+    fleet.two.signal("KILL");
+    fleet.two.wait();
+    publisher.drain();
+    publisher.send("PUBLISH :while you were away");
+    assert!(publisher.drain().iter().any(|line| line.contains("Published")));
+    let mut again = Chat::connect(&fleet.one, &fleet.trust_one);
+    again.start_login("b", "server-time message-tags");
+    let mut posts = vec![again.line_with("[Sub]")];
+    posts.extend(again.drain().into_iter().filter(|line| line.contains("[Sub]")));
+    // Nothing proved that the first was read, so it comes again.
+    let wanted = ["[Sub] Secret Message", "[Sub] while you were away"];
+    assert!(posts.iter().zip(wanted).all(|(post, wanted)| post.ends_with(wanted)), "{posts:#?}");
+    assert_eq!(posts.len(), wanted.len(), "{posts:#?}");
+}
+
+#[test]
 fn scenario_7_3_duplicate_login() {
     let fleet = Fleet::start(&["a".into()]);
     let mut first = fleet.on_one("a");
