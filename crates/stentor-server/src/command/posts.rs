@@ -8,7 +8,7 @@ use std::time::Instant;
 use stentor_proto::capability::Capability;
 
 use super::chathistory;
-use super::waiting::{MOST, ROUNDS, ago};
+use super::waiting::{MOST, ago};
 use crate::cursor::Marks;
 use crate::following::record::Subscription;
 use crate::following::sessions;
@@ -177,3 +177,7 @@ impl Found {
         }
     }
 }
+
+/// How often what came meanwhile is read from the logs before all feeds are opened. Each look takes less time than a post,
+/// so even somebody who posts without a pause is caught up with.
+const ROUNDS: usize = 32;

@@ -208,7 +208,7 @@ pub(super) const MOST: usize = 200;
 /// How many older ones are counted.
 pub(super) const COUNTED: usize = 1000;
 /// How often what came meanwhile is read from the log before the inbox is opened.
-pub(super) const ROUNDS: usize = 4;
+const ROUNDS: usize = 4;
 
 #[cfg(test)]
 mod tests {
