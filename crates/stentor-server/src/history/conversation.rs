@@ -61,21 +61,10 @@ impl Conversation {
         for index in order {
             let Some(log) = self.logs.get(index) else { continue };
             if let Some((mark, time)) = log.mark_of(msgid).await? {
-                return Ok(Some(self.spread(index, mark, time)));
+                return Ok(Some(Point::spread(self.logs.len(), index, mark, time)));
             }
         }
         Ok(None)
-    }
-
-    /// A mark of one log in all of them: the others are cut between two milliseconds.
-    fn spread(&self, index: usize, mark: Mark, time: u64) -> Point {
-        let of = |other: usize| match mark {
-            _ if other == index => mark,
-            Mark::Time(time) => Mark::Time(time),
-            _ if other < index => Mark::Edge(time.saturating_add(1)),
-            _ => Mark::Edge(time),
-        };
-        Point((0..self.logs.len()).map(of).collect())
     }
 
     /// At most `limit` messages.
@@ -153,6 +142,17 @@ impl Conversation {
 }
 
 impl Point {
+    /// A mark of the log at `index`, of this time, in all `logs`: the others are cut between two milliseconds.
+    fn spread(logs: usize, index: usize, mark: Mark, time: u64) -> Self {
+        let of = |other: usize| match mark {
+            _ if other == index => mark,
+            Mark::Time(time) => Mark::Time(time),
+            _ if other < index => Mark::Edge(time.saturating_add(1)),
+            _ => Mark::Edge(time),
+        };
+        Self((0..logs).map(of).collect())
+    }
+
     fn is_before(&self, other: &Self) -> bool {
         let mut pairs = self.0.iter().zip(&other.0);
         let in_one_log = pairs
@@ -179,4 +179,48 @@ pub fn merge<T>(first: Vec<(T, Said)>, second: Vec<(T, Said)>) -> Vec<(T, Said)>
     }
     merged.extend(second);
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::scan::tests::says;
+    use crate::history::{Place, View};
+
+    fn said(ms: u64) -> Said {
+        View::Room.said(&says(ms)).pop().expect("it is a message")
+    }
+
+    /// Messages of one millisecond in both logs, in front of each, and behind them.
+    #[test]
+    fn a_point_cuts_all_logs_in_the_order_of_the_merged_list() {
+        let tagged = |log: usize| [4, 5, 6].map(|ms| (log, said(ms))).to_vec();
+        let merged = merge(tagged(0), tagged(1));
+        let order: Vec<(usize, u64)> = merged.iter().map(|(log, said)| (*log, said.at)).collect();
+        assert_eq!(order, [(0, 4), (1, 4), (0, 5), (1, 5), (0, 6), (1, 6)]);
+        for (place, (log, said)) in merged.iter().enumerate() {
+            let mark = Mark::Place(Place { id: said.entry.id, line: said.line });
+            let point = Point::spread(2, *log, mark, said.at);
+            for (other_place, (other, said)) in merged.iter().enumerate() {
+                let mark = point.0[*other];
+                assert_eq!(
+                    Cut::after(mark).is_below(said),
+                    other_place > place,
+                    "after {place}, {other_place}"
+                );
+                assert_eq!(
+                    Cut::before(mark).is_below(said),
+                    other_place >= place,
+                    "before {place}, {other_place}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn points_are_compared_where_both_name_a_message() {
+        let place = |ms| Mark::Place(Place { id: says(ms).id, line: 0 });
+        let (first, second) = (Point::spread(2, 1, place(5), 5), Point::spread(2, 1, place(6), 6));
+        assert!(first.is_before(&second) && !second.is_before(&first) && !first.is_before(&first));
+    }
 }

@@ -623,3 +623,6 @@ fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
 const RECENT_BOUND: usize = 256;
 /// How many entries may wait for a predecessor; what comes beyond is read from the log.
 const EARLY_BOUND: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Following people: what is kept, who may read it, and what becomes of both sides when one of them goes.
 
+use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::Decision;
-use stentor_server::store::{Change, Partition};
+use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime};
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 async fn server_with(names: &[&str]) -> TestServer {
@@ -205,6 +206,61 @@ async fn a_subscription_that_was_interrupted_is_none_and_leaves_nothing() {
     assert_eq!(numeric(&ann.ask("SUBSCRIBE bob").await, "NOTE").param(1), "SUBSCRIBED");
     bob.ask("PUBLISH :heard").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] heard");
+}
+
+/// What the janitor does with the feed of `account`, as if it came so many hours later.
+async fn visit(server: &TestServer, account: &str, hours: u64) -> Visit {
+    let now = server.node.hub.store().now().await.expect("the store is open");
+    let mut janitor = Janitor::new(server.node.clone());
+    let later = StoreTime(now.0 + hours * 3_600_000);
+    janitor.visit(&Partition::feed(account), later).await.expect("the store is open")
+}
+
+#[tokio::test]
+async fn posts_are_kept_as_long_as_other_messages_and_subscriptions_for_ever() {
+    let server = TestServer::start_with(&[("history.max_age", "'2h'")]).await;
+    for name in ["ann", "bob"] {
+        server.account(name, "secret").await;
+    }
+    let (mut ann, _) = login(&server, "ann", &[]).await;
+    ann.ask("SUBSCRIBE bob").await;
+    let (mut bob, _) = login(&server, "bob", &[]).await;
+    bob.ask("PUBLISH :old").await;
+    ann.expect(|line| line.ends_with("[Sub] old")).await;
+    assert_eq!(visit(&server, "bob", 1).await, Visit::default());
+    assert_eq!(posts(&ann.ask("CHATHISTORY LATEST bob * 9").await), ["[Sub] old"]);
+    assert_eq!(visit(&server, "bob", 3).await, Visit { trimmed: true, ended: false });
+    assert!(posts(&bob.ask("CHATHISTORY LATEST bob * 9").await).is_empty());
+    bob.ask("PUBLISH :new").await;
+    ann.expect(|line| line.ends_with("[Sub] new")).await;
+}
+
+#[tokio::test]
+async fn the_janitor_finishes_what_a_removal_left_undone() {
+    let server = server_with(&["ann", "bob"]).await;
+    let (mut ann, _) = login(&server, "ann", &["standard-replies"]).await;
+    let (mut bob, _) = login(&server, "bob", &["standard-replies"]).await;
+    ann.ask("SUBSCRIBE bob").await;
+    bob.ask("SUBSCRIBE ann").await;
+    // The process ended as soon as the account itself was gone.
+    let (node, tenure) = (&server.node, server.node.tenure());
+    let account = Partition::account("ann");
+    let written = node.hub.write::<()>(&tenure, &account, &[], |peek| {
+        let changes = vec![Change::Set("removed".to_owned(), "1".to_owned())];
+        let life = peek.epoch.map(|epoch| Life::Renew(epoch, Epoch::random()));
+        Ok(Decision { life, changes, ..Decision::default() })
+    });
+    written.await.expect("the store is open");
+    ann.expect_closed().await;
+    assert_eq!(visit(&server, "ann", 0).await, Visit { trimmed: false, ended: true });
+    assert_eq!(numeric(&bob.ask("SUBSCRIPTIONS").await, "NOTE").params[1..3], ["END", "0"]);
+    assert_eq!(
+        numeric(&bob.ask("PUBLISH :x").await, "NOTE").param(2),
+        "1",
+        "the removed account is still counted"
+    );
+    assert_eq!(visit(&server, "bob", 0).await, Visit::default());
+    assert_eq!(numeric(&bob.ask("PUBLISH :x").await, "NOTE").param(2), "0");
 }
 
 async fn change(server: &TestServer, partition: Partition, change: Change) {
