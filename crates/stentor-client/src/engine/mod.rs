@@ -385,6 +385,11 @@ impl Engine {
         self.queue.unacknowledged()
     }
 
+    /// These messages, in order: the place that each is shown in, and its text.
+    pub fn undelivered(&self) -> impl Iterator<Item = (&Place, &str)> {
+        self.queue.says().map(|say| (&say.place, &*say.text))
+    }
+
     /// Whether QUIT was sent, after all had been acknowledged.
     #[must_use]
     pub fn finished(&self) -> bool {
