@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use stentor_client::link::ServerUrl;
+use stentor_client::trust::Fingerprint;
 use stentor_server::config::units::parse_time;
 use stentor_server::config::{Listen, Scheme};
 
@@ -22,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a node
     Serve(Serve),
+    /// Chat in the terminal
+    Chat(Chat),
     /// Manage accounts
     Account(AccountArgs),
     /// Invite somebody to make an account
@@ -90,6 +94,48 @@ pub(crate) struct Serve {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Chat in the terminal.
+///
+/// On a terminal it fills the screen. On a pipe, and with --plain, it works in lines.
+#[derive(Args, Debug)]
+#[command(after_help = CHAT_HELP)]
+pub(crate) struct Chat {
+    // Not a doc comment: rustdoc takes the brackets of the address for a link.
+    #[arg(
+        value_name = "URL",
+        default_value = "ircs://localhost:6697",
+        help = "The server, and a room to join: ircs://HOST[:PORT][/ROOM]; irc:// is for this machine alone"
+    )]
+    pub(crate) server: ServerUrl,
+    /// Who you are; asked for where it is missing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Where your password is, on the first line; asked for where it is missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Make the account first
+    #[arg(long)]
+    pub(crate) register: bool,
+    /// The invitation to make it with
+    #[arg(long, value_name = "CODE", requires = "register")]
+    pub(crate) invite: Option<String>,
+    /// Work in lines on a terminal, too
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Trust this authority alone, or this very certificate; PEM
+    #[arg(long, value_name = "FILE", help_heading = "Trust", conflicts_with = "fingerprint")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust the certificate with this SHA-256 fingerprint alone, or what an authority with it vouches for; it is kept
+    #[arg(long, value_name = "HEX", help_heading = "Trust")]
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// Trust the authority of the node with this directory [default: that of a node of yours, for names of this machine]
+    #[arg(long, value_name = "DIR", help_heading = "Trust")]
+    pub(crate) data: Option<PathBuf>,
+    /// Speak irc:// to another machine, although everybody on the way can read all of it
+    #[arg(long, help_heading = "Trust")]
+    pub(crate) allow_plaintext: bool,
 }
 
 /// Manage accounts.
@@ -374,6 +420,38 @@ fn time(text: &str) -> Result<Duration, String> {
     parse_time(text).ok_or_else(|| "allowed: a time such as 12h, 7d or 1h30m, or 0".to_owned())
 }
 
+const CHAT_HELP: &str = "\
+Examples:
+  stentor chat
+  stentor chat ircs://chat.example/lobby --user alice
+  stentor chat ircs://chat.example:6697 --register --invite CODE
+  printf '/join lobby\\ndone\\n' | stentor chat --user bot --password-file password
+
+Text goes to the room or person that you joined or wrote to last; a line that begins with / is a command, and /help
+lists them. //text says /text.
+
+In lines, standard output has what people say and do, and what the server answers:
+  [#room] nick: text          a message in a room; [#room] -nick- text: a notice of a program
+  [#room] * nick joined       what happens there; [#room] * nick waves: /me waves
+  [PM] nick: text             a private message to you; [PM] you -> nick: text: one from you
+  [Sub] nick: text            from somebody whom you follow
+  * text                      answers and news
+Your own lines are shown when the server has them, once. Standard error has what concerns the connection, and what did
+not work. At the end of the input everything is delivered before it ends; what could not be is named. To listen only,
+keep the input open: sleep infinity | stentor chat --user bot --password-file password.
+
+A server that no authority vouches for is asked about, and its fingerprint kept in
+~/.config/stentor/known_servers. A lost connection is made again, and what was missed is fetched.
+The password is never an argument: others could see it. A code is good for one account only, as a rule.
+
+Exit codes:
+  0  ended as asked, and everything was delivered
+  1  something could not be done
+  2  the command line is wrong
+  3  the server did not let you in
+  4  the server cannot be reached, or goes away before the login
+  5  the server's certificate is not trusted";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -382,7 +460,8 @@ Exit codes:
   3  the configuration is wrong, or a file that it names
   4  the store cannot be used: it is not there, is locked, or refuses the password
   5  a listener cannot be opened: the port is in use, or not allowed
-  130, 143  `serve` was told twice to stop (SIGINT, SIGTERM), and stopped at once";
+  130, 143  `serve` was told twice to stop (SIGINT, SIGTERM), and stopped at once
+`stentor chat --help` has its own.";
 
 #[cfg(test)]
 mod tests {
@@ -400,6 +479,9 @@ mod tests {
         for line in [
             "serve --config f --data d --listen irc://127.0.0.1:0 --listen ircs://[::]:0 --redis redis://h --name n",
             "serve --tls-cert c --tls-key k",
+            "chat",
+            "chat ircs://[::1]:1/room --user u --password-file f --ca c --data d --plain --register --invite code",
+            "chat irc://h --allow-plaintext",
             "account add alice --password-stdin --data d",
             "account --data d list",
             "account passwd alice --password-stdin",
@@ -448,6 +530,10 @@ mod tests {
             "cert make --out d --name a --days 0",
             "cert make --out d",
             "account add",
+            "chat http://localhost",
+            "chat --fingerprint 12:34",
+            "chat --invite code",
+            "chat --password secret",
             "config",
             "completions",
             "completions csh",

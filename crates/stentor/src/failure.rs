@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use stentor_client::failure::Failure as ChatFailure;
+use stentor_client::link::ConnectError;
 use stentor_server::config::{ConfigError, Origin};
 use stentor_server::listener::ListenError;
 use stentor_server::tls::TlsError;
 
-/// Why a command failed. The kind decides the exit code, which `stentor --help` documents.
+/// Why a command failed. The kind decides the exit code, which `stentor --help` documents, and
+/// `stentor chat --help` for the last three.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// It could not be done: 1.
@@ -21,6 +24,12 @@ pub(crate) enum Failure {
     Store(String),
     /// A listener cannot be opened: 5.
     Listener(String),
+    /// `chat` was not let in: 3.
+    LoginRefused(String),
+    /// `chat` cannot reach the server: 4.
+    Unreachable(String),
+    /// `chat` does not trust the server: 5.
+    Certificate(String),
 }
 
 impl Failure {
@@ -28,9 +37,9 @@ impl Failure {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
-            Self::Configuration(_) => 3,
-            Self::Store(_) => 4,
-            Self::Listener(_) => 5,
+            Self::Configuration(_) | Self::LoginRefused(_) => 3,
+            Self::Store(_) | Self::Unreachable(_) => 4,
+            Self::Listener(_) | Self::Certificate(_) => 5,
         })
     }
 }
@@ -42,7 +51,10 @@ impl fmt::Display for Failure {
             | Self::Usage(text)
             | Self::Configuration(text)
             | Self::Store(text)
-            | Self::Listener(text) => f.write_str(text),
+            | Self::Listener(text)
+            | Self::LoginRefused(text)
+            | Self::Unreachable(text)
+            | Self::Certificate(text) => f.write_str(text),
         }
     }
 }
@@ -72,6 +84,20 @@ impl From<TlsError> for Failure {
 impl From<ListenError> for Failure {
     fn from(error: ListenError) -> Self {
         Self::Listener(error.to_string())
+    }
+}
+
+impl From<ChatFailure> for Failure {
+    fn from(failure: ChatFailure) -> Self {
+        let text = failure.to_string();
+        match failure {
+            ChatFailure::Failed(_) => Self::Failed(text),
+            ChatFailure::LoginRefused(_) => Self::LoginRefused(text),
+            ChatFailure::Connect(ConnectError::Unreachable(_)) => Self::Unreachable(text),
+            ChatFailure::Connect(ConnectError::Certificate(_) | ConnectError::Trust(_)) => {
+                Self::Certificate(text)
+            }
+        }
     }
 }
 

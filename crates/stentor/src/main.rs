@@ -2,7 +2,7 @@
 //!
 //! - [`cli`]: the command line, as it is read
 //! - [`settings`]: from the command line to a checked configuration
-//! - [`serve`], [`account`], [`invite`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one file a command
+//! - [`serve`], [`chat`], [`account`], [`invite`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one file a command
 //! - [`dial`]: how a client names a node
 //! - [`man`], [`completions`], [`reference`](mod@reference): what is generated from the command line and the tables of limits
 //! - [`operator`]: how the commands for operators reach a store
@@ -12,6 +12,7 @@
 
 mod account;
 mod cert;
+mod chat;
 mod cli;
 mod completions;
 mod config;
@@ -38,6 +39,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Account(args) => account::run(&args),
         Command::Invite(args) => invite::run(&args),
         Command::Status(args) => status::run(&args),
