@@ -424,25 +424,30 @@ const CHAT_HELP: &str = "\
 Examples:
   stentor chat
   stentor chat ircs://chat.example/lobby --user alice
-  stentor chat ircs://chat.example:6697 --register --invite CODE
-  printf '/join lobby\\ndone\\n' | stentor chat --user bot --password-file password
+  stentor chat ircs://chat.example --register --invite CODE
+  printf '/join lobby\\ndone\\n' | stentor chat --user bot --password-file FILE
 
-Text goes to the room or person that you joined or wrote to last; a line that begins with / is a command, and /help
-lists them. //text says /text.
+Text goes to the room or person that you joined or wrote to last. A line that
+begins with / is a command, and /help lists them. //text says /text.
 
-In lines, standard output has what people say and do, and what the server answers:
-  [#room] nick: text          a message in a room; [#room] -nick- text: a notice of a program
-  [#room] * nick joined       what happens there; [#room] * nick waves: /me waves
-  [PM] nick: text             a private message to you; [PM] you -> nick: text: one from you
-  [Sub] nick: text            from somebody whom you follow
-  * text                      answers and news
-Your own lines are shown when the server has them, once. Standard error has what concerns the connection, and what did
-not work. At the end of the input everything is delivered before it ends; what could not be is named. To listen only,
-keep the input open: sleep infinity | stentor chat --user bot --password-file password.
+On a pipe, and with --plain, it works in lines. Standard output has what people
+say and do, and what the server answers:
+  [#room] nick: text       said in a room; -nick- text: by a program
+  [#room] * nick joined    what happens there; * nick waves: /me waves
+  [PM] nick: text          said to you alone; you -> nick: text: said by you
+  [Sub] nick: text         from somebody whom you follow
+  * text                   answers and news
+Your own lines are shown once, when the server has them. Standard error has what
+concerns the connection, and what did not work.
 
-A server that no authority vouches for is asked about, and its fingerprint kept in
-~/.config/stentor/known_servers. A lost connection is made again, and what was missed is fetched.
-The password is never an argument: others could see it. A code is good for one account only, as a rule.
+When the input ends, everything in it is delivered before the program ends; what
+could not be is named. To listen only, keep the input open:
+  sleep infinity | stentor chat --user bot --password-file FILE
+
+A server for which no authority vouches is asked about on a terminal, and its
+fingerprint kept in ~/.config/stentor/known_servers. A lost connection is made
+again, and what was missed is fetched. A password is never an argument, because
+others can see those.
 
 Exit codes:
   0  ended as asked, and everything was delivered

@@ -37,6 +37,8 @@ impl Style {
             What::Mode { by, change } => news(format!("{by} set {change}")),
             What::Away { nick, text: Some(text) } => news(format!("{nick} is away: {text}")),
             What::Away { nick, text: None } => news(format!("{nick} is back")),
+            // Which of several messages it was: these lines may be far from those.
+            What::Problem(text) if matches!(place, Place::Person(_)) => news(format!("{place}: {text}")),
             What::Info(text) | What::Problem(text) | What::Connection(text) => news(text.clone()),
             What::Gap => news("messages are missing here, which the server no longer has".to_owned()),
         }

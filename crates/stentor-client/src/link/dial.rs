@@ -150,6 +150,10 @@ async fn first_to_answer(addresses: Vec<SocketAddr>) -> Result<TcpStream, String
 
 async fn attempt(address: SocketAddr) -> Result<TcpStream, String> {
     match timeout(ATTEMPT_MAX, TcpStream::connect(address)).await {
+        // While nothing listens on a port of this machine, TCP can connect a socket of that number to itself.
+        Ok(Ok(stream)) if stream.local_addr().is_ok_and(|own| own == address) => {
+            Err(format!("{address}: nothing listens there"))
+        }
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(format!("{address}: {}", plain(&error))),
         Err(_) => Err(format!("{address}: no answer within {} seconds", ATTEMPT_MAX.as_secs())),

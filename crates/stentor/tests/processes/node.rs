@@ -16,7 +16,7 @@ pub(crate) struct Node {
 
 /// What a process has written so far.
 #[derive(Default)]
-struct Lines {
+pub(crate) struct Lines {
     text: Mutex<String>,
     more: Condvar,
 }
@@ -87,7 +87,7 @@ impl Node {
 
     /// What has been logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.text.lock().expect("no reader panics").clone()
+        self.log.text()
     }
 
     /// Sends a signal, such as `TERM`.
@@ -113,16 +113,33 @@ impl Drop for Node {
 }
 
 impl Lines {
-    fn follow(stream: impl Read + Send + 'static) -> Arc<Self> {
+    pub(crate) fn follow(stream: impl Read + Send + 'static) -> Arc<Self> {
         let lines = Arc::<Self>::default();
         let writing = Arc::clone(&lines);
         thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                writing.add(&format!("{line}\n"));
+            let (mut stream, mut bytes) = (BufReader::new(stream), Vec::new());
+            while let Ok(chunk) = stream.fill_buf()
+                && !chunk.is_empty()
+            {
+                let count = chunk.len();
+                bytes.extend_from_slice(chunk);
+                stream.consume(count);
+                // A character may come in two parts.
+                let whole = match str::from_utf8(&bytes) {
+                    Ok(_) => bytes.len(),
+                    Err(error) => error.valid_up_to(),
+                };
+                let text: Vec<u8> = bytes.drain(..whole).collect();
+                writing.add(&String::from_utf8(text).expect("it was checked"));
             }
             writing.add(END);
         });
         lines
+    }
+
+    /// All that has come so far.
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().expect("no reader panics").clone()
     }
 
     fn add(&self, text: &str) {
@@ -131,7 +148,7 @@ impl Lines {
     }
 
     /// The first answer to `look`; `None` where none comes in time, or the stream has ended without.
-    fn wait_for<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait_for<T>(&self, look: impl Fn(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;
         let mut text = self.text.lock().expect("no reader panics");
         loop {
@@ -172,4 +189,4 @@ fn with_arguments(mut command: Command, data: &Path, listen: &[&str], flags: &[&
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Stands where a stream has ended.
-const END: &str = "\u{4}";
+pub(crate) const END: &str = "\u{4}";
