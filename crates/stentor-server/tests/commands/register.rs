@@ -178,12 +178,10 @@ async fn names_and_passwords_that_no_account_can_have_are_refused() {
     server.account("gone", "secret").await;
     server.node.accounts.remove("gone").await.expect("it is there");
     let mut ann = server.client_with("ann", &["standard-replies"]).await;
-    let long = "x".repeat(73);
     for (line, code, name) in [
         ("REGISTER 1ann * secret", "BAD_ACCOUNT_NAME", "1ann"),
         ("REGISTER a!b * secret", "BAD_ACCOUNT_NAME", "a!b"),
         ("REGISTER gone * secret", "ACCOUNT_EXISTS", "gone"),
-        (&format!("REGISTER ann * {long}"), "UNACCEPTABLE_PASSWORD", "ann"),
         ("REGISTER ann * :", "UNACCEPTABLE_PASSWORD", "ann"),
     ] {
         assert_eq!(register(&mut ann, line).await.params[..3], ["REGISTER", code, name], "{line}");

@@ -56,6 +56,38 @@ fn two_people_talk_in_a_room_and_in_private() {
 }
 
 #[test]
+fn what_a_followed_person_posts_is_shown_as_sub() {
+    let house = House::new();
+    let node = house.node("0", &["alice", "bob", "carol"]);
+    let mut alice = house.talker_in(&node, "alice", "lobby");
+    let mut carol = house.talker_in(&node, "carol", "lobby");
+    let mut bob = house.talker(&node, "bob");
+    bob.say("/subscribe alice");
+    bob.see("* You follow alice: posts, and what is said in open rooms");
+    bob.say("/subscriptions");
+    bob.see("* You follow alice (all)");
+    alice.say("/subscribe_only Secret Message");
+    bob.see("[Sub] alice: Secret Message");
+    alice.see("[Sub] alice: Secret Message");
+    // What she says in a room that bob may join reaches him too; the post never reached the room.
+    alice.say("hello room");
+    bob.see("[Sub] alice: hello room");
+    carol.see("[#lobby] alice: hello room");
+    assert!(!carol.told().contains("Secret Message"), "{}", carol.told());
+    bob.say("/unsubscribe alice");
+    bob.see("* You no longer follow alice");
+    alice.say("/publish for nobody");
+    alice.say("/subscribers");
+    alice.see("[#lobby] * Nobody follows you");
+    bob.say("/msg alice still here");
+    bob.see("[PM] bob -> alice: still here");
+    assert!(!bob.told().contains("for nobody"), "{}", bob.told());
+    for talker in [alice, bob, carol] {
+        talker.leave();
+    }
+}
+
+#[test]
 fn plaintext_works_on_this_machine() {
     let house = House::new();
     let config = house.path("stentor.toml").display().to_string();

@@ -39,16 +39,19 @@ fn the_lines_that_look_into_redis_answer_the_seeds_four_questions() {
     ann.drain();
     bob.send("JOIN #lobby");
     bob.drain();
+    bob.send("SUBSCRIBE ann");
+    bob.drain();
 
     let lines = lines();
     for (question, expected) in [
         ("Who is online? Each session's nick and account:", ["ann ann", "bob bob"].as_slice()),
         ("Where is ann? Her rooms:", &["#cooks", "#lobby"]),
         ("Who is in #lobby? Their nicks:", &["ann", "bob"]),
+        ("Who follows ann? Their accounts:", &["bob"]),
     ] {
         let line = lines.get(question).unwrap_or_else(|| panic!("{question} is not among {lines:?}"));
         let expected = expected.iter().map(|line| (*line).to_owned()).collect();
         assert_eq!(answer(fleet.redis.port(), line), expected, "{question} {line}");
     }
-    assert_eq!(lines.len(), 3, "a line is not tested: {lines:?}");
+    assert_eq!(lines.len(), 4, "a line is not tested: {lines:?}");
 }
