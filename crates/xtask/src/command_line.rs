@@ -1,5 +1,7 @@
 //! The subcommands and their help.
 
+use crate::irctest;
+
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -15,6 +17,7 @@ pub(crate) enum Command {
         targets: Vec<String>,
         seconds: Option<u64>,
     },
+    Irctest(irctest::Options),
 }
 
 /// Reads the arguments that follow `cargo xtask`.
@@ -34,6 +37,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
         "deny" => Command::Deny,
         "reference" => Command::Reference,
         "fuzz" => return parse_fuzz(rest),
+        "irctest" => return irctest::Options::parse(rest).map(Command::Irctest),
         other => return Err(format!("there is no subcommand `{other}`")),
     };
     match rest.first() {
@@ -75,7 +79,9 @@ Usage: cargo xtask COMMAND
   doc                            builds the documentation; a warning is an error
   deny                           checks licences, banned crates and sources by deny.toml
   reference                      writes docs/reference.md anew, from what the program says
-  fuzz [TARGET]... [--seconds N] runs fuzz targets, each for N seconds; without N, the first runs until stopped";
+  fuzz [TARGET]... [--seconds N] runs fuzz targets, each for N seconds; without N, the first runs until stopped
+  irctest --suite DIR [--fleet] [--release] [--python PROGRAM] [-- PYTEST...]
+                                 runs the public conformance suite; tests/irctest/README.md tells more";
 
 #[cfg(test)]
 mod tests {

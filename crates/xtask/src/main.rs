@@ -9,6 +9,7 @@
 //! - [`licence`]: licence expressions
 //! - [`fuzz`]: the fuzz targets
 //! - [`reference`](mod@reference): the page of all numbers and limits
+//! - [`irctest`]: the public conformance suite for IRC servers
 //! - [`process`]: programs that are run to their end
 //! - [`output`]: what is printed
 
@@ -16,6 +17,7 @@ mod checks;
 mod command_line;
 mod deny;
 mod fuzz;
+mod irctest;
 mod licence;
 mod needs;
 mod output;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Command::Deny) => deny::check(),
         Ok(Command::Reference) => reference::write(),
         Ok(Command::Fuzz { targets, seconds }) => fuzz::run_targets(&targets, seconds),
+        Ok(Command::Irctest(options)) => irctest::check(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

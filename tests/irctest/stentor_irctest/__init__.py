@@ -1,0 +1,1 @@
+"""Stentor under irctest, the conformance suite for IRC servers; see README.md."""
