@@ -25,16 +25,22 @@ pub(super) async fn run(
         let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
         let visible = held.with_state(|state| policy::is_visible_to(state, &session.client.id));
         if visible {
-            show(session, &held, &folded, reply).await;
-        } else {
-            reply.numeric(Numeric::RPL_ENDOFNAMES, &[target], "End of /NAMES list");
+            list(session, &held, &folded, reply).await;
         }
     }
+    // One end for one request, which names the channels as the request did.
+    reply.numeric(Numeric::RPL_ENDOFNAMES, &[targets], "End of /NAMES list");
     Ok(())
 }
 
-/// Lists a channel's members.
+/// Lists a channel's members to somebody who has come in.
 pub(super) async fn show(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) {
+    let name = list(session, replica, folded, reply).await;
+    reply.numeric(Numeric::RPL_ENDOFNAMES, &[&name], "End of /NAMES list");
+}
+
+/// Lists a channel's members, and gives back its name.
+async fn list(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) -> String {
     let all = session.client.has(Capability::MultiPrefix);
     let hosts = session.client.has(Capability::UserhostInNames);
     let (name, sign, members) = replica.with_state(|state| {
@@ -50,7 +56,7 @@ pub(super) async fn show(session: &Session, replica: &Replica, folded: &str, rep
         (policy::name(state, folded).to_owned(), sign, members)
     });
     reply.long_list(Numeric::RPL_NAMREPLY, &[sign, &name], &members).await;
-    reply.numeric(Numeric::RPL_ENDOFNAMES, &[&name], "End of /NAMES list");
+    name
 }
 
 /// How many channels one request may name.

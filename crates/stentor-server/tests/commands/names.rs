@@ -25,3 +25,15 @@ async fn what_is_not_there_ends_at_once() {
     assert!(command(&lines, "353").is_empty());
     assert_eq!(numeric(&ann.ask("NAMES").await, "366").param(1), "*");
 }
+
+#[tokio::test]
+async fn a_request_for_several_channels_has_one_end() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    ann.ask("JOIN #One,#two").await;
+    let lines = ann.ask("NAMES #one,#nowhere,#two").await;
+    let rows = command(&lines, "353");
+    assert_eq!(rows.iter().map(|row| row.param(2)).collect::<Vec<_>>(), ["#One", "#two"]);
+    let ends = command(&lines, "366");
+    assert_eq!(ends.iter().map(|end| end.param(1)).collect::<Vec<_>>(), ["#one,#nowhere,#two"]);
+}
