@@ -20,6 +20,8 @@ use crate::tenure::Tenure;
 pub struct Client {
     /// The user's id, and the token of its claims.
     pub id: UserId,
+    /// What its server calls itself.
+    pub server: Arc<str>,
     /// What waits to be written to it.
     pub queue: SendQueue,
     /// How far it has read its account's private messages.
@@ -91,10 +93,17 @@ struct Heard {
 impl Client {
     /// A client that has just connected.
     #[must_use]
-    pub fn new(id: UserId, tenure: Arc<Tenure>, queue: SendQueue, profile: Profile) -> Self {
+    pub fn new(
+        id: UserId,
+        server: Arc<str>,
+        tenure: Arc<Tenure>,
+        queue: SendQueue,
+        profile: Profile,
+    ) -> Self {
         let now = Instant::now();
         Self {
             id,
+            server,
             tenure: RwLock::new(tenure),
             queue,
             cursor: Cursor::default(),

@@ -104,8 +104,8 @@ class StentorController(BaseServerController, DirectoryBasedController):
     # What the suite asks for as a setting of Ergo, by section and key: the same in our configuration.
     ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {}
 
-    # OPER operuser operpassword, in the words of the suite.
-    operator = ("operuser", "operpassword")
+    # Whether there is `OPER operuser operpassword`, in the words of the suite.
+    operators = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -143,19 +143,17 @@ class StentorController(BaseServerController, DirectoryBasedController):
         if FLEET:
             self._run_fleet(settings, listeners, wrapper)
         else:
-            self._start("My.Little.Server", listeners, settings, wrapper)
+            self._start("node-1", listeners, settings, wrapper)
         # The suite's own test of the port would be a connection of its own.
         self.port_open = True
         self.proc = self._nodes[0].process
-        self._nodes[0].make_operator(*self.operator)
 
     def _run_fleet(self, settings: dict[str, Any], listeners: dict[str, int], wrapper: list[str]) -> None:
         assert self.directory
         self._redis = Redis(self.directory / "redis", wrapper)
         settings = settings | {"redis.url": self._redis.url}
         anywhere = dict.fromkeys(listeners, 0)
-        # The first connection is the first node's: tests with a single client know that name.
-        for name in ("My.Little.Server", "My.Other.Server"):
+        for name in ("node-1", "node-2"):
             self._start(name, anywhere, settings, wrapper)
         for scheme, port in listeners.items():
             self._splitters.append(Splitter(port, [node.ports[scheme] for node in self._nodes]))
@@ -182,6 +180,8 @@ class StentorController(BaseServerController, DirectoryBasedController):
         if asked.ergo_roleplay:
             raise NotImplementedByController("role-play commands")
         settings = dict(BASE)
+        if self.operators:
+            settings |= OPERATOR
         if self.debug_mode:
             settings["log.level"] = "debug"
         if self.registration_only_when_connected:
@@ -279,6 +279,7 @@ class _Sections(defaultdict):
 # The same for every test. The suite is faster than people, and its clients share an address.
 BASE: dict[str, Any] = {
     "network.name": "StentorTest",
+    "network.server": "My.Little.Server",
     "motd": "This node is under test.",
     "accounts.required": False,
     "accounts.registration": "open",
@@ -287,6 +288,12 @@ BASE: dict[str, Any] = {
     "limits.login_failures": 0,
     "drain.time": "0",
     "log.level": "warn",
+}
+
+OPERATOR: dict[str, Any] = {
+    # operpassword, hashed at the least cost.
+    "operators.operuser.password": "$2b$04$abcdefghijklmnopqrstuu/6qq5Snl5oh918d11uhZj3Nbug/8.fu",
+    "operators.operuser.role": "admin",
 }
 
 

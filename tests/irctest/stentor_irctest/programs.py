@@ -64,18 +64,6 @@ class Node:
                 break
         return ports
 
-    def make_operator(self, account: str, password: str) -> None:
-        """Makes an account with the built-in role that may do everything."""
-        self._tell(["account", "add", account, "--password-stdin"], password)
-        self._tell(["account", "grant", account, "admin"])
-
-    def _tell(self, arguments: list[str], given: str = "") -> None:
-        command = [self._binary, *arguments, "--config", str(self._config)]
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=PATIENCE, env=_environment()
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-
     def check_is_alive(self) -> None:
         code = self.process.poll()
         if code is not None:

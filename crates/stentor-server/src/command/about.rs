@@ -5,8 +5,8 @@ use stentor_proto::capability::Capability;
 
 use crate::client::{Client, Profile};
 use crate::hub::Member;
+use crate::node::Node;
 use crate::node::people::Person;
-use crate::node::{Node, server_name};
 use crate::policy;
 use crate::session::Session;
 use crate::store::Writer;
@@ -21,7 +21,7 @@ pub(super) struct About {
     pub(super) host: String,
     pub(super) account: Option<String>,
     pub(super) realname: String,
-    /// The name of the user's node.
+    /// What the user's server is called.
     pub(super) server: String,
     /// The away message; empty where only the fact is known.
     pub(super) away: Option<String>,
@@ -83,18 +83,14 @@ impl About {
             host: member.host.clone(),
             account: member.account.clone(),
             realname: member.realname.clone(),
-            server: member
-                .writer
-                .parse::<Writer>()
-                .map(|writer| server_name(writer.node()))
-                .unwrap_or_default(),
+            server: member.writer.parse::<Writer>().map(|writer| node.server_of(&writer)).unwrap_or_default(),
             away: member.is_away().then(String::new),
             ..Self::default()
         }
     }
 
     /// What the claim on a nick tells of somebody whose node cannot be asked.
-    pub(super) fn of_claim(person: &Person) -> Self {
+    pub(super) fn of_claim(node: &Node, person: &Person) -> Self {
         let (nick, rest) = person.source.split_once('!').unwrap_or((&person.source, ""));
         let (user, host) = rest.split_once('@').unwrap_or((rest, ""));
         Self {
@@ -102,7 +98,7 @@ impl About {
             user: user.to_owned(),
             host: host.to_owned(),
             account: person.account.clone(),
-            server: person.writer.as_ref().map(|writer| server_name(writer.node())).unwrap_or_default(),
+            server: person.writer.as_ref().map(|writer| node.server_of(writer)).unwrap_or_default(),
             away: person.away.clone(),
             ..Self::default()
         }
@@ -125,7 +121,7 @@ impl About {
                 let complete = !about.more;
                 (about, complete)
             }
-            None => (Self::of_claim(person), false),
+            None => (Self::of_claim(node, person), false),
         }
     }
 }

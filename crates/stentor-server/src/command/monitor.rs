@@ -7,7 +7,6 @@ use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::node::server_name;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::Partition;
@@ -100,10 +99,9 @@ fn list<'a>(reply: &mut Reply, numeric: Numeric, names: impl Iterator<Item = &'a
 
 /// Tells a client that somebody whom it monitors has come, or has gone.
 pub fn tell(client: &Client, is_there: bool, who: &str) {
-    let server = server_name(client.tenure().writer().node());
     let numeric = if is_there { Numeric::RPL_MONONLINE } else { Numeric::RPL_MONOFFLINE };
     let nick = client.profile().nick.clone();
-    let line = Line::numeric(server, numeric, nick).trailing(who).build();
+    let line = Line::numeric(&*client.server, numeric, nick).trailing(who).build();
     client.queue.push_line(&line);
 }
 

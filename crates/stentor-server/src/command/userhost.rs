@@ -23,7 +23,7 @@ pub(super) async fn run(
         };
         let about = match &person.local {
             Some(client) => About::of(&session.node, client),
-            None => About::of_claim(&person),
+            None => About::of_claim(&session.node, &person),
         };
         let operator = if about.operator { "*" } else { "" };
         let away = if about.away.is_some() { '-' } else { '+' };

@@ -129,7 +129,7 @@ impl List<'_> {
                     found.extend(answer.users);
                     more |= answer.more;
                 }
-                Ok(Err(writer)) => silent.push(crate::node::server_name(writer.node())),
+                Ok(Err(writer)) => silent.push(node.server_of(&writer)),
                 Err(error) => tracing::error!(%error, "the question to another node failed"),
             }
         }

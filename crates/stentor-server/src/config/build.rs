@@ -45,6 +45,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
     let mut builder = Builder { values: &values, problems: Vec::new(), warnings: Vec::new() };
     let config = Config {
         network_name: builder.text("network.name").to_owned(),
+        network_server: builder.given("network.server").map(str::to_owned),
         node_name: builder.given("node.name").map(str::to_owned),
         listen: builder.listeners(),
         data: builder.data(),

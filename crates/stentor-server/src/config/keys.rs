@@ -6,7 +6,7 @@ pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
     address_range, certificate_name, channel_modes, file, listener, message_of_the_day, network_name,
-    node_name, privilege, redis_url, user_name,
+    node_name, privilege, redis_url, server_name, user_name,
 };
 use std::time::Duration;
 
@@ -214,6 +214,15 @@ pub static KEYS: &[Key] = &[
         r#""Stentor""#,
         Restart,
         "What the network is called. All nodes of a fleet have the same.",
+    ),
+    row(
+        "network.server",
+        optional("1 to 63 letters, digits, `.`, `_` or `-`, with a `.` among them, or empty", server_name),
+        r#""""#,
+        Restart,
+        "What clients are told that their server is called. Empty: each node tells its own name. With a name, the whole \
+         fleet looks like one server: clients do not learn which node they, or others, are on. All nodes of a fleet have \
+         the same.",
     ),
     row(
         "node.name",

@@ -51,6 +51,8 @@ use raw::Settings;
 pub struct Config {
     /// `network.name`: letters, digits, `.`, `_`, `-`.
     pub network_name: String,
+    /// `network.server`; `None`: each node tells its own name.
+    pub network_server: Option<String>,
     /// `node.name`; `None`: host and port of the first listener, once it is open.
     pub node_name: Option<String>,
     /// `listen`; at least one. Plaintext off loopback only where that was allowed.
@@ -191,7 +193,8 @@ impl Config {
         given.map(|(key, checked)| (key.as_str(), &checked.origin, self.show(key, checked)))
     }
 
-    /// The settings that must agree in a fleet, as text: `accounts.*`, `history.*` and `channels.*`.
+    /// The settings that must agree in a fleet, as text: `accounts.*`, `history.*`, `channels.*` and
+    /// `network.*`.
     pub fn shared(&self) -> impl Iterator<Item = (&str, String)> {
         let shared = |key: &str| SHARED.iter().any(|table| key.starts_with(table));
         let shared = self.values.iter().filter(move |(key, _)| shared(key));
@@ -310,4 +313,4 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Tables whose settings must agree in a fleet.
-const SHARED: [&str; 3] = ["accounts.", "history.", "channels."];
+const SHARED: [&str; 4] = ["accounts.", "history.", "channels.", "network."];

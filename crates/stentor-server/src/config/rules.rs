@@ -25,6 +25,12 @@ pub(super) fn network_name(text: &str) -> Result<(), String> {
     word(text, 32, "._-")
 }
 
+/// No nick has a dot, so no user is taken for the server.
+pub(super) fn server_name(text: &str) -> Result<(), String> {
+    word(text, 63, "._-")?;
+    if text.contains('.') { Ok(()) } else { Err("it has no `.`, so it could be a nick".to_owned()) }
+}
+
 /// Node names stand in log entries beside `@`, `#` and spaces, so they hold none.
 pub(super) fn node_name(text: &str) -> Result<(), String> {
     word(text, 63, ".:_-[]")

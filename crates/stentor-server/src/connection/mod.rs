@@ -44,7 +44,7 @@ where
         ..Profile::default()
     };
     let id = crate::random::text(16).into();
-    let client = Arc::new(Client::new(id, node.tenure(), queue, profile));
+    let client = Arc::new(Client::new(id, node.server_name.clone(), node.tenure(), queue, profile));
     node.clients.add(&client);
     let session = Box::new(Session::new(node.clone(), client.clone(), address));
     let mut connection = Connection {

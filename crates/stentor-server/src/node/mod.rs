@@ -99,7 +99,7 @@ impl Node {
         let hasher = Arc::new(Hasher::of(&config));
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
         let node = Arc::new(Self {
-            server_name: server_name(name).into(),
+            server_name: shown_name(&config, name).into(),
             started: SystemTime::now(),
             hub,
             clients: Clients::default(),
@@ -140,6 +140,18 @@ impl Node {
         self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
         self.login.set(ThrottleSettings::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
+    }
+
+    /// What clients are told that this writer's server is called.
+    #[must_use]
+    pub fn server_of(&self, writer: &Writer) -> String {
+        shown_name(&self.config(), writer.node())
+    }
+
+    /// Whether clients see the whole fleet as one server.
+    #[must_use]
+    pub fn looks_like_one(&self) -> bool {
+        self.config().network_server.is_some()
     }
 
     /// The present incarnation.
@@ -278,8 +290,12 @@ pub fn default_name(port: u16) -> String {
     format!("{host}:{port}")
 }
 
+fn shown_name(config: &Config, node: &str) -> String {
+    config.network_server.clone().unwrap_or_else(|| server_name(node))
+}
+
 /// A node's name as a server's name: one word with a dot, which no nick can be.
-pub(crate) fn server_name(name: &str) -> String {
+fn server_name(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let word = word.trim_matches('-');

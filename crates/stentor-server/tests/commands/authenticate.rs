@@ -171,7 +171,13 @@ async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
     let known = accounts.verify("ann", "secret").await.expect("it is right");
     accounts.passwd("ann", &Password::new("another").expect("it is legal")).await.expect("it is there");
     let queue = SendQueue::new(0);
-    let client = Arc::new(Client::new("id".into(), server.node.tenure(), queue, Profile::default()));
+    let client = Arc::new(Client::new(
+        "id".into(),
+        server.node.server_name.clone(),
+        server.node.tenure(),
+        queue,
+        Profile::default(),
+    ));
     let mut session = Session::new(server.node.clone(), client, Ipv4Addr::LOCALHOST.into());
     let refused = claim::account(&mut session, &known).await;
     let Err(Refused::Error(Error::Close(reason))) = refused else { panic!("{refused:?}") };

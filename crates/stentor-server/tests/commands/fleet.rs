@@ -6,10 +6,16 @@ use stentor_testing::redis::RedisServer;
 use stentor_testing::{Said, TestServer, command, numeric};
 
 async fn nodes(redis: &RedisServer) -> [TestServer; 2] {
+    nodes_with(redis, &[]).await
+}
+
+async fn nodes_with(redis: &RedisServer, settings: &[(&str, &str)]) -> [TestServer; 2] {
+    let mut settings = settings.to_vec();
+    settings.push(("fleet.lease", "'1m'"));
     let start = async |name: &str| {
         let store = RedisStore::connect(RedisSettings::new(&redis.url())).await.expect("Redis answers");
         let directory = tempfile::tempdir().expect("a directory can be made");
-        TestServer::start_on(store, name, directory, &[("fleet.lease", "'1m'")]).await
+        TestServer::start_on(store, name, directory, &settings).await
     };
     [start("one.example").await, start("two.example").await]
 }
@@ -50,7 +56,6 @@ async fn who_and_whois_find_people_on_other_nodes() {
     assert!(numeric(&ann.ask("USERHOST bob").await, "302").text().starts_with("bob=-~bob@"));
     let channels = ann.ask("LIST").await;
     assert_eq!(command(&channels, "322").len(), 2);
-    assert_eq!(command(&ann.ask("LINKS").await, "364").len(), 2);
     one.shutdown().await;
     two.shutdown().await;
 }
@@ -73,4 +78,64 @@ async fn what_a_silent_node_does_not_tell_is_said_to_be_missing() {
     assert_eq!(numeric(&about, "NOTE").params[..3], ["WHOIS", "INCOMPLETE", "bob"]);
     assert_eq!(about.last().map(|line| line.command.as_str()), Some("318"));
     one.shutdown().await;
+}
+
+#[tokio::test]
+async fn links_shows_the_nodes_to_operators_alone() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    one.account("root", "secret").await;
+    one.node.accounts.grant("root", "admin").await.expect("the role can be granted");
+    let mut root = one.login("root", "secret", &[]).await;
+    let links = root.ask("LINKS").await;
+    let rows = command(&links, "364");
+    assert_eq!(rows.iter().map(|row| row.param(1)).collect::<Vec<_>>(), ["one.example", "two.example"]);
+    assert_eq!(numeric(&links, "365").param(1), "*");
+    let mut ann = one.client("ann").await;
+    let links = ann.ask("LINKS").await;
+    assert_eq!((links.len(), numeric(&links, "365").param(1)), (1, "*"));
+    one.shutdown().await;
+    two.shutdown().await;
+}
+
+#[tokio::test]
+async fn lusers_counts_everybody_as_of_now() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client("ann").await;
+    let mut bob = two.client("bob").await;
+    let lines = ann.ask("LUSERS").await;
+    assert_eq!(numeric(&lines, "251").text(), "There are 2 users and 0 invisible on 2 servers");
+    assert_eq!(numeric(&lines, "265").params[1..3], ["1", "1"]);
+    assert_eq!(numeric(&lines, "266").params[1..3], ["2", "2"]);
+    let _dan = two.client("dan").await;
+    assert_eq!(numeric(&bob.ask("LUSERS").await, "266").params[1..3], ["3", "3"]);
+    bob.send("QUIT").await;
+    bob.expect_closed().await;
+    // The other node has heard of three.
+    assert_eq!(numeric(&ann.ask("LUSERS").await, "266").params[1..3], ["2", "3"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_fleet_with_a_name_of_its_own_looks_like_one_server() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes_with(&redis, &[("network.server", "'chat.example'")]).await;
+    let mut ann = one.client("ann").await;
+    let mut bob = two.client("bob").await;
+    assert_eq!((one.name(), two.name()), ("chat.example", "chat.example"));
+    bob.ask("JOIN #open").await;
+    assert_eq!(listed(&ann.ask("WHO bob").await), [("bob", "chat.example", "H")]);
+    assert_eq!(listed(&ann.ask("WHO #open").await), [("bob", "chat.example", "H@")]);
+    assert_eq!(numeric(&ann.ask("WHOIS bob").await, "312").param(2), "chat.example");
+    let lusers = ann.ask("LUSERS").await;
+    assert_eq!(numeric(&lusers, "255").text(), "I have 2 clients and 0 servers");
+    assert_eq!(numeric(&lusers, "265").params[1..3], ["2", "2"]);
+    ann.ask("MONITOR + eve").await;
+    let _eve = two.client("eve").await;
+    let online = ann.expect_numeric("730").await;
+    assert_eq!(online.source, "chat.example");
+    one.shutdown().await;
+    two.shutdown().await;
 }

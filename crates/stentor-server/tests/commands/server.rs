@@ -1,4 +1,4 @@
-//! What tells about the server: ADMIN, INFO, LINKS, LUSERS, MOTD, TIME, VERSION, and unknown commands.
+//! What tells about the server: ADMIN, INFO, LUSERS, MOTD, TIME, VERSION, and unknown commands.
 
 use stentor_testing::{TestServer, command, numeric};
 
@@ -15,9 +15,6 @@ async fn it_tells_what_it_is() {
     assert!(info.iter().rev().skip(1).all(|line| line.command == "371"));
     assert_eq!(numeric(&ann.ask("TIME").await, "391").param(1), name);
     assert_eq!(numeric(&ann.ask("ADMIN").await, "423").param(1), name);
-    let links = ann.ask("LINKS").await;
-    assert_eq!(numeric(&links, "364").params[1..3], [name, name]);
-    assert_eq!(numeric(&links, "365").param(1), "*");
     assert_eq!(numeric(&ann.ask("LUSERS").await, "255").text(), "I have 1 clients and 0 servers");
 }
 
