@@ -1,6 +1,7 @@
 //! The clients of one node.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -14,6 +15,7 @@ use crate::hub::UserId;
 pub struct Clients {
     inner: Mutex<Inner>,
     changed: Notify,
+    most_anywhere: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +103,11 @@ impl Clients {
     pub fn count(&self) -> Count {
         let inner = self.lock();
         Count { now: inner.by_nick.len(), most: inner.most }
+    }
+
+    /// How many users the network has had at the most, as far as this node has heard; with so many now.
+    pub fn most_anywhere(&self, now: u64) -> u64 {
+        self.most_anywhere.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

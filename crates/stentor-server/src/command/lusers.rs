@@ -1,42 +1,118 @@
 //! LUSERS: counts who is here.
 
+use serde::{Deserialize, Serialize};
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
+use tokio::task::JoinSet;
 
 use crate::admin::status::NodeInfo;
 use crate::error::Error;
+use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, _: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
-    send(session, reply);
+    let others = ask_all(session).await?;
+    tell(session, &others, reply);
     Ok(())
 }
 
-/// Counts the users of the network, as far as the nodes have told with their leases, and of this node.
+/// The same as part of a welcome, which asks nobody: the others count as they told with their leases.
 pub(super) fn send(session: &Session, reply: &mut Reply) {
     let node = &session.node;
-    let own = node.clients.count();
     let here = node.tenure();
     let leases = node.fleet.leases();
     let others = leases.iter().filter(|lease| lease.writer != *here.writer());
-    let remote: u64 = others.map(|lease| NodeInfo::from_text(&lease.info).users).sum();
-    let local = u64::try_from(own.now).unwrap_or(u64::MAX);
-    let most = u64::try_from(own.most).unwrap_or(u64::MAX);
-    let (all, nodes) = (local + remote, leases.len().max(1));
-    let text = format!("There are {all} users and 0 invisible on {nodes} servers");
+    let others: Vec<Count> = others.map(|lease| Count::of_lease(&lease.info)).collect();
+    tell(session, &others, reply);
+}
+
+/// Answers another node's `COUNT`.
+pub(crate) fn answer(node: &Node) -> String {
+    serde_json::to_string(&Count::of(node)).expect("plain data has a JSON form")
+}
+
+/// What one node counts. Between nodes it is JSON; what an older node leaves out is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Count {
+    users: u64,
+    /// Connections that have not registered yet.
+    unregistered: u64,
+    /// The most users that the node has had.
+    most: u64,
+    /// The most users that the network has had, as far as the node has heard.
+    most_anywhere: u64,
+}
+
+impl Count {
+    fn of(node: &Node) -> Self {
+        let count = node.clients.count();
+        let users = to_u64(count.now);
+        Self {
+            users,
+            unregistered: to_u64(node.clients.unregistered()),
+            most: to_u64(count.most),
+            most_anywhere: node.clients.most_anywhere(users),
+        }
+    }
+
+    fn of_lease(info: &str) -> Self {
+        Self { users: NodeInfo::from_text(info).users, ..Self::default() }
+    }
+}
+
+/// What the other nodes count now. One that does not answer in time counts as it told with its lease.
+async fn ask_all(session: &Session) -> Result<Vec<Count>, Error> {
+    let node = &session.node;
+    let peers = node.peers().await?;
+    let leases = node.fleet.leases();
+    let mut asked = JoinSet::new();
+    for writer in peers {
+        let lease = leases.iter().find(|lease| lease.writer == writer);
+        let told = lease.map(|lease| Count::of_lease(&lease.info)).unwrap_or_default();
+        let node = node.clone();
+        asked.spawn(async move {
+            let answer = node.ask(&writer, "COUNT", super::who::PATIENCE).await;
+            answer.and_then(|answer| serde_json::from_str(&answer).ok()).unwrap_or(told)
+        });
+    }
+    let mut counts = Vec::new();
+    while let Some(answered) = asked.join_next().await {
+        match answered {
+            Ok(count) => counts.push(count),
+            Err(error) => tracing::error!(%error, "the question to another node failed"),
+        }
+    }
+    Ok(counts)
+}
+
+fn tell(session: &Session, others: &[Count], reply: &mut Reply) {
+    let node = &session.node;
+    let own = Count::of(node);
+    let all = own.users + others.iter().map(|count| count.users).sum::<u64>();
+    let heard = others.iter().map(|count| count.most_anywhere).max().unwrap_or_default();
+    let most_anywhere = node.clients.most_anywhere(all.max(heard));
+    // Where the fleet looks like one server, all of it is that server.
+    let (local, most, unregistered, servers) = if node.looks_like_one() {
+        let unregistered = own.unregistered + others.iter().map(|count| count.unregistered).sum::<u64>();
+        (all, most_anywhere, unregistered, 1)
+    } else {
+        (own.users, own.most, own.unregistered, others.len() + 1)
+    };
+    let text = format!("There are {all} users and 0 invisible on {servers} servers");
     reply.numeric(Numeric::RPL_LUSERCLIENT, &[], &text);
     reply.numeric(Numeric::RPL_LUSEROP, &["0"], "operator(s) online");
-    reply.numeric(
-        Numeric::RPL_LUSERUNKNOWN,
-        &[&node.clients.unregistered().to_string()],
-        "unknown connection(s)",
-    );
+    reply.numeric(Numeric::RPL_LUSERUNKNOWN, &[&unregistered.to_string()], "unknown connection(s)");
     reply.numeric(Numeric::RPL_LUSERCHANNELS, &[&node.hub.channels().to_string()], "channels formed");
-    reply.numeric(Numeric::RPL_LUSERME, &[], &format!("I have {local} clients and {} servers", nodes - 1));
+    reply.numeric(Numeric::RPL_LUSERME, &[], &format!("I have {local} clients and {} servers", servers - 1));
     let text = format!("Current local users {local}, max {most}");
     reply.numeric(Numeric::RPL_LOCALUSERS, &[&local.to_string(), &most.to_string()], &text);
-    let text = format!("Current global users {all}, max {}", most.max(all));
-    reply.numeric(Numeric::RPL_GLOBALUSERS, &[&all.to_string(), &most.max(all).to_string()], &text);
+    let text = format!("Current global users {all}, max {most_anywhere}");
+    reply.numeric(Numeric::RPL_GLOBALUSERS, &[&all.to_string(), &most_anywhere.to_string()], &text);
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

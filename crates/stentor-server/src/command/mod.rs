@@ -15,7 +15,7 @@ mod kick;
 pub(crate) mod limits;
 mod links;
 mod list;
-mod lusers;
+pub(crate) mod lusers;
 mod message;
 mod mode;
 pub mod monitor;

@@ -131,6 +131,7 @@ impl Node {
             }
             ["WHO", rest @ ..] => crate::command::who::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
+            ["COUNT"] => crate::command::lusers::answer(self),
             ["KNOWS", id] => {
                 let known = self.clients.by_id(id).is_some();
                 if known { "yes".to_owned() } else { "no".to_owned() }
