@@ -166,6 +166,7 @@ impl Session {
     /// Gives up everything that the session holds, and says `reason` in its channels. Repeats while the store is away, as
     /// long as the node's lease lasts; after that the sweep does it.
     pub async fn end(mut self, reason: &str) {
+        self.note_past();
         self.node.clients.remove(&self.client, self.nick.as_ref().map(|claim| claim.partition.name()));
         for (_, held) in self.monitored.drain() {
             held.remove_local(&self.client.id);
@@ -195,6 +196,15 @@ impl Session {
             if let Some(held) = self.client.with_channels(|channels| channels.remove(&channel)) {
                 held.remove_local(&self.client.id);
             }
+        }
+    }
+
+    /// Has the node remember who held the nick that the profile still names, if it is past its welcome.
+    pub fn note_past(&self) {
+        let profile = self.client.profile();
+        if profile.registered {
+            let most = self.node.config().limits.whowas;
+            self.node.past.note(&profile, &self.node.server_name, most);
         }
     }
 

@@ -42,7 +42,7 @@ mod waiting;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod whois;
-mod whowas;
+pub(crate) mod whowas;
 mod whox;
 
 use std::future::Future;
@@ -281,7 +281,13 @@ pub const TABLE: &[Command] = &[
     )
     .costs(3),
     command("WHOIS", 0, handler!(whois::run), ("WHOIS <nick>", "Tells about somebody.")).costs(2),
-    command("WHOWAS", 0, handler!(whowas::run), ("WHOWAS <nick>", "Answers that nobody did: the server keeps no memory of nicks.")),
+    command(
+        "WHOWAS",
+        0,
+        handler!(whowas::run),
+        ("WHOWAS <nick> [<count>]", "Tells who held a nick before, the last one first."),
+    )
+    .costs(2),
 ];
 
 /// The command with this name, in any case.

@@ -228,6 +228,7 @@ impl<'a> Builder<'a> {
             subscriptions: self.limit("limits.subscriptions"),
             subscribers: self.limit("limits.subscribers"),
             whox: self.limit("limits.whox"),
+            whowas: self.count("limits.whowas"),
             send_queue: self.limit("limits.send_queue"),
             lines_per_second: self.limit("limits.lines_per_second"),
             burst: self.count("limits.burst"),

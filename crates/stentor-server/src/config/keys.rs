@@ -490,6 +490,13 @@ pub static KEYS: &[Key] = &[
         "How many users one WHO may list that asks for a mask. A channel's members are always listed in full.",
     ),
     row(
+        "limits.whowas",
+        number(0, 1_000_000),
+        "1000",
+        Live,
+        "How many former holders of nicks a node remembers for WHOWAS. What a node remembers is gone when it stops.",
+    ),
+    row(
         "limits.send_queue",
         Kind::Size { least: 16 << 10, most: 1 << 40, zero: Some(NO_LIMIT) },
         r#""1MiB""#,

@@ -188,6 +188,8 @@ pub struct Limits {
     pub subscribers: Limit,
     /// Users that one WHO by mask lists.
     pub whox: Limit,
+    /// Former holders of nicks that a node remembers.
+    pub whowas: usize,
     /// Bytes that wait for one client.
     pub send_queue: Limit,
     /// Lines a second of one client.

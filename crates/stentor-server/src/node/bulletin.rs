@@ -62,7 +62,7 @@ impl Default for Answering {
 impl Answering {
     /// A place for this question, held for as long as its answer takes.
     fn place_for(&self, question: &str) -> Option<OwnedSemaphorePermit> {
-        let is_list = matches!(question.split(' ').next(), Some("WHO" | "WHOIS"));
+        let is_list = matches!(question.split(' ').next(), Some("WHO" | "WHOIS" | "WHOWAS" | "COUNT"));
         let places = if is_list { &self.lists } else { &self.sessions };
         places.clone().try_acquire_owned().ok()
     }
@@ -130,6 +130,7 @@ impl Node {
                 if self.probe(id, probe).await { "alive".to_owned() } else { "gone".to_owned() }
             }
             ["WHO", rest @ ..] => crate::command::who::answer(self, rest),
+            ["WHOWAS", rest @ ..] => crate::command::whowas::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             ["COUNT"] => crate::command::lusers::answer(self),
             ["KNOWS", id] => {

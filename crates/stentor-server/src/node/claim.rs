@@ -172,6 +172,7 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
         if written?.is_some() {
             session.nick = Some(NickClaim { partition, epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
+            session.note_past();
             session.node.clients.rename(&session.client, folded, nick.folded());
             return Ok(());
         }

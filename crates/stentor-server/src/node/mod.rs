@@ -2,12 +2,14 @@
 //!
 //! - [`bulletin`]: what nodes ask and tell each other
 //! - [`claim`]: accounts, nicks and inboxes, each held by one session
+//! - [`past`]: who held a nick before
 //! - [`people`]: finding people by nick
 //! - [`presence`]: what a user's channels say of them
 
 pub mod bulletin;
 pub mod claim;
 mod cloak;
+pub mod past;
 pub mod people;
 pub mod presence;
 
@@ -35,6 +37,7 @@ use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::{PresentTenure, Tenure};
 use bulletin::Questions;
 use cloak::Cloak;
+use past::Past;
 
 /// One process of the fleet, or a server on its own: the two differ in their store alone.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub struct Node {
     pub hub: Arc<Hub>,
     /// Its clients.
     pub clients: Clients,
+    /// Who they were before.
+    pub past: Past,
     /// The fleet's leases.
     pub fleet: Fleet,
     /// The accounts.
@@ -103,6 +108,7 @@ impl Node {
             started: SystemTime::now(),
             hub,
             clients: Clients::default(),
+            past: Past::default(),
             fleet,
             login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
             accounts,

@@ -139,3 +139,20 @@ async fn a_fleet_with_a_name_of_its_own_looks_like_one_server() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test]
+async fn whowas_asks_the_nodes_what_they_remember() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client("ann").await;
+    for server in [&one, &two] {
+        let mut bob = server.client("bob").await;
+        bob.send("QUIT").await;
+        bob.expect_closed().await;
+    }
+    let lines = ann.ask("WHOWAS bob").await;
+    let servers: Vec<&str> = command(&lines, "312").iter().map(|row| row.param(2)).collect();
+    assert_eq!(servers, ["two.example", "one.example"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}

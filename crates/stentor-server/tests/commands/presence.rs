@@ -1,6 +1,6 @@
 //! ISON, USERHOST and WHOWAS.
 
-use stentor_testing::{TestServer, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn ison_names_those_who_are_here() {
@@ -30,9 +30,39 @@ async fn userhost_shows_who_is_away() {
 }
 
 #[tokio::test]
-async fn whowas_remembers_nobody() {
+async fn whowas_tells_who_held_a_nick() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;
+    let mut bob = server.client("bob").await;
+    bob.ask("NICK Robert").await;
+    bob.send("QUIT").await;
+    bob.expect_closed().await;
+    let mut other = server.client("robert").await;
+    let lines = ann.ask("WHOWAS ROBERT").await;
+    let rows = command(&lines, "314");
+    assert_eq!(rows.len(), 1, "who is here is no past: {lines:?}");
+    assert_eq!((rows[0].param(1), rows[0].param(2), rows[0].text()), ("Robert", "~bob", "The real bob"));
+    assert!(!rows[0].param(3).contains("127.0.0.1"), "an address is shown to nobody");
+    assert_eq!(numeric(&lines, "312").params[1..3], ["Robert", server.name()]);
+    assert_eq!(numeric(&lines, "369").param(1), "ROBERT");
+    assert_eq!(numeric(&ann.ask("WHOWAS bob").await, "314").param(2), "~bob");
+    other.send("QUIT").await;
+    other.expect_closed().await;
+    for (count, wanted) in
+        [("1", vec!["~robert"]), ("2", vec!["~robert", "~bob"]), ("-1", vec!["~robert", "~bob"])]
+    {
+        let lines = ann.ask(&format!("WHOWAS robert {count}")).await;
+        assert_eq!(command(&lines, "314").iter().map(|row| row.param(2)).collect::<Vec<_>>(), wanted);
+    }
+}
+
+#[tokio::test]
+async fn whowas_says_where_nobody_held_a_nick() {
+    let server = TestServer::start_with(&[("limits.whowas", "0")]).await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client("bob").await;
+    bob.send("QUIT").await;
+    bob.expect_closed().await;
     let lines = ann.ask("WHOWAS bob").await;
     let commands: Vec<&str> = lines.iter().map(|line| line.command.as_str()).collect();
     assert_eq!(commands, ["406", "369"]);
