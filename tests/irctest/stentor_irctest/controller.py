@@ -98,9 +98,6 @@ class StentorController(BaseServerController, DirectoryBasedController):
     # Whether an account can need an address for mail. Stentor sends no mail.
     email = False
 
-    # Whether REGISTER before the end of the connection's registration can be turned off.
-    registration_only_when_connected = False
-
     # What the suite asks for as a setting of Ergo, by section and key: the same in our configuration.
     ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {}
 
@@ -184,8 +181,7 @@ class StentorController(BaseServerController, DirectoryBasedController):
             settings |= OPERATOR
         if self.debug_mode:
             settings["log.level"] = "debug"
-        if self.registration_only_when_connected:
-            settings["accounts.registration_before_connect"] = asked.account_registration_before_connect
+        settings["accounts.registration_before_connect"] = asked.account_registration_before_connect
         if asked.ergo_config is not None:
             settings |= self._translated(asked.ergo_config)
         return settings

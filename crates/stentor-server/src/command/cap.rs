@@ -5,7 +5,7 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
-use crate::config::Registration;
+use crate::config::{Accounts, Registration};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -69,12 +69,19 @@ fn show(session: &Session, capability: Capability, with_value: bool) -> String {
     let name = capability.name();
     let value = match capability {
         Capability::Sasl => "PLAIN",
-        // Where accounts are required, the account's name is the nick.
-        Capability::AccountRegistration if session.node.config().accounts.required => "before-connect",
-        Capability::AccountRegistration => "before-connect,custom-account-name",
+        Capability::AccountRegistration => making_accounts(&session.node.config().accounts),
         _ => "",
     };
     if with_value && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
+}
+
+/// Where accounts are required, the account's name is the nick.
+fn making_accounts(accounts: &Accounts) -> &'static str {
+    match (accounts.registration_before_connect, accounts.required) {
+        (true, true) => "before-connect",
+        (true, false) => "before-connect,custom-account-name",
+        (false, _) => "custom-account-name",
+    }
 }
 
 fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String], may_split: bool) {

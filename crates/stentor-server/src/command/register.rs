@@ -224,8 +224,15 @@ pub(super) async fn run(
     if session.account.is_some() {
         return Err(fail("ALREADY_AUTHENTICATED", &[&name], "You are logged in already"));
     }
-    let required = session.node.config().accounts.required;
-    if required && wanted_nick(session).is_some_and(|nick| !nick.eq_ignore_ascii_case(&name)) {
+    let accounts = session.node.config().accounts;
+    if session.registering.is_some() && !accounts.registration_before_connect {
+        return Err(fail(
+            "COMPLETE_CONNECTION_REQUIRED",
+            &[&name],
+            "Finish connecting, then make an account",
+        ));
+    }
+    if accounts.required && wanted_nick(session).is_some_and(|nick| !nick.eq_ignore_ascii_case(&name)) {
         return Err(fail("ACCOUNT_NAME_MUST_BE_NICK", &[&name], "The account's name must be your nick"));
     }
     let account = make_account(session, &name, message.param(2).unwrap_or_default()).await?;

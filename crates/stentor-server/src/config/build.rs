@@ -192,6 +192,8 @@ impl<'a> Builder<'a> {
                 "accounts.registration",
                 [Registration::Closed, Registration::Invite, Registration::Open],
             ),
+            registration_before_connect: self.flag("accounts.registration_before_connect")
+                || self.flag("accounts.required"),
             bcrypt_cost: u32::try_from(self.number("accounts.bcrypt_cost")).expect("the cost is at most 31"),
             duplicate_login: self
                 .choice("accounts.duplicate_login", [DuplicateLogin::Reject, DuplicateLogin::Replace]),

@@ -361,6 +361,14 @@ pub static KEYS: &[Key] = &[
         "Who may make an account: nobody but the operator, whoever has an invitation, or everybody.",
     ),
     row(
+        "accounts.registration_before_connect",
+        Flag,
+        "true",
+        Live,
+        "Whether REGISTER may make an account before its client is welcomed. Where `accounts.required` is set it always \
+         may: nobody is welcomed without an account.",
+    ),
+    row(
         "accounts.bcrypt_cost",
         number(4, 31),
         "12",

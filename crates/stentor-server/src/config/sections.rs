@@ -96,6 +96,8 @@ pub struct Accounts {
     pub required: bool,
     /// Who may make one.
     pub registration: Registration,
+    /// Whether one may be made before the welcome. Always so where one is required.
+    pub registration_before_connect: bool,
     /// The cost of new hashes, 4 to 31.
     pub bcrypt_cost: u32,
     /// What becomes of a second login.

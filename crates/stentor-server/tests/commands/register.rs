@@ -30,6 +30,21 @@ async fn where_it_is_open_everybody_makes_an_account_before_the_welcome() {
 }
 
 #[tokio::test]
+async fn where_connecting_comes_first_an_account_is_made_after_it() {
+    let server = TestServer::start_with(&[("accounts.registration_before_connect", "false")]).await;
+    let mut ann = stranger(&server, &["NICK ann", "USER ann 0 * :Ann"]).await;
+    ann.send("CAP LS 302").await;
+    let offer = ann.expect(|line| line.contains("draft/account-registration")).await;
+    assert!(offer.contains("draft/account-registration=custom-account-name "), "{offer}");
+    ann.send("REGISTER * * secret").await;
+    let refused = ann.expect_numeric("FAIL").await;
+    assert_eq!(refused.params[..3], ["REGISTER", "COMPLETE_CONNECTION_REQUIRED", "ann"]);
+    ann.send("CAP END").await;
+    ann.expect_numeric("001").await;
+    assert_eq!(register(&mut ann, "REGISTER * * secret").await.params[..2], ["SUCCESS", "ann"]);
+}
+
+#[tokio::test]
 async fn who_makes_an_account_later_is_known_by_it_from_then_on() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;
