@@ -64,6 +64,14 @@ class Node:
                 break
         return ports
 
+    def make_account(self, name: str, password: str) -> None:
+        """Makes an account as the operator of the node does."""
+        command = [self._binary, "account", "add", name, "--password-stdin", "--config", str(self._config)]
+        done = subprocess.run(
+            command, input=password, capture_output=True, text=True, timeout=PATIENCE, env=_environment()
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
     def check_is_alive(self) -> None:
         code = self.process.poll()
         if code is not None:
