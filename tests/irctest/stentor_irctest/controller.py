@@ -6,6 +6,7 @@ line. A test is skipped by what is declared here, and by nothing else.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 from collections import defaultdict
@@ -133,6 +134,8 @@ class StentorController(BaseServerController, DirectoryBasedController):
         websocket_port: int | None,
     ) -> None:
         settings = self._settings(password=password, websocket=websocket_port is not None)
+        StentorController.end_last()
+        StentorController._last = self
         self.hostname, self.port = hostname, port
         self.create_config()
         assert self.directory
@@ -232,6 +235,16 @@ class StentorController(BaseServerController, DirectoryBasedController):
         for node in self._nodes:
             node.check_is_alive()
 
+    # The controller that started something last in this process.
+    _last: StentorController | None = None
+
+    @classmethod
+    def end_last(cls) -> None:
+        """Ends what a test has left running: pytest tears none down that skips itself while it is set up."""
+        if cls._last is not None and cls._last._nodes:
+            cls._last.kill()
+        cls._last = None
+
     def kill_proc(self) -> None:
         """Ends everything that `run` started; a node that does not end by itself, or panicked, fails the test."""
         for splitter in self._splitters:
@@ -296,6 +309,8 @@ OPERATOR: dict[str, Any] = {
     "operators.operuser.password": "$2b$04$abcdefghijklmnopqrstuu/6qq5Snl5oh918d11uhZj3Nbug/8.fu",
     "operators.operuser.role": "admin",
 }
+
+atexit.register(StentorController.end_last)
 
 
 def get_irctest_controller_class() -> type[StentorController]:
