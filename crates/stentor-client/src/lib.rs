@@ -8,6 +8,7 @@
 //! - [`driver`]: the engine and the link together, through lost connections
 //! - [`failure`]: how a chat ends that does not end well
 //! - [`line`](mod@line): the front end for pipes and plain terminals
+//! - [`screen`]: the front end on a whole terminal
 
 pub mod driver;
 pub mod engine;
@@ -15,5 +16,6 @@ pub mod event;
 pub mod failure;
 pub mod line;
 pub mod link;
+pub mod screen;
 pub mod slash;
 pub mod trust;

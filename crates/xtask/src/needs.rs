@@ -90,14 +90,15 @@ fn is_executable(file: &Path) -> bool {
 }
 
 /// Programs, each with the Debian package that has it: real Redis servers for the store's tests, `kill` to stop
-/// and wake processes, `bash` for its completions and for lines of the documents, `script` for a terminal, a C++ compiler
-/// for libFuzzer.
+/// and wake processes, `bash` for its completions and for lines of the documents, `script` and `tmux` for terminals, a C++
+/// compiler for libFuzzer.
 const PROGRAMS: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
     ("kill", "procps"),
     ("bash", "bash"),
     ("script", "bsdutils"),
+    ("tmux", "tmux"),
     ("c++", "g++"),
 ];
 

@@ -21,6 +21,8 @@ pub(super) struct Buffer {
     pub(super) top: Top,
     /// Messages that came while the user looked at older ones.
     pub(super) below: usize,
+    /// What was being written for this place when the user went elsewhere.
+    pub(super) draft: String,
     /// Whether anything was said here while this client ran: what comes from the history after that was missed.
     known: bool,
 }
@@ -74,6 +76,7 @@ impl Buffer {
             view: View::End,
             top,
             below: 0,
+            draft: String::new(),
             known: false,
         }
     }
@@ -163,13 +166,6 @@ impl Buffer {
         }
         self.top = Top::Asked;
         true
-    }
-
-    /// An answer that was awaited will not come any more, because the connection is gone.
-    pub(super) fn forget_asking(&mut self) {
-        if self.top == Top::Asked {
-            self.top = Top::Open;
-        }
     }
 
     /// Removes what is shown; it does not come back.
@@ -311,7 +307,10 @@ pub(super) mod tests {
             buffer.append(said(&place, "bob", &number.to_string()), time(0), true);
         }
         assert_eq!((buffer.len(), buffer.get(0).map(|line| line.number)), (MAX_LINES, Some(5)));
-        assert_eq!((buffer.index_of(0), buffer.index_of(7), buffer.index_of(i64::MAX)), (0, 2, MAX_LINES - 1));
+        assert_eq!(
+            (buffer.index_of(0), buffer.index_of(7), buffer.index_of(i64::MAX)),
+            (0, 2, MAX_LINES - 1)
+        );
         assert!(!buffer.wants_older(), "there would be a hole");
     }
 
@@ -325,8 +324,6 @@ pub(super) mod tests {
         buffer.prepend(older, false, time(0));
         let numbers: Vec<i64> = buffer.iter().map(|line| line.number).collect();
         assert_eq!((numbers, buffer.index_of(0)), (vec![-2, -1, 0], 2));
-        assert!(buffer.wants_older());
-        buffer.forget_asking();
         assert!(buffer.wants_older());
         buffer.prepend(Vec::new(), true, time(0));
         assert!(!buffer.wants_older());

@@ -1,6 +1,7 @@
 //! Completion of the word before the cursor.
 
 use super::edit::Editor;
+use crate::slash::Argument;
 
 /// What words there are to complete with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,21 +12,6 @@ pub struct Words {
     pub nicks: Vec<String>,
     /// Rooms, with their `#`.
     pub rooms: Vec<String>,
-}
-
-/// What an argument of a command may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A room.
-    Room,
-    /// Somebody.
-    Nick,
-    /// A room, or somebody.
-    Target,
-    /// A command.
-    Command,
-    /// Anything: a nick, or a room where it begins with `#`.
-    Text,
 }
 
 /// A completion that goes on with each Tab, until something else is done.
@@ -44,7 +30,7 @@ impl Completion {
     pub fn start(
         editor: &mut Editor,
         words: &Words,
-        kind_of: impl Fn(&str, usize) -> Kind,
+        kind_of: impl Fn(&str, usize) -> Argument,
         backwards: bool,
     ) -> Option<Self> {
         let before = editor.before();
@@ -80,7 +66,7 @@ fn candidates(
     before: &str,
     from: usize,
     words: &Words,
-    kind_of: impl Fn(&str, usize) -> Kind,
+    kind_of: impl Fn(&str, usize) -> Argument,
 ) -> Vec<String> {
     let word = &before[from..];
     if from == 0 {
@@ -99,18 +85,18 @@ fn candidates(
             let command = done.next().unwrap_or_default();
             kind_of(command, done.count())
         }
-        _ => Kind::Text,
+        _ => Argument::Text,
     };
     match kind {
-        Kind::Command => {
+        Argument::Command => {
             let (slash, command) = if word.starts_with('/') { ("/", &word[1..]) } else { ("", word) };
             matching(&words.commands, command, slash, " ")
         }
-        Kind::Room if !word.starts_with('#') => matching(&words.rooms, &format!("#{word}"), "", " "),
-        Kind::Room => matching(&words.rooms, word, "", " "),
+        Argument::Room if !word.starts_with('#') => matching(&words.rooms, &format!("#{word}"), "", " "),
+        Argument::Room => matching(&words.rooms, word, "", " "),
         _ if word.starts_with('#') => matching(&words.rooms, word, "", " "),
-        Kind::Text if word.is_empty() => Vec::new(),
-        Kind::Nick | Kind::Target | Kind::Text => matching(&words.nicks, word, "", " "),
+        Argument::Text if word.is_empty() => Vec::new(),
+        Argument::Nick | Argument::Text => matching(&words.nicks, word, "", " "),
     }
 }
 
@@ -134,12 +120,12 @@ mod tests {
         }
     }
 
-    fn kind_of(command: &str, argument: usize) -> Kind {
+    fn kind_of(command: &str, argument: usize) -> Argument {
         match (command, argument) {
-            ("join", 0) => Kind::Room,
-            ("kick", 1) => Kind::Nick,
-            ("help", 0) => Kind::Command,
-            _ => Kind::Text,
+            ("join", 0) => Argument::Room,
+            ("kick", 1) => Argument::Nick,
+            ("help", 0) => Argument::Command,
+            _ => Argument::Text,
         }
     }
 
@@ -170,8 +156,7 @@ mod tests {
         assert_eq!(tabs("b", 4), "bob: ");
         let mut editor = Editor::default();
         editor.insert("b");
-        let mut completion =
-            Completion::start(&mut editor, &words(), kind_of, true).expect("there is one");
+        let mut completion = Completion::start(&mut editor, &words(), kind_of, true).expect("there is one");
         assert_eq!(editor.text(), "Bert: ");
         completion.step(&mut editor, true);
         assert_eq!(editor.text(), "bob: ");

@@ -210,9 +210,7 @@ impl Editor {
 
     /// Formatting codes take a column each, so that they can be seen and removed.
     fn shown(&self, text: &str) -> String {
-        text.chars()
-            .map(|character| if is_formatting(character) { '\u{2592}' } else { character })
-            .collect()
+        text.chars().map(|character| if is_formatting(character) { '\u{2592}' } else { character }).collect()
     }
 
     fn remember(&mut self, text: &str) {

@@ -140,8 +140,14 @@ fn harmless(character: char) -> String {
         '\u{80}'..='\u{9f}' => REPLACEMENT.to_string(),
         // Direction overrides and isolates, line and paragraph separators, zero-width space, byte order mark,
         // invisible operators, annotations.
-        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{61c}' | '\u{fff9}'..='\u{fffb}' => REPLACEMENT.to_string(),
+        '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{61c}'
+        | '\u{fff9}'..='\u{fffb}' => REPLACEMENT.to_string(),
         other => other.to_string(),
     }
 }
@@ -180,10 +186,10 @@ fn palette(number: u8) -> Option<Color> {
 
 /// Colours 16 to 98 in the 256-colour palette.
 const EXTENDED: [u8; 83] = [
-    52, 94, 100, 58, 22, 29, 23, 24, 17, 54, 53, 89, 88, 130, 142, 64, 28, 35, 30, 25, 18, 91, 90, 125, 124, 166,
-    184, 106, 34, 49, 37, 33, 19, 129, 127, 161, 196, 208, 226, 154, 46, 86, 51, 75, 21, 171, 201, 198, 203, 215,
-    227, 191, 83, 122, 87, 111, 63, 177, 207, 205, 217, 223, 229, 193, 157, 158, 159, 153, 147, 183, 219, 212, 16,
-    233, 235, 237, 239, 241, 244, 247, 250, 254, 231,
+    52, 94, 100, 58, 22, 29, 23, 24, 17, 54, 53, 89, 88, 130, 142, 64, 28, 35, 30, 25, 18, 91, 90, 125, 124,
+    166, 184, 106, 34, 49, 37, 33, 19, 129, 127, 161, 196, 208, 226, 154, 46, 86, 51, 75, 21, 171, 201, 198,
+    203, 215, 227, 191, 83, 122, 87, 111, 63, 177, 207, 205, 217, 223, 229, 193, 157, 158, 159, 153, 147,
+    183, 219, 212, 16, 233, 235, 237, 239, 241, 244, 247, 250, 254, 231,
 ];
 /// How many characters what is seen as one may have; the longest emoji have about ten.
 const MAX_CLUSTER: usize = 16;

@@ -105,13 +105,6 @@ impl Places {
         }
     }
 
-    /// The connection is gone; nothing that was asked for will be answered.
-    pub(super) fn disconnected(&mut self) {
-        for buffer in &mut self.list {
-            buffer.forget_asking();
-        }
-    }
-
     /// Where a place is in the list; it is put there where it is not yet.
     fn open(&mut self, place: &Place) -> usize {
         if let Some(index) = self.find(place) {

@@ -99,10 +99,7 @@ impl Theme {
 
     /// What a search found.
     pub(super) fn found(self) -> Style {
-        self.or(
-            Style::new().fg(Color::Black).bg(Color::Cyan),
-            Style::new().add_modifier(Modifier::REVERSED),
-        )
+        self.or(Style::new().fg(Color::Black).bg(Color::Cyan), Style::new().add_modifier(Modifier::REVERSED))
     }
 
     /// Lines between the columns.

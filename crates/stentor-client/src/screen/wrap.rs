@@ -38,7 +38,7 @@ pub(super) fn shorten(text: &str, columns: usize) -> String {
 pub(super) fn rows(spans: &[Span<'_>], columns: usize, indent: usize) -> Vec<Line<'static>> {
     let columns = columns.max(1);
     // A terminal so narrow that nothing would be left is used whole.
-    let indent = if indent * 2 > columns { 0 } else { indent };
+    let indent = if indent + 2 > columns { 0 } else { indent };
     let mut wrapper = Wrapper { columns, indent, rows: Vec::new(), row: Row::default(), space: None };
     for word in words(spans) {
         wrapper.word(&word);
@@ -180,10 +180,7 @@ mod tests {
         for columns in 0..40 {
             for indent in 0..10 {
                 let rows = wrapped(text, columns, indent);
-                assert!(
-                    rows.iter().all(|row| width(row) <= columns.max(2)),
-                    "{columns} {indent}: {rows:?}"
-                );
+                assert!(rows.iter().all(|row| width(row) <= columns.max(2)), "{columns} {indent}: {rows:?}");
                 let letters = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
                 assert_eq!(letters(&rows.concat()), letters(text));
             }
