@@ -11,6 +11,8 @@ use stentor_client::engine::{Engine, Options, Registration, Secret};
 use stentor_client::failure::Failure as ChatFailure;
 use stentor_client::line::{self, LineOptions};
 use stentor_client::link::{ConnectError, Dialer};
+use stentor_client::screen::theme::Theme;
+use stentor_client::screen::{self, ScreenOptions};
 use stentor_client::trust::{CertificateProblem, Trust, TrustSettings};
 use stentor_server::config::Sources;
 
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Chat) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         let mut driver = Driver::new(engine, dialer);
         connect(&mut driver).await?;
-        front_end(driver).await
+        front_end(driver, args).await
     });
     // A thread may wait for the next line of standard input, which may never come.
     runtime.shutdown_background();
@@ -45,13 +47,23 @@ pub(crate) fn run(args: &Chat) -> Result<(), Failure> {
 }
 
 /// What the user looks at until it is over. All front ends take the driver, connected, and end in the same ways.
-async fn front_end(driver: Driver) -> Result<(), ChatFailure> {
+async fn front_end(driver: Driver, args: &Chat) -> Result<(), ChatFailure> {
+    if !args.plain && has_screen() {
+        let options = ScreenOptions { mouse: args.mouse, bell: args.bell, theme: Theme::from_environment() };
+        return screen::run(driver, options).await;
+    }
     let options = LineOptions {
         interactive: io::stdin().is_terminal(),
         coloured_output: may_colour(&io::stdout()),
         coloured_errors: may_colour(&io::stderr()),
     };
     line::run(driver, (tokio::io::stdin(), tokio::io::stdout(), tokio::io::stderr()), options).await
+}
+
+/// Whether this is a terminal on which a cursor can be moved, at both ends.
+fn has_screen() -> bool {
+    let is_dumb = env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
+    !is_dumb && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Opens the first connection. A certificate that nobody vouches for is asked about where somebody can answer.

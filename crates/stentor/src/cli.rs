@@ -124,6 +124,12 @@ pub(crate) struct Chat {
     /// Work in lines on a terminal, too
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Take the mouse: the wheel scrolls, a click goes to a place; F2 does the same later
+    #[arg(long, conflicts_with = "plain", help_heading = "Screen")]
+    pub(crate) mouse: bool,
+    /// Ring the terminal's bell where somebody names you or writes to you
+    #[arg(long, conflicts_with = "plain", help_heading = "Screen")]
+    pub(crate) bell: bool,
     /// Trust this authority alone, or this very certificate; PEM
     #[arg(long, value_name = "FILE", help_heading = "Trust", conflicts_with = "fingerprint")]
     pub(crate) ca: Option<PathBuf>,

@@ -32,7 +32,8 @@ pub(super) struct App {
     /// The user wants to leave; what was said may still be on its way.
     pub(super) quitting: bool,
     completion: Option<Completion>,
-    size: Rect,
+    /// The terminal's.
+    pub(super) size: Rect,
 }
 
 /// What keys are for.
@@ -91,10 +92,6 @@ impl App {
     /// The terminal has this size now.
     pub(super) fn resize(&mut self, width: u16, height: u16) {
         self.size = Rect::new(0, 0, width, height);
-    }
-
-    pub(super) fn size(&self) -> Rect {
-        self.size
     }
 
     /// Shows what the engine puts out. Whether it is for the user alone, so that a bell may ring.
@@ -170,7 +167,7 @@ impl App {
             Action::Interrupt => self.editor.clear(),
             Action::DeleteOrQuit if self.editor.text().is_empty() => return self.quit(),
             Action::DeleteOrQuit => self.editor.delete(),
-            Action::Cancel => self.places.current_mut().to_end(),
+            Action::Cancel => self.places.current_mut().follow(),
             other => return self.moving(other, facts),
         }
         Vec::new()
@@ -182,7 +179,7 @@ impl App {
             Action::PageUp => return self.up(self.page(facts), facts),
             Action::PageDown => self.down(self.page(facts), facts),
             Action::Top => return self.up(usize::MAX / 2, facts),
-            Action::Bottom => self.places.current_mut().to_end(),
+            Action::Bottom => self.places.current_mut().follow(),
             Action::NextPlace => return self.go(self.places.neighbour(false).clone()),
             Action::PreviousPlace => return self.go(self.places.neighbour(true).clone()),
             Action::Place(number) => return self.go_if(self.places.nth(number).cloned()),
@@ -207,7 +204,7 @@ impl App {
                 self.search(facts, Search::restart);
             }
             None => {
-                self.places.current_mut().to_end();
+                self.places.current_mut().follow();
                 return vec![Ask::Input(text)];
             }
         }
@@ -279,7 +276,7 @@ impl App {
         match action {
             Action::Enter | Action::Type('y' | 'Y') => {
                 self.editor.set("");
-                self.places.current_mut().to_end();
+                self.places.current_mut().follow();
                 vec![Ask::Paste(lines.join("\n"))]
             }
             Action::Type('j' | 'J') => {

@@ -150,7 +150,7 @@ impl Buffer {
     }
 
     /// Back to the newest lines.
-    pub(super) fn to_end(&mut self) {
+    pub(super) fn follow(&mut self) {
         self.view = View::End;
         self.below = 0;
     }
@@ -173,7 +173,7 @@ impl Buffer {
         self.lines.clear();
         self.top = Top::Full;
         self.marker = None;
-        self.to_end();
+        self.follow();
     }
 
     /// Who spoke here, the latest first, each once.
@@ -263,11 +263,7 @@ pub(super) mod tests {
         assert_eq!((buffer.unread, buffer.marker), (0, None));
         buffer.append(said(&place, "bob", "one"), time(0), false);
         buffer.append(said(&place, "bob", "alice: two"), time(0), false);
-        buffer.append(
-            Event::now(place.clone(), What::Joined { nick: "x".to_owned(), own: false }),
-            time(0),
-            false,
-        );
+        buffer.append(Event::now(place, What::Joined { nick: "x".to_owned(), own: false }), time(0), false);
         assert_eq!((buffer.unread, buffer.mentions, buffer.marker), (2, 1, Some(1)));
         buffer.look();
         assert_eq!((buffer.unread, buffer.mentions, buffer.marker), (0, 0, Some(1)));
@@ -295,7 +291,7 @@ pub(super) mod tests {
         buffer.view = View::At { line: 0, row: 0 };
         buffer.append(said(&place, "bob", "two"), time(0), true);
         assert_eq!((buffer.below, buffer.unread, buffer.marker), (1, 0, Some(1)));
-        buffer.to_end();
+        buffer.follow();
         assert_eq!(buffer.below, 0);
     }
 

@@ -5,18 +5,18 @@ use crate::slash::Argument;
 
 /// What words there are to complete with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words {
+pub(super) struct Words {
     /// Slash commands, without the slash.
-    pub commands: Vec<String>,
+    pub(super) commands: Vec<String>,
     /// Nicks, those first who are the most likely to be meant.
-    pub nicks: Vec<String>,
+    pub(super) nicks: Vec<String>,
     /// Rooms, with their `#`.
-    pub rooms: Vec<String>,
+    pub(super) rooms: Vec<String>,
 }
 
 /// A completion that goes on with each Tab, until something else is done.
 #[derive(Clone, Debug)]
-pub struct Completion {
+pub(super) struct Completion {
     /// Where in the text the word begins, in bytes.
     from: usize,
     /// What it may be, and last of all what was written.
@@ -27,7 +27,7 @@ pub struct Completion {
 impl Completion {
     /// Puts the first completion of the word before the cursor into the text; none where there is none.
     /// `kind_of(command, n)` tells what the `n`th argument of a command is, counted from 0.
-    pub fn start(
+    pub(super) fn start(
         editor: &mut Editor,
         words: &Words,
         kind_of: impl Fn(&str, usize) -> Argument,
@@ -48,7 +48,7 @@ impl Completion {
     }
 
     /// Puts the next completion, or the one before, in the place of this one.
-    pub fn step(&mut self, editor: &mut Editor, backwards: bool) {
+    pub(super) fn step(&mut self, editor: &mut Editor, backwards: bool) {
         let count = self.candidates.len();
         self.at = (self.at + if backwards { count - 1 } else { 1 }) % count;
         self.write(editor);
@@ -89,7 +89,7 @@ fn candidates(
     };
     match kind {
         Argument::Command => {
-            let (slash, command) = if word.starts_with('/') { ("/", &word[1..]) } else { ("", word) };
+            let (slash, command) = word.strip_prefix('/').map_or(("", word), |name| ("/", name));
             matching(&words.commands, command, slash, " ")
         }
         Argument::Room if !word.starts_with('#') => matching(&words.rooms, &format!("#{word}"), "", " "),

@@ -6,7 +6,7 @@ use super::wrap::width;
 
 /// A line under the user's hands. It holds no control characters.
 #[derive(Clone, Debug, Default)]
-pub struct Editor {
+pub(super) struct Editor {
     text: String,
     /// In bytes; always at the border of a cluster.
     cursor: usize,
@@ -21,24 +21,24 @@ pub struct Editor {
 impl Editor {
     /// The text.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.text
     }
 
     /// The text before the cursor.
     #[must_use]
-    pub fn before(&self) -> &str {
+    pub(super) fn before(&self) -> &str {
         &self.text[..self.cursor]
     }
 
     /// The text from the cursor on.
     #[must_use]
-    pub fn after(&self) -> &str {
+    pub(super) fn after(&self) -> &str {
         &self.text[self.cursor..]
     }
 
     /// Puts another text in the place of all, and the cursor to its end.
-    pub fn set(&mut self, text: &str) {
+    pub(super) fn set(&mut self, text: &str) {
         self.text.clear();
         self.cursor = 0;
         self.insert(text);
@@ -53,7 +53,7 @@ impl Editor {
 
     /// Writes at the cursor. Control characters become spaces; what would make the text longer than [`MAX_INPUT`]
     /// is not taken.
-    pub fn insert(&mut self, text: &str) {
+    pub(super) fn insert(&mut self, text: &str) {
         for character in text.chars() {
             let character = if character.is_control() && !is_formatting(character) { ' ' } else { character };
             if self.text.len() + character.len_utf8() > MAX_INPUT {
@@ -67,7 +67,7 @@ impl Editor {
     }
 
     /// Takes the text for sending, notes it in the history, and begins an empty one. None where it is empty.
-    pub fn submit(&mut self) -> Option<String> {
+    pub(super) fn submit(&mut self) -> Option<String> {
         self.recalled = None;
         self.cursor = 0;
         let text = std::mem::take(&mut self.text);
@@ -79,12 +79,12 @@ impl Editor {
     }
 
     /// Empties it; what was there can be recalled from the history.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         let _ = self.submit();
     }
 
     /// The line before this one in the history.
-    pub fn recall_older(&mut self) {
+    pub(super) fn recall_older(&mut self) {
         let older = match &self.recalled {
             None => self.history.len().checked_sub(1),
             Some((at, _)) => at.checked_sub(1),
@@ -96,7 +96,7 @@ impl Editor {
     }
 
     /// The line after this one in the history; at its end, what was being written.
-    pub fn recall_newer(&mut self) {
+    pub(super) fn recall_newer(&mut self) {
         let Some((at, draft)) = self.recalled.take() else { return };
         match self.history.get(at + 1).cloned() {
             Some(line) => {
@@ -108,84 +108,84 @@ impl Editor {
     }
 
     /// One cluster to the left.
-    pub fn left(&mut self) {
+    pub(super) fn left(&mut self) {
         self.cursor = self.border_before(self.cursor);
     }
 
     /// One cluster to the right.
-    pub fn right(&mut self) {
+    pub(super) fn right(&mut self) {
         self.cursor += self.after().graphemes(true).next().map_or(0, str::len);
     }
 
     /// To the start of this word or the one before.
-    pub fn word_left(&mut self) {
+    pub(super) fn word_left(&mut self) {
         self.cursor = self.word_start();
     }
 
     /// To the end of this word or the next.
-    pub fn word_right(&mut self) {
+    pub(super) fn word_right(&mut self) {
         self.cursor = self.word_end();
     }
 
     /// To the start.
-    pub fn home(&mut self) {
+    pub(super) fn home(&mut self) {
         self.cursor = 0;
     }
 
     /// To the end.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.cursor = self.text.len();
     }
 
     /// Removes the cluster before the cursor.
-    pub fn backspace(&mut self) {
+    pub(super) fn backspace(&mut self) {
         let from = self.border_before(self.cursor);
         self.text.replace_range(from..self.cursor, "");
         self.cursor = from;
     }
 
     /// Removes the cluster at the cursor.
-    pub fn delete(&mut self) {
+    pub(super) fn delete(&mut self) {
         let end = self.cursor + self.after().graphemes(true).next().map_or(0, str::len);
         self.text.replace_range(self.cursor..end, "");
     }
 
     /// Cuts back to the last space, as a terminal does.
-    pub fn cut_word_left(&mut self) {
+    pub(super) fn cut_word_left(&mut self) {
         let before = self.before().trim_end_matches(' ');
         let from = before.rfind(' ').map_or(0, |space| space + 1);
         self.cut(from, self.cursor);
     }
 
     /// Cuts back to the start of the word.
-    pub fn cut_part_left(&mut self) {
+    pub(super) fn cut_part_left(&mut self) {
         self.cut(self.word_start(), self.cursor);
     }
 
     /// Cuts on to the end of the word.
-    pub fn cut_word_right(&mut self) {
+    pub(super) fn cut_word_right(&mut self) {
         self.cut(self.cursor, self.word_end());
     }
 
     /// Cuts all before the cursor.
-    pub fn cut_to_start(&mut self) {
+    pub(super) fn cut_to_start(&mut self) {
         self.cut(0, self.cursor);
     }
 
     /// Cuts all from the cursor on.
-    pub fn cut_to_end(&mut self) {
+    pub(super) fn cut_to_end(&mut self) {
         self.cut(self.cursor, self.text.len());
     }
 
     /// Writes what was cut last.
-    pub fn yank(&mut self) {
+    pub(super) fn yank(&mut self) {
         let cut = self.cut.clone();
         self.insert(&cut);
     }
 
     /// What of the text is seen in so many columns, so that the cursor is among it, and the cursor's column there.
     #[must_use]
-    pub fn window(&self, columns: usize) -> (String, usize) {
+    pub(super) fn window(&self, columns: usize) -> (String, usize) {
         let columns = columns.max(1);
         let at = width(&self.shown(self.before()));
         // With room to the right for the cursor itself.

@@ -40,9 +40,9 @@ impl Areas {
 }
 
 /// The smallest terminal that shows a conversation, in columns.
-pub const MIN_WIDTH: u16 = 20;
+pub(super) const MIN_WIDTH: u16 = 20;
 /// The smallest terminal that shows a conversation, in rows.
-pub const MIN_HEIGHT: u16 = 4;
+pub(super) const MIN_HEIGHT: u16 = 4;
 const TOPIC_FROM: u16 = 7;
 const LIST_FROM: u16 = 64;
 const LIST_WIDTH: u16 = 18;

@@ -1,33 +1,41 @@
 //! The full-screen client.
 //!
-//! - `run`: the loop that waits for the terminal and the server, and draws
+//! - [`run`](mod@run): the loop that waits for the terminal and the server, and draws
 //! - `terminal`: the terminal's modes, and giving it back as it was
 //! - `app`: the state, and what keys do to it
 //! - `keys`: which key does what
 //! - `local`: commands that concern the screen alone
-//! - `places`, [`buffer`]: what is shown where, and what of it is unread
+//! - `places`, `buffer`: what is shown where, and what of it is unread
 //! - `facts`: what is shown of the engine besides
-//! - [`edit`], [`complete`], `search`: the line that is being written, completion, search
+//! - `edit`, `complete`, `search`: the line that is being written, completion, search
 //! - `format`, `wrap`, `paper`: from a text to rows of the screen
-//! - [`layout`], `draw`, `status`, `help`, [`theme`]: the screen itself
+//! - `layout`, `draw`, `status`, `help`, [`theme`]: the screen itself
 
 mod app;
-pub mod buffer;
-pub mod complete;
+mod buffer;
+mod complete;
 mod draw;
-pub mod edit;
+mod edit;
 mod facts;
 mod format;
 mod help;
 mod keys;
-pub mod layout;
+mod layout;
 mod local;
 mod paper;
 mod places;
+mod run;
 mod search;
 mod status;
+mod terminal;
 pub mod theme;
 mod wrap;
+
+pub use app::MAX_PASTE;
+pub use buffer::MAX_LINES;
+pub use edit::{MAX_HISTORY, MAX_INPUT};
+pub use places::MAX_PLACES;
+pub use run::{ScreenOptions, run};
 
 #[cfg(test)]
 mod tests;

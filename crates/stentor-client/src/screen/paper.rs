@@ -67,7 +67,7 @@ impl<'a> Paper<'a> {
                 break;
             }
             if index + 1 == buffer.len() {
-                buffer.to_end();
+                buffer.follow();
                 return;
             }
             row -= count;
@@ -84,13 +84,6 @@ impl<'a> Paper<'a> {
         self.down(buffer, self.height / 2);
         // Not above the first page.
         self.up(buffer, 0);
-    }
-
-    /// Shows the first page.
-    pub(super) fn to_top(&self, buffer: &mut Buffer) {
-        if let Some(lowest) = self.first_page(buffer) {
-            self.place(buffer, lowest);
-        }
     }
 
     /// The lowest row that is seen, as the index of a line and a row of it.
@@ -139,7 +132,7 @@ impl<'a> Paper<'a> {
         // Whole it stays, also where it takes more rows on a narrower terminal.
         let row = if whole { usize::MAX } else { row };
         if whole && index + 1 == buffer.len() {
-            buffer.to_end();
+            buffer.follow();
         } else if let Some(entry) = buffer.get(index) {
             buffer.view = View::At { line: entry.number, row };
         }
@@ -436,7 +429,6 @@ mod tests {
                 paper.up(&mut buffer, 3);
                 paper.down(&mut buffer, 1);
                 paper.show(&mut buffer, 5);
-                paper.to_top(&mut buffer);
             }
         }
     }

@@ -117,7 +117,7 @@ impl Desk {
     }
 
     fn terminal(&self) -> Terminal<TestBackend> {
-        let size = self.app.size();
+        let size = self.app.size;
         let mut terminal =
             Terminal::new(TestBackend::new(size.width, size.height)).expect("a test's terminal");
         terminal.draw(|frame| draw::draw(frame, &self.app, &self.facts())).expect("it can be drawn");

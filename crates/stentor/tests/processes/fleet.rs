@@ -48,14 +48,15 @@ impl Fleet {
     }
 }
 
-fn start(directory: &Path, name: &str, redis: &str) -> Node {
+/// A node of a fleet, with `stentor.toml` and its own data in this directory.
+pub(crate) fn start(directory: &Path, name: &str, redis: &str) -> Node {
     let config = directory.join("stentor.toml").display().to_string();
     let flags = ["--config", &config, "--name", name, "--redis", redis];
     Node::start(&directory.join(name), &["ircs://127.0.0.1:0"], &flags)
 }
 
 /// Makes accounts that all have the password `secret`, as an operator would from a file of hashes.
-fn import(config: &Path, redis: &str, accounts: &[String]) {
+pub(crate) fn import(config: &Path, redis: &str, accounts: &[String]) {
     let hash = bcrypt::hash("secret", 4).expect("four is a legal cost");
     let lines: String = accounts.iter().map(|account| format!("{account}:{hash}\n")).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
@@ -362,7 +363,7 @@ fn assert_each_once(said: &[String], history: &[String]) {
     assert_eq!(all.len(), history.len(), "something is in history twice: {history:?}");
 }
 
-const CAPABILITIES: &str = "batch echo-message server-time message-tags draft/chathistory";
+pub(crate) const CAPABILITIES: &str = "batch echo-message server-time message-tags draft/chathistory";
 const USERS: usize = 200;
 const OBSERVERS: usize = 3;
 const ROOMS: usize = 20;

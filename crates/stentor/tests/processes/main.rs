@@ -7,6 +7,8 @@ mod deploy;
 mod fleet;
 mod line_mode;
 mod node;
+mod screen;
 mod seed_keys;
 mod serve;
 mod talker;
+mod tmux;
