@@ -17,6 +17,7 @@ use super::places::Places;
 use super::search::Search;
 use super::theme::Theme;
 use crate::engine::Output;
+use crate::engine::view::Status;
 use crate::event::{Event, Place, What};
 use crate::slash::{self, Argument};
 
@@ -109,6 +110,25 @@ impl App {
             Output::Drop(_) | Output::End(_) => {}
         }
         false
+    }
+
+    /// Asks for what was said before, once, where a place that is looked at has room for it.
+    pub(super) fn fill(&mut self, facts: &Facts<'_>) -> Option<Ask> {
+        let buffer = self.places.current();
+        let is_there = match &buffer.place {
+            Place::Server => false,
+            Place::Room(_) => facts.room.is_some_and(|room| room.joined),
+            Place::Person(_) => true,
+        };
+        let is_online = matches!(facts.status, Status::Online { .. });
+        if buffer.filled || !is_there || !is_online {
+            return None;
+        }
+        let area = self.text_area(facts)?;
+        let paper = Paper::new(area, self.theme, &self.zone, "");
+        let buffer = self.places.current_mut();
+        buffer.filled = true;
+        (paper.has_room(buffer) && buffer.wants_older()).then(|| Ask::PageBack(buffer.place.clone()))
     }
 
     /// What the user did at the terminal.

@@ -21,6 +21,8 @@ pub(super) struct Buffer {
     pub(super) top: Top,
     /// Messages that came while the user looked at older ones.
     pub(super) below: usize,
+    /// Whether its first page was asked for.
+    pub(super) filled: bool,
     /// What was being written for this place when the user went elsewhere.
     pub(super) draft: String,
     /// Whether anything was said here while this client ran: what comes from the history after that was missed.
@@ -76,6 +78,7 @@ impl Buffer {
             view: View::End,
             top,
             below: 0,
+            filled: false,
             draft: String::new(),
             known: false,
         }

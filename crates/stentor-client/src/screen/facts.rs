@@ -15,6 +15,8 @@ pub(super) struct Facts<'a> {
     pub(super) away: Option<&'a str>,
     /// The room that is looked at.
     pub(super) room: Option<&'a Room>,
+    /// The person who is looked at and is writing to the user.
+    pub(super) writer: Option<&'a str>,
     /// The names of all rooms.
     pub(super) rooms: Vec<&'a str>,
     /// How many messages the server has not acknowledged yet.
@@ -24,16 +26,18 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// What there is to know where `place` is looked at.
-    pub(super) fn of(engine: &'a Engine, place: &Place, now: Instant) -> Self {
-        let room = match place {
-            Place::Room(name) => engine.room(name),
-            Place::Server | Place::Person(_) => None,
+    pub(super) fn of(engine: &'a Engine, place: &'a Place, now: Instant) -> Self {
+        let (room, writer) = match place {
+            Place::Room(name) => (engine.room(name), None),
+            Place::Person(nick) => (None, engine.writes_to_me(nick).then_some(nick.as_str())),
+            Place::Server => (None, None),
         };
         Self {
             me: engine.me(),
             status: engine.status(),
             away: engine.away(),
             room,
+            writer,
             rooms: engine.rooms().map(|room| room.name.as_str()).collect(),
             unacknowledged: engine.unacknowledged(),
             now,
@@ -42,11 +46,11 @@ impl<'a> Facts<'a> {
 
     /// Who is typing where one looks.
     pub(super) fn typing(&self) -> Vec<&'a str> {
-        let Some(room) = self.room else { return Vec::new() };
-        room.typing
-            .iter()
+        let in_room = self.room.into_iter().flat_map(|room| &room.typing);
+        in_room
             .filter(|(_, since)| self.now.saturating_duration_since(**since) < TYPING)
             .map(|(nick, _)| nick.as_str())
+            .chain(self.writer)
             .collect()
     }
 

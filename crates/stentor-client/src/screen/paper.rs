@@ -86,6 +86,11 @@ impl<'a> Paper<'a> {
         self.up(buffer, 0);
     }
 
+    /// Whether all lines fit into one page.
+    pub(super) fn has_room(&self, buffer: &Buffer) -> bool {
+        self.first_page(buffer).is_none()
+    }
+
     /// The lowest row that is seen, as the index of a line and a row of it.
     fn bottom(&self, buffer: &Buffer) -> Option<(usize, usize)> {
         let last = buffer.len().checked_sub(1)?;

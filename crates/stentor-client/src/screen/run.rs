@@ -62,7 +62,7 @@ enum LoggedIn {
 /// Waits until the server has let the user in, so that a refusal is told on the terminal as it was.
 async fn log_in(driver: &mut Driver) -> Result<LoggedIn, ConnectError> {
     let mut outputs = Vec::new();
-    while matches!(driver.engine().status(), Status::Connecting | Status::LoggingIn) {
+    while !matches!(driver.engine().status(), Status::Online { .. }) {
         outputs.extend(driver.next().await?);
         let ended = outputs.iter().position(|output| matches!(output, Output::End(_)));
         if let Some(Output::End(end)) = ended.map(|at| outputs.swap_remove(at)) {
@@ -148,6 +148,7 @@ impl Session<'_> {
             return Ok(ended);
         }
         loop {
+            self.fill();
             let ended = match self.step().await {
                 Step::Terminal(event) => self.happened(event?).await?,
                 Step::Driver(Ok(outputs)) => {
@@ -242,6 +243,14 @@ impl Session<'_> {
         Ok(None)
     }
 
+    fn fill(&mut self) {
+        let place = self.app.places.current().place.clone();
+        let facts = Facts::of(self.driver.engine(), &place, Instant::now());
+        if let Some(Ask::PageBack(place)) = self.app.fill(&facts) {
+            self.driver.engine_mut().page_back(&place);
+        }
+    }
+
     async fn comply(&mut self, ask: Ask) -> io::Result<Option<Ended>> {
         let now = Instant::now();
         let engine = self.driver.engine_mut();
@@ -249,7 +258,7 @@ impl Session<'_> {
             Ask::Input(text) => engine.input(&text, now),
             Ask::Paste(lines) => engine.paste(&lines, now),
             Ask::Typing => engine.typing(now),
-            Ask::PageBack(place) => engine.page_back(&place, now),
+            Ask::PageBack(place) => engine.page_back(&place),
             Ask::Look(place) => engine.look_at(place),
             Ask::Mouse(mouse) => self.screen.set_mouse(mouse)?,
             Ask::Redraw => self.screen.forget()?,

@@ -66,6 +66,7 @@ impl Desk {
             status: &self.status,
             away: self.away.as_deref(),
             room: self.is_in_lobby().then_some(&self.room),
+            writer: None,
             rooms: vec!["#lobby"],
             unacknowledged: self.unacknowledged,
             now: self.now,
@@ -85,17 +86,26 @@ impl Desk {
     }
 
     fn happens(&mut self, event: TerminalEvent) -> Vec<Ask> {
+        self.tell(|app, facts| app.happened(event, facts))
+    }
+
+    fn fill(&mut self) -> Option<Ask> {
+        self.tell(App::fill)
+    }
+
+    fn tell<T>(&mut self, what: impl FnOnce(&mut App, &Facts<'_>) -> T) -> T {
         let here = self.is_in_lobby();
         let facts = Facts {
             me: &self.me,
             status: &self.status,
             away: self.away.as_deref(),
             room: here.then_some(&self.room),
+            writer: None,
             rooms: vec!["#lobby"],
             unacknowledged: self.unacknowledged,
             now: self.now,
         };
-        self.app.happened(event, &facts)
+        what(&mut self.app, &facts)
     }
 
     fn press(&mut self, code: KeyCode) -> Vec<Ask> {
@@ -273,6 +283,20 @@ fn paging_up_asks_for_older_lines_once_and_keeps_the_view_still() {
     assert!(desk.rows()[1].contains("nothing is older"), "{:#?}", desk.rows());
     desk.press(KeyCode::Esc);
     assert!(desk.rows()[7].contains("new"));
+}
+
+#[test]
+fn a_place_that_is_looked_at_is_filled_once() {
+    let mut desk = Desk::new(40, 10);
+    desk.room.joined = false;
+    assert_eq!(desk.fill(), None, "one is not let in yet");
+    desk.room.joined = true;
+    assert_eq!(desk.fill(), Some(Ask::PageBack(room("#lobby"))));
+    assert_eq!(desk.fill(), None);
+    desk.show(Output::Look(person("bob")));
+    assert_eq!(desk.fill(), Some(Ask::PageBack(person("bob"))));
+    desk.show(Output::Look(Place::Server));
+    assert_eq!(desk.fill(), None);
 }
 
 #[test]

@@ -80,8 +80,8 @@ impl Terminal {
         .to_owned()
     }
 
-    /// Waits until the screen is as wanted, and returns it. There is no event for what an outside program shows: this is
-    /// the one place that looks again and again.
+    /// Waits until the screen is as wanted, and returns it. This is the one place that looks again and again.
+    #[expect(clippy::disallowed_methods, reason = "an outside program's screen tells nobody when it changes")]
     pub(crate) fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
