@@ -128,7 +128,11 @@ impl Buffer {
     }
 
     /// Puts lines before all others, oldest first. `beginning`: there is nothing before them.
+    /// Where lines before the first one were dropped, these are dropped, too: there would be a hole between.
     pub(super) fn prepend(&mut self, events: Vec<Event>, beginning: bool, now: Timestamp) {
+        if self.top == Top::Full {
+            return;
+        }
         self.top = if beginning { Top::Beginning } else { Top::Open };
         for event in events.into_iter().rev() {
             if self.lines.len() == MAX_LINES {
@@ -311,6 +315,8 @@ pub(super) mod tests {
             (0, 2, MAX_LINES - 1)
         );
         assert!(!buffer.wants_older(), "there would be a hole");
+        buffer.prepend(vec![said(&place, "bob", "older")], true, time(0));
+        assert_eq!((buffer.get(0).map(|line| line.number), buffer.top), (Some(5), Top::Full));
     }
 
     #[test]

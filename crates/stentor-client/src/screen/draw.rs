@@ -50,7 +50,9 @@ pub(super) fn first_in_list(places: &Places, area: Rect) -> usize {
 fn topic(frame: &mut Frame<'_>, area: Rect, app: &App, facts: &Facts<'_>) {
     let name = title(&app.places.current().place);
     let mut spans = vec![Span::styled(format!(" {name} "), Style::new().add_modifier(Modifier::BOLD))];
-    if let Some(room) = facts.room.filter(|room| !room.topic.is_empty()) {
+    if facts.room.is_some_and(|room| !room.joined) {
+        spans.push(Span::raw("(you are not in it now) "));
+    } else if let Some(room) = facts.room.filter(|room| !room.topic.is_empty()) {
         let left = usize::from(area.width).saturating_sub(wrap::width(&name) + 2);
         let topic = wrap::shorten(&format::plain(&room.topic), left);
         spans.push(Span::raw(topic));

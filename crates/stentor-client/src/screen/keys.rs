@@ -166,7 +166,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("Alt-1 … Alt-0", "go to that place in the list"),
     ("Alt-Left, Alt-Right", "go to the place before or after (also Ctrl-P, Ctrl-N)"),
     ("Alt-A", "go to the next place with something unread"),
-    ("Ctrl-F", "search: Up or Enter older, Down newer, Esc back"),
+    ("Ctrl-F", "search: Up older, Down newer, Enter stays, Esc goes back"),
     ("Ctrl-A, Ctrl-E", "start and end of the line"),
     ("Alt-B, Alt-F", "a word left or right (also Ctrl-Left, Ctrl-Right)"),
     ("Ctrl-W, Ctrl-U, Ctrl-K", "cut a word, to the start, to the end; Ctrl-Y pastes it"),

@@ -148,7 +148,7 @@ impl Session<'_> {
             return Ok(ended);
         }
         loop {
-            self.fill();
+            self.settle();
             let ended = match self.step().await {
                 Step::Terminal(event) => self.happened(event?).await?,
                 Step::Driver(Ok(outputs)) => {
@@ -243,8 +243,12 @@ impl Session<'_> {
         Ok(None)
     }
 
-    fn fill(&mut self) {
-        let place = self.app.places.current().place.clone();
+    /// Text goes where the engine says, so that is what the prompt must tell; and a place that is new gets its lines.
+    fn settle(&mut self) {
+        let place = self.driver.engine().current().clone();
+        if self.app.places.current().place != place {
+            self.app.show(Output::Look(place.clone()), Timestamp::now());
+        }
         let facts = Facts::of(self.driver.engine(), &place, Instant::now());
         if let Some(Ask::PageBack(place)) = self.app.fill(&facts) {
             self.driver.engine_mut().page_back(&place);

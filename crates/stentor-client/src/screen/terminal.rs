@@ -36,6 +36,10 @@ impl Screen {
     }
 
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            // A panic elsewhere gave it back, and did not end the program.
+            self.take()?;
+        }
         self.terminal.draw(draw).map(drop)
     }
 

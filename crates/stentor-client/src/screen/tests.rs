@@ -194,7 +194,7 @@ fn a_wide_terminal_shows_members_operators_first_and_the_away_dimmed() {
     );
     let terminal = desk.terminal();
     let cell = terminal.backend().buffer().cell((103, 3)).expect("it is inside");
-    assert_eq!((cell.symbol(), cell.fg), ("c", Color::DarkGray));
+    assert_eq!((cell.symbol(), cell.fg), ("c", Color::Indexed(244)));
 }
 
 #[test]

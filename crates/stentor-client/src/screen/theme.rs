@@ -29,7 +29,7 @@ impl Theme {
 
     /// What is less important: times, who comes and goes.
     pub(super) fn dim(self) -> Style {
-        self.or(Style::new().fg(Color::DarkGray), Style::new().add_modifier(Modifier::DIM))
+        self.or(Style::new().fg(Color::Indexed(GREY)), Style::new().add_modifier(Modifier::DIM))
     }
 
     /// A nick; the same nick has the same colour everywhere, whatever its case.
@@ -130,6 +130,8 @@ fn hash(nick: &str) -> usize {
     (hash ^ (hash >> 15)) as usize
 }
 
+/// Between black and white; the palette's own "bright black" is the background in some schemes.
+const GREY: u8 = 244;
 /// Colours of the 256-colour palette that can be read on dark and on light ground.
 const NICKS: [u8; 14] = [31, 35, 37, 64, 70, 97, 103, 130, 133, 136, 161, 166, 172, 205];
 
