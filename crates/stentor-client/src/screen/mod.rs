@@ -1,6 +1,6 @@
 //! The full-screen client.
 //!
-//! - [`run`](mod@run): the loop that waits for the terminal and the server, and draws
+//! - `run`: the loop that waits for the terminal and the server, and draws
 //! - `terminal`: the terminal's modes, and giving it back as it was
 //! - `app`: the state, and what keys do to it
 //! - `keys`: which key does what
@@ -10,6 +10,15 @@
 //! - `edit`, `complete`, `search`: the line that is being written, completion, search
 //! - `format`, `wrap`, `paper`: from a text to rows of the screen
 //! - `layout`, `draw`, `status`, `help`, [`theme`]: the screen itself
+//!
+//! What was decided:
+//!
+//! - The mouse is left to the terminal, so that selecting text works as everywhere, until `--mouse`, F2 or `/mouse`.
+//! - Several pasted lines are asked about before they are sent, each as a message.
+//! - What is being written stays with its place; when a command of the user's own leads elsewhere, it goes along.
+//! - A place that is looked at fills its first page from the server; after that, older lines come where they are paged to.
+//! - Lines from the history count as unread only where they were missed: not at the first entry.
+//! - Colours are those of the 256-colour palette that can be read on dark and on light ground.
 
 mod app;
 mod buffer;
