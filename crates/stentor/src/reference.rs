@@ -108,7 +108,8 @@ fn fixed_limits() -> String {
 
 /// The limits of all crates.
 fn tables() -> impl Iterator<Item = &'static limit::Table> {
-    [&stentor_proto::limits::TABLE].into_iter().chain(stentor_server::limits::tables())
+    let proto = [&stentor_proto::limits::TABLE].into_iter();
+    proto.chain(stentor_server::limits::tables()).chain([&stentor_client::screen::limits::TABLE])
 }
 
 fn command_line() -> String {

@@ -545,6 +545,6 @@ fn clean(line: &str) -> String {
 }
 
 /// How many lines can be pasted at once.
-pub const MAX_PASTE: usize = 100;
+pub(super) const MAX_PASTE: usize = 100;
 /// How many rows a step of the mouse wheel is.
 const WHEEL: usize = 3;

@@ -229,7 +229,7 @@ pub(super) enum News {
 }
 
 /// How many lines a place keeps. Those before them are dropped, and not fetched again.
-pub const MAX_LINES: usize = 10_000;
+pub(super) const MAX_LINES: usize = 10_000;
 /// How far back completion looks for who spoke lately.
 const RECENT: usize = 300;
 

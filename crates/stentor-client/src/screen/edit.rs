@@ -259,9 +259,9 @@ fn is_formatting(character: char) -> bool {
 }
 
 /// How many bytes a line that is being written may have. It is sent as several messages where it is too long for one.
-pub const MAX_INPUT: usize = 8 * 1024;
+pub(super) const MAX_INPUT: usize = 8 * 1024;
 /// How many sent lines can be recalled.
-pub const MAX_HISTORY: usize = 500;
+pub(super) const MAX_HISTORY: usize = 500;
 
 #[cfg(test)]
 mod tests {

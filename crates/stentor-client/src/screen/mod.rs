@@ -10,6 +10,7 @@
 //! - `edit`, `complete`, `search`: the line that is being written, completion, search
 //! - `format`, `wrap`, `paper`: from a text to rows of the screen
 //! - `layout`, `draw`, `status`, `help`, [`theme`]: the screen itself
+//! - [`limits`]: how much of all that there is at most
 //!
 //! What was decided:
 //!
@@ -30,6 +31,7 @@ mod format;
 mod help;
 mod keys;
 mod layout;
+pub mod limits;
 mod local;
 mod paper;
 mod places;
@@ -40,10 +42,6 @@ mod terminal;
 pub mod theme;
 mod wrap;
 
-pub use app::MAX_PASTE;
-pub use buffer::MAX_LINES;
-pub use edit::{MAX_HISTORY, MAX_INPUT};
-pub use places::MAX_PLACES;
 pub use run::{ScreenOptions, run};
 
 #[cfg(test)]

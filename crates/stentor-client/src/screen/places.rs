@@ -155,7 +155,7 @@ fn is_person(place: &Place) -> bool {
 }
 
 /// How many places the list may have before conversations with persons are dropped from it.
-pub const MAX_PLACES: usize = 500;
+pub(super) const MAX_PLACES: usize = 500;
 
 #[cfg(test)]
 mod tests {
