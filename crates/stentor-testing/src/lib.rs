@@ -6,7 +6,10 @@
 //! - [`message`]: what a client read, taken apart
 //! - [`bad_line`]: a store whose commits or answers get lost
 //! - [`redis`]: a `redis-server` process
+//! - [`terminal`]: a terminal, keys in, screen out
 //! - [`tls`]: an authority, and certificates from it
+//!
+//! The program `readme` follows the README as a newcomer does: `cargo xtask readme`.
 //!
 //! Whatever is missing or fails is a panic with the reason: a test that cannot run has failed.
 
@@ -15,6 +18,7 @@ pub mod client;
 pub mod message;
 pub mod redis;
 pub mod server;
+pub mod terminal;
 pub mod tls;
 
 pub use bad_line::{BadLine, Fault};
@@ -22,4 +26,5 @@ pub use client::TestClient;
 pub use message::{Said, command, numeric};
 pub use redis::{RedisOptions, RedisServer};
 pub use server::TestServer;
+pub use terminal::Terminal;
 pub use tls::Authority;

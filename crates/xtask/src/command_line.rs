@@ -12,6 +12,7 @@ pub(crate) enum Command {
     Document,
     Deny,
     Reference,
+    Readme,
     /// Runs these targets (all where none is named), each for so many seconds (to no end where not said).
     Fuzz {
         targets: Vec<String>,
@@ -36,6 +37,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, String> {
         "doc" => Command::Document,
         "deny" => Command::Deny,
         "reference" => Command::Reference,
+        "readme" => Command::Readme,
         "fuzz" => return parse_fuzz(rest),
         "irctest" => return irctest::Options::parse(rest).map(Command::Irctest),
         other => return Err(format!("there is no subcommand `{other}`")),
@@ -79,6 +81,7 @@ Usage: cargo xtask COMMAND
   doc                            builds the documentation; a warning is an error
   deny                           checks licences, banned crates and sources by deny.toml
   reference                      writes docs/reference.md anew, from what the program says
+  readme                         follows the README's steps as they are written, on a copy of the tree; takes long
   fuzz [TARGET]... [--seconds N] runs fuzz targets, each for N seconds; without N, the first runs until stopped
   irctest --suite DIR [--fleet] [--release] [--python PROGRAM] [-- PYTEST...]
                                  runs the public conformance suite; tests/irctest/README.md tells more";

@@ -8,6 +8,7 @@
 //! - [`deny`]: licences, banned crates and sources, as `deny.toml` has them
 //! - [`licence`]: licence expressions
 //! - [`fuzz`]: the fuzz targets
+//! - [`readme`]: the README's steps, as they are written
 //! - [`reference`](mod@reference): the page of all numbers and limits
 //! - [`irctest`]: the public conformance suite for IRC servers
 //! - [`process`]: programs that are run to their end
@@ -22,6 +23,7 @@ mod licence;
 mod needs;
 mod output;
 mod process;
+mod readme;
 mod reference;
 mod suite;
 mod test_run;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Ok(Command::Document) => checks::document(),
         Ok(Command::Deny) => deny::check(),
         Ok(Command::Reference) => reference::write(),
+        Ok(Command::Readme) => readme::follow(),
         Ok(Command::Fuzz { targets, seconds }) => fuzz::run_targets(&targets, seconds),
         Ok(Command::Irctest(options)) => irctest::check(&options),
     };

@@ -11,4 +11,3 @@ mod screen;
 mod seed_keys;
 mod serve;
 mod talker;
-mod tmux;

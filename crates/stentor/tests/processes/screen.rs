@@ -8,13 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use stentor_testing::RedisServer;
+use stentor_testing::{RedisServer, Terminal};
 use tempfile::TempDir;
 
 use crate::chat::{Chat, Trust};
 use crate::fleet::{CAPABILITIES, import, start};
 use crate::node::Node;
-use crate::tmux::Terminal;
 
 /// Two nodes that share a store, and a way to the first of them that can be turned to the second.
 struct Stage {
