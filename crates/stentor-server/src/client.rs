@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
@@ -13,6 +14,7 @@ use tokio::sync::futures::Notified;
 
 use crate::cursor::Cursor;
 use crate::hub::{Held, UserId};
+use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::tenure::Tenure;
 
@@ -22,6 +24,8 @@ pub struct Client {
     pub id: UserId,
     /// What its server calls itself.
     pub server: Arc<str>,
+    /// Where it comes from. In no entry, and told to nobody but itself and operators who may see it.
+    pub address: IpAddr,
     /// What waits to be written to it.
     pub queue: SendQueue,
     /// How far it has read its account's private messages.
@@ -34,6 +38,8 @@ pub struct Client {
     channels: Mutex<HashMap<String, Held>>,
     /// Whether some of its channels have not been told of its last change.
     behind: AtomicBool,
+    /// Whether it is no operator any more, and its own task has not yet told others.
+    demoted: AtomicBool,
     heard: Mutex<Heard>,
     heard_more: Notify,
 }
@@ -55,10 +61,12 @@ pub struct Profile {
     pub realname: String,
     /// The away message, where the user is away.
     pub away: Option<String>,
-    /// `+i` and the like: letters without a sign.
+    /// `+i` and `+w`: letters without a sign, sorted.
     pub modes: String,
-    /// The privileges of the account's roles.
+    /// The account's roles.
     pub roles: Vec<String>,
+    /// By what the user is an operator, since OPER; that it still is one, [`crate::operator::privileges`] says.
+    pub operator: Option<Standing>,
     /// Whether the welcome was sent.
     pub registered: bool,
     /// When the user registered, in seconds since the Unix epoch.
@@ -96,6 +104,7 @@ impl Client {
     pub fn new(
         id: UserId,
         server: Arc<str>,
+        address: IpAddr,
         tenure: Arc<Tenure>,
         queue: SendQueue,
         profile: Profile,
@@ -104,6 +113,7 @@ impl Client {
         Self {
             id,
             server,
+            address,
             tenure: RwLock::new(tenure),
             queue,
             cursor: Cursor::default(),
@@ -111,6 +121,7 @@ impl Client {
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),
             behind: AtomicBool::new(false),
+            demoted: AtomicBool::new(false),
             heard: Mutex::new(Heard { any: now, active: now }),
             heard_more: Notify::new(),
         }
@@ -156,6 +167,37 @@ impl Client {
         let mut profile = Profile::clone(&slot);
         change(&mut profile);
         *slot = Arc::new(profile);
+    }
+
+    /// Notes its account's roles. Whoever was an operator by a role that is gone is none any more.
+    pub fn set_roles(&self, roles: &[String]) {
+        let mut lost = false;
+        self.update(|profile| {
+            let held = |role: &String| roles.contains(role);
+            lost = profile.operator == Some(Standing::Account) && !profile.roles.iter().all(held);
+            profile.roles = roles.to_vec();
+        });
+        if lost {
+            self.demote();
+        }
+    }
+
+    /// Ends its being an operator, and says so to it. Its own task tells the others.
+    pub fn demote(&self) {
+        let mut was = None;
+        self.update(|profile| was = profile.operator.take());
+        if was.is_none() {
+            return;
+        }
+        let profile = self.profile();
+        self.demoted.store(true, Ordering::Release);
+        let line = Line::new("MODE").source(profile.source()).param(&profile.nick).param("-o");
+        self.queue.push_line(&line.build());
+    }
+
+    /// Whether it was demoted since the last call.
+    pub fn take_demoted(&self) -> bool {
+        self.demoted.load(Ordering::Relaxed) && self.demoted.swap(false, Ordering::AcqRel)
     }
 
     /// Its channels, for a look or a change.

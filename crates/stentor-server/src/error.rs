@@ -2,6 +2,7 @@
 
 use stentor_proto::numeric::Numeric;
 
+use crate::commit_identity::WriteError;
 use crate::hub::Refusal;
 use crate::reply::Reply;
 use crate::store::StoreError;
@@ -99,6 +100,16 @@ impl Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::Store(error),
+            WriteError::Fenced => Self::Fenced,
+            WriteError::Contended => Self::Contended,
+        }
     }
 }
 

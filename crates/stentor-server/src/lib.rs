@@ -18,6 +18,7 @@
 //! - [`limits`]: the limits that no key of the configuration moves
 //! - [`listener`]: where clients come in
 //! - [`node`]: everything together, from start to shutdown
+//! - [`operator`]: operators, the log of what they do, and the network's bans
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
 //! - [`reply`]: what a command answers
@@ -48,6 +49,7 @@ pub mod invite;
 pub mod limits;
 pub mod listener;
 pub mod node;
+pub mod operator;
 pub mod policy;
 pub mod random;
 pub mod reply;

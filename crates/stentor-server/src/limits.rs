@@ -14,13 +14,14 @@ use crate::history::janitor;
 use crate::hub;
 use crate::invite;
 use crate::listener::http;
+use crate::operator::{audit, bans};
 use crate::store::{TRANSIENT_MAX, redis};
 use crate::tls::{authority, certificates, renewal};
 
 /// All tables of this crate, in the order in which they are shown.
 #[must_use]
-pub fn tables() -> [&'static Table; 5] {
-    [&command::limits::TABLE, &ACCOUNTS, &CONNECTIONS, &STORES, &CERTIFICATES]
+pub fn tables() -> [&'static Table; 6] {
+    [&command::limits::TABLE, &ACCOUNTS, &OPERATORS, &CONNECTIONS, &STORES, &CERTIFICATES]
 }
 
 static ACCOUNTS: Table = Table {
@@ -62,6 +63,20 @@ static ACCOUNTS: Table = Table {
         Limit::count("Letters of an invitation's code", invite::CODE_LENGTH, "Five random bits each."),
         Limit::count("Invitations at once", invite::INVITES_MAX, "Past it a new one is refused."),
         Limit::count("Uses of one invitation", invite::USES_MAX as usize, "More are refused."),
+    ],
+};
+
+static OPERATORS: Table = Table {
+    title: "Operators",
+    rows: &[
+        Limit::count("Network bans at once", bans::BANS_MAX, "Past it a new one is refused."),
+        Limit::count(
+            "Entries of the audit log",
+            audit::RECORDS_MAX as usize,
+            "The oldest go first, whatever `audit.max_age` says.",
+        ),
+        Limit::bytes("Reason in the audit log", audit::REASON_MAX, "A longer one is cut there."),
+        Limit::count("Entries that one look at the audit log gets", audit::PAGE_MAX, "AUDIT shows fewer."),
     ],
 };
 

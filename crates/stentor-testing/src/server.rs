@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use stentor_server::account::Password;
@@ -81,6 +81,18 @@ impl TestServer {
     /// Where clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A connection that the node takes to come from this address, as behind a proxy.
+    pub async fn connect_from(&self, address: IpAddr) -> TestClient {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let at = listener.local_addr().expect("a bound listener has an address");
+        let (client, accepted) = tokio::join!(TestClient::connect(at), listener.accept());
+        let (stream, _) = accepted.expect("loopback accepts");
+        let _ = stream.set_nodelay(true);
+        let served = connection::serve(self.node.clone(), stream, address, false, Admission::uncounted());
+        self.node.tasks.spawn(served);
+        client
     }
 
     /// A guest, welcomed, without capabilities.

@@ -9,6 +9,7 @@ use stentor_client::link::ServerUrl;
 use stentor_client::trust::Fingerprint;
 use stentor_server::config::units::parse_time;
 use stentor_server::config::{Listen, Scheme};
+use stentor_server::operator::ban::Target;
 
 use crate::dial::HostPort;
 
@@ -30,6 +31,10 @@ pub(crate) enum Command {
     Account(AccountArgs),
     /// Invite somebody to make an account
     Invite(InviteArgs),
+    /// Keep addresses, masks and accounts out of the network
+    Ban(BanArgs),
+    /// Show what operators did
+    Audit(AuditArgs),
     /// Show nodes, versions, leases, users and warnings
     Status(StatusArgs),
     /// Copy the embedded store, or put a copy back
@@ -269,6 +274,71 @@ pub(crate) enum InviteCommand {
     },
 }
 
+/// Keep addresses, masks and accounts out of the network.
+///
+/// Every node acts on it within a second, and closes whoever is here.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor ban add 192.0.2.0/24 --duration 7d --reason spam
+  stentor ban add 'spammer*!*@*'
+  stentor ban add mallory
+  stentor ban list
+  stentor ban remove mallory
+
+An address or range is compared with real addresses, a mask with nick!user@host, a single word with accounts.")]
+pub(crate) struct BanArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: BanCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BanCommand {
+    /// Keep somebody out
+    Add {
+        /// An address, a range, a mask or an account
+        #[arg(value_parser = target)]
+        target: Target,
+        /// How long, such as 12h or 7d; 0: for ever
+        #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
+        duration: Duration,
+        /// What those read whom it keeps out
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        /// Also where it hits many, or an administrator
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let somebody in again
+    Remove {
+        /// The ban, as `list` shows it
+        #[arg(value_parser = target)]
+        target: Target,
+    },
+    /// List who is kept out
+    List,
+}
+
+/// Show what operators did.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  stentor audit
+  stentor audit --limit 500
+  stentor audit --follow")]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many of the newest entries to show
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) limit: u16,
+    /// Go on with what is added, until interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
 /// Show nodes, versions, leases, users and warnings.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
@@ -463,6 +533,10 @@ Exit codes:
   4  the server cannot be reached, or goes away before the login
   5  the server's certificate is not trusted";
 
+fn target(text: &str) -> Result<Target, String> {
+    text.parse()
+}
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -509,6 +583,11 @@ mod tests {
             "invite list --data d",
             "invite list --all",
             "invite revoke CODE",
+            "ban add 192.0.2.0/24 --duration 7d --reason spam --force",
+            "ban add spam*!*@* --redis redis://h",
+            "ban remove mallory",
+            "ban list --data d",
+            "audit --limit 5 --follow",
             "status --redis redis://h",
             "store backup f --data d",
             "store restore f",
@@ -539,6 +618,9 @@ mod tests {
             "ready ircs://127.0.0.1",
             "ready http://example.org:80",
             "cert make --out d --name a --days 0",
+            "ban add 192.0.2.0/99",
+            "ban add a --duration soon",
+            "audit --limit 5000",
             "cert make --out d",
             "account add",
             "chat http://localhost",

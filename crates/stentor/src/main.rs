@@ -2,7 +2,8 @@
 //!
 //! - [`cli`]: the command line, as it is read
 //! - [`settings`]: from the command line to a checked configuration
-//! - [`serve`], [`chat`], [`account`], [`invite`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one file a command
+//! - [`serve`], [`chat`], [`account`], [`invite`], [`ban`], [`audit`], [`status`], [`ready`], [`store`], [`cert`], [`config`]: one
+//!   file a command
 //! - [`dial`]: how a client names a node
 //! - [`man`], [`completions`], [`reference`](mod@reference): what is generated from the command line and the tables of limits
 //! - [`operator`]: how the commands for operators reach a store
@@ -11,6 +12,8 @@
 //! - [`failure`]: how a command fails, and with which exit code
 
 mod account;
+mod audit;
+mod ban;
 mod cert;
 mod chat;
 mod cli;
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
         Command::Chat(args) => chat::run(&args),
         Command::Account(args) => account::run(&args),
         Command::Invite(args) => invite::run(&args),
+        Command::Ban(args) => ban::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Store(args) => store::run(&args),
         Command::Ready(args) => ready::run(&args),

@@ -66,12 +66,8 @@ impl Operator {
         let opened = configured::open(config, OpenMode::Existing).await.map_err(explain)?;
         let committer = Committer::standalone(Arc::clone(&opened.store));
         let accounts = Accounts::new(committer.clone(), Arc::new(Hasher::of(config)), Rules::of(config));
-        let context = AdminContext {
-            accounts: Arc::new(accounts),
-            invites: Arc::new(Invites::new(committer)),
-            status: Arc::new(StoreStatus(opened.store)),
-            reach: None,
-        };
+        let (invites, status) = (Arc::new(Invites::new(committer)), Arc::new(StoreStatus(opened.store)));
+        let context = AdminContext::new(Arc::new(accounts), invites, status, None);
         Ok((Self::Store(context), opened.warnings))
     }
 

@@ -41,7 +41,7 @@ fn configuration() -> String {
         };
         vec![code(key.name), code(key.default), key.kind.allowed(), effect.to_owned(), key.doc.to_owned()]
     };
-    let rows = KEYS.iter().chain([&keys::ROLE]).map(row);
+    let rows = KEYS.iter().chain(keys::NAMED).map(row);
     text += &table(&["Key", "Default", "Allowed", "Takes effect", "Meaning"], rows);
     text
 }

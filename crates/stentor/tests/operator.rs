@@ -70,12 +70,8 @@ impl Data {
         let rules = Rules { name_max: 32, roles: ["helper".to_owned()].into(), accounts_max: None };
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, rules));
         let invites = Arc::new(Invites::new(committer));
-        let context = AdminContext {
-            accounts: accounts.clone(),
-            invites: invites.clone(),
-            status: Arc::new(StoreStatus(store.clone())),
-            reach,
-        };
+        let status = Arc::new(StoreStatus(store.clone()));
+        let context = AdminContext::new(accounts.clone(), invites.clone(), status, reach);
         let entered = runtime.enter();
         let listener = AdminListener::bind(&socket_path(self.path())).expect("the socket opens");
         serve(listener, context, &tasks, stop.clone());
@@ -209,6 +205,64 @@ fn an_operator_manages_accounts_while_no_node_runs() {
     let node = data.serve();
     assert!(node.may_log_in("alice", "second") && node.may_log_in("bob", "imported"));
     node.stop();
+}
+
+/// What an operator does about bans, and what the audit log tells of it, whoever has the store open.
+fn manages_bans(data: &Data) {
+    data.done("account add mallory --password-stdin", "first\n");
+    assert_eq!(data.done("ban add 192.0.2.7/24 --duration 7d --reason spam", ""), "192.0.2.0/24 is banned\n");
+    assert_eq!(data.done("ban add spam*!*@*", ""), "spam*!*@* is banned\n");
+    assert_eq!(data.done("ban add Mallory", ""), "mallory is banned\n");
+    for (target, why) in [
+        ("*!*@*", "--force"),
+        ("10.0.0.0/8", "--force"),
+        ("127.0.0.1", "never kept out"),
+        ("nobody", "there is no account nobody"),
+    ] {
+        let told = data.refused(1, &format!("ban add {target}"), "");
+        assert!(told.contains(why), "{told}");
+    }
+    let listed = data.done("ban list", "");
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines.len() == 4 && lines[0].starts_with("TARGET") && lines[0].ends_with("REASON"), "{listed}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("192.0.2.0/24  20") && line.ends_with("  console  spam"))
+    );
+    assert_eq!(data.done("ban remove mallory", ""), "mallory is not banned any more\n");
+    assert!(data.refused(1, "ban remove mallory", "").contains("no ban on mallory"));
+    data.refused(2, "ban add 192.0.2.0/99", "");
+
+    let log = data.done("audit", "");
+    let deeds: Vec<&str> =
+        log.lines().map(|line| line.split_once(") ").expect("it has an author").1).collect();
+    assert_eq!(
+        deeds,
+        [
+            "account-add mallory",
+            "ban 192.0.2.0/24: for 1w: spam",
+            "ban spam*!*@*: for ever",
+            "ban mallory: for ever",
+            "unban mallory",
+            "unban mallory",
+        ]
+    );
+    assert!(
+        log.lines().all(|line| line.starts_with("20") && line.contains("Z console (console on operator) "))
+    );
+    assert_eq!(data.done("audit --limit 1", "").lines().count(), 1);
+}
+
+#[test]
+fn an_operator_manages_bans_of_a_running_node() {
+    let data = Data::new();
+    let node = data.serve();
+    manages_bans(&data);
+    node.stop();
+}
+
+#[test]
+fn an_operator_manages_bans_while_no_node_runs() {
+    manages_bans(&Data::new());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::hasher::Turn;
 use super::record::{HASH, Record};
 use super::throttle::{Pair, Throttle, ThrottleSettings};
-use super::{Account, Accounts, Busy, Password, set};
+use super::{Account, Accounts, Busy, Password, PasswordHash, set};
 use crate::commit_identity::Draft;
 use crate::store::{Life, Partition, StoreError};
 
@@ -124,6 +124,41 @@ impl LoginGate {
             self.report(name, address).await;
         }
         result
+    }
+
+    /// Compares the password of an operator `name` with a hash of the configuration, from `address`. Failures slow further
+    /// attempts as with logins. Without a hash no password is right, and that takes as long.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; [`LoginError::Locked`] does not occur.
+    pub async fn compare(
+        &self,
+        name: &str,
+        hash: Option<&PasswordHash>,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(), LoginError> {
+        // No account's name has a space.
+        let pair = Pair::new(&format!("operator {}", Casemapping::Ascii.fold(name)), address);
+        self.check(pair)?;
+        let turn = self.accounts.hasher().turn().await?;
+        self.check(pair)?;
+        let (matches, turn) = match Password::new(password) {
+            Ok(password) => turn.matches(&password, hash).await?,
+            Err(_) => (false, turn),
+        };
+        if matches {
+            self.with(|throttle, _| throttle.succeeded(pair));
+            return Ok(());
+        }
+        let slowed = self.with(|throttle, now| throttle.failed(pair, now));
+        // Whoever comes next finds this counted.
+        drop(turn);
+        self.tell(pair).await;
+        if slowed {
+            info!(%address, "too many failed attempts to become an operator: further ones are slowed");
+        }
+        Err(LoginError::Wrong)
     }
 
     /// Logs that a pair is slowed from now on. A name that nobody has stays out of the log: it may be a password that was

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use super::protocol::AccountRow;
 use super::{
-    AccountRequest, AdminRequest, AdminResponse, Fault, Hidden, InviteRequest, ReachSource, StatusSource,
+    AccountRequest, AdminRequest, AdminResponse, BanRequest, Fault, Hidden, InviteRequest, ReachSource,
+    StatusSource,
 };
 use crate::account::import::Imported;
 use crate::account::{AccountError, Accounts, Password};
 use crate::commit_identity::WriteError;
+use crate::config::units::show_time;
 use crate::invite::{InviteError, Invites};
+use crate::operator::audit::{Audit, CONSOLE, Deed};
+use crate::operator::bans::{BanError, Bans};
 use crate::store::StoreError;
+use crate::store::entry::Malformed;
 use crate::store::partition::DIRECTORY_BUCKETS;
 
 /// What requests act on.
@@ -25,10 +30,32 @@ pub struct AdminContext {
     pub status: Arc<dyn StatusSource>,
     /// How clients reach the node; `None` in a program that is none.
     pub reach: Option<ReachSource>,
+    /// The log of what operators do.
+    pub audit: Audit,
+    /// The network's bans.
+    pub bans: Bans,
+}
+
+impl AdminContext {
+    /// What acts on the store of `accounts`.
+    #[must_use]
+    pub fn new(
+        accounts: Arc<Accounts>,
+        invites: Arc<Invites>,
+        status: Arc<dyn StatusSource>,
+        reach: Option<ReachSource>,
+    ) -> Self {
+        let committer = accounts.committer().clone();
+        let bans = Bans::new(committer.clone(), accounts.clone());
+        Self { accounts, invites, status, reach, audit: Audit::new(committer), bans }
+    }
 }
 
 /// Does what is asked, in a running node or in a program that opened the store itself.
 pub async fn execute(request: AdminRequest, context: &AdminContext) -> AdminResponse {
+    if let Err(Failure { fault, message }) = write_down(&request, context).await {
+        return AdminResponse::Failed { fault, message };
+    }
     let done = match request {
         AdminRequest::Account(request) => account(request, &context.accounts).await,
         AdminRequest::Invite(request) => invite(request, &context.invites, &context.accounts).await,
@@ -36,9 +63,80 @@ pub async fn execute(request: AdminRequest, context: &AdminContext) -> AdminResp
             Some(source) => Ok(AdminResponse::Reach(source.reach())),
             None => Err(Failure { fault: Fault::Request, message: "this is no node".to_owned() }),
         },
+        AdminRequest::Ban(request) => ban(request, context).await,
+        AdminRequest::Audit { after, limit } => audit(after.as_deref(), limit, &context.audit).await,
         AdminRequest::Status => context.status.status().await.map(AdminResponse::Status).map_err(Into::into),
     };
     done.unwrap_or_else(|Failure { fault, message }| AdminResponse::Failed { fault, message })
+}
+
+/// Writes down what changes something, before it is done.
+async fn write_down(request: &AdminRequest, context: &AdminContext) -> Result<(), Failure> {
+    let Some((what, target, reason)) = deed_of(request) else { return Ok(()) };
+    // A ban that is refused is none, so it is in no log.
+    if let AdminRequest::Ban(BanRequest::Add { target, force, .. }) = request {
+        context.bans.vet(target, None, *force).await?;
+    }
+    let deed = Deed { what, target: &target, reason: &reason };
+    Ok(context.audit.record(CONSOLE, CONSOLE, &deed).await?)
+}
+
+/// What a request does, whom it concerns, and why; `None` where it only looks.
+fn deed_of(request: &AdminRequest) -> Option<(&'static str, String, String)> {
+    let about = |what, name: &String| Some((what, name.clone(), String::new()));
+    match request {
+        AdminRequest::Account(request) => match request {
+            AccountRequest::Add { name, .. } => about("account-add", name),
+            AccountRequest::Passwd { name, .. } => about("account-passwd", name),
+            AccountRequest::Remove { name } => about("account-remove", name),
+            AccountRequest::Lock { name } => about("account-lock", name),
+            AccountRequest::Unlock { name } => about("account-unlock", name),
+            AccountRequest::Grant { name, role } => Some(("grant", name.clone(), role.clone())),
+            AccountRequest::Revoke { name, role } => Some(("revoke", name.clone(), role.clone())),
+            AccountRequest::Import { text } => {
+                Some(("account-import", String::new(), format!("{} lines", text.0.lines().count())))
+            }
+            AccountRequest::CheckNew { .. } | AccountRequest::List { .. } => None,
+        },
+        AdminRequest::Invite(request) => match request {
+            InviteRequest::Create { uses, .. } => Some(("invite", String::new(), format!("{uses} uses"))),
+            // Its code stays out of the log.
+            InviteRequest::Revoke { .. } => Some(("invite-revoke", String::new(), String::new())),
+            InviteRequest::List => None,
+        },
+        AdminRequest::Ban(request) => match request {
+            BanRequest::Add { target, lifetime, reason, .. } => {
+                let how_long = lifetime.map_or_else(
+                    || "for ever".to_owned(),
+                    |lifetime| format!("for {}", show_time(Duration::from_millis(lifetime))),
+                );
+                let why = if reason.is_empty() { how_long } else { format!("{how_long}: {reason}") };
+                Some(("ban", target.to_string(), why))
+            }
+            BanRequest::Remove { target } => about("unban", &target.to_string()),
+            BanRequest::List => None,
+        },
+        AdminRequest::Audit { .. } | AdminRequest::Status | AdminRequest::Reach => None,
+    }
+}
+
+async fn ban(request: BanRequest, context: &AdminContext) -> Result<AdminResponse, Failure> {
+    Ok(match request {
+        BanRequest::Add { target, lifetime, reason, .. } => {
+            let lifetime = lifetime.map(Duration::from_millis);
+            AdminResponse::Ban { ban: context.bans.add(&target, lifetime, CONSOLE, &reason).await? }
+        }
+        BanRequest::Remove { target } => AdminResponse::Ban { ban: context.bans.remove(&target).await? },
+        BanRequest::List => AdminResponse::Bans { bans: context.bans.list().await? },
+    })
+}
+
+async fn audit(after: Option<&str>, limit: usize, audit: &Audit) -> Result<AdminResponse, Failure> {
+    let after = after
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: Malformed| Failure { fault: Fault::Request, message: error.to_string() })?;
+    Ok(AdminResponse::Audit { records: audit.read(after, limit).await? })
 }
 
 async fn account(request: AccountRequest, accounts: &Accounts) -> Result<AdminResponse, Failure> {
@@ -137,6 +235,22 @@ impl From<InviteError> for Failure {
             _ => Fault::Request,
         };
         Self { fault, message: error.to_string() }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        let fault = if error == WriteError::Contended { Fault::Busy } else { Fault::Store };
+        Self { fault, message: error.to_string() }
+    }
+}
+
+impl From<BanError> for Failure {
+    fn from(error: BanError) -> Self {
+        match error {
+            BanError::Write(error) => error.into(),
+            error => Self { fault: Fault::Request, message: error.to_string() },
+        }
     }
 }
 

@@ -26,7 +26,9 @@ use std::path::{Path, PathBuf};
 pub use client::AdminClient;
 pub use execute::{AdminContext, execute};
 pub(crate) use line::LINE_MAX;
-pub use protocol::{AccountRequest, AccountRow, AdminRequest, AdminResponse, Fault, Hidden, InviteRequest};
+pub use protocol::{
+    AccountRequest, AccountRow, AdminRequest, AdminResponse, BanRequest, Fault, Hidden, InviteRequest,
+};
 pub use reach::{Reach, ReachSource};
 pub use socket::{AdminListener, serve};
 pub use status::{NodeInfo, NodeStatus, Status, StatusSource, StoreStatus};

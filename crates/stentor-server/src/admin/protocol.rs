@@ -10,6 +10,8 @@ use super::{Reach, Status};
 use crate::account::import::BadLine;
 use crate::account::{Listed, Password};
 use crate::invite::Invite;
+use crate::operator::audit::Record;
+use crate::operator::ban::{Ban, Target};
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,15 @@ pub enum AdminRequest {
     Account(AccountRequest),
     /// Something about invitations.
     Invite(InviteRequest),
+    /// Something about bans.
+    Ban(BanRequest),
+    /// The log of what operators did.
+    Audit {
+        /// The id of the record to go on after; without: the newest ones.
+        after: Option<String>,
+        /// How many at most.
+        limit: usize,
+    },
     /// Nodes, versions, leases, users and warnings.
     Status,
     /// How clients reach this node.
@@ -109,6 +120,30 @@ pub enum InviteRequest {
     },
 }
 
+/// What an operator asks for about the network's bans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum BanRequest {
+    /// Keeps somebody out, and closes whoever is here.
+    Add {
+        /// Whom.
+        target: Target,
+        /// For how long, in milliseconds; without: for ever.
+        lifetime: Option<u64>,
+        /// What those read whom it keeps out.
+        reason: String,
+        /// Whether a ban that hits many, or an administrator, is meant.
+        force: bool,
+    },
+    /// Lifts a ban.
+    Remove {
+        /// Which.
+        target: Target,
+    },
+    /// Lists the bans.
+    List,
+}
+
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -156,6 +191,21 @@ pub enum AdminResponse {
     Revoked {
         /// It.
         invite: Invite,
+    },
+    /// A ban that was set or lifted.
+    Ban {
+        /// It.
+        ban: Ban,
+    },
+    /// All bans.
+    Bans {
+        /// The newest first.
+        bans: Vec<Ban>,
+    },
+    /// Part of the log of what operators did.
+    Audit {
+        /// The oldest first.
+        records: Vec<Record>,
     },
     /// The state of the network.
     Status(Status),
@@ -206,6 +256,12 @@ impl From<AccountRequest> for AdminRequest {
 impl From<InviteRequest> for AdminRequest {
     fn from(request: InviteRequest) -> Self {
         Self::Invite(request)
+    }
+}
+
+impl From<BanRequest> for AdminRequest {
+    fn from(request: BanRequest) -> Self {
+        Self::Ban(request)
     }
 }
 

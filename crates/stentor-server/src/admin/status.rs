@@ -39,6 +39,8 @@ pub struct NodeInfo {
     pub version: String,
     /// How many users it serves.
     pub users: u64,
+    /// How many of them are operators.
+    pub operators: u64,
     /// The settings that should be the same on all nodes.
     pub settings: BTreeMap<String, String>,
 }
@@ -145,7 +147,7 @@ mod tests {
 
     fn info(version: &str, users: u64, cost: &str) -> NodeInfo {
         let settings = BTreeMap::from([("accounts.bcrypt_cost".to_owned(), cost.to_owned())]);
-        NodeInfo { version: version.into(), users, settings }
+        NodeInfo { version: version.into(), users, operators: 0, settings }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::client::{Client, Profile};
 use crate::hub::Member;
 use crate::node::Node;
 use crate::node::people::Person;
+use crate::operator;
 use crate::policy;
 use crate::session::Session;
 use crate::store::Writer;
@@ -25,7 +26,7 @@ pub(super) struct About {
     pub(super) server: String,
     /// The away message; empty where only the fact is known.
     pub(super) away: Option<String>,
-    /// Whether the account has a role.
+    /// Whether the user is an operator.
     pub(super) operator: bool,
     /// Whether every hop from the client to its node is encrypted.
     pub(super) secure: bool,
@@ -51,7 +52,7 @@ impl About {
             realname: profile.realname.clone(),
             server: node.server_name.to_string(),
             away: profile.away.clone(),
-            operator: is_operator(node, &profile),
+            operator: operator::is_operator(&node.config(), &profile),
             secure: profile.secure,
             idle: Some(client.last_active().elapsed().as_secs()),
             since: profile.since,
@@ -85,6 +86,7 @@ impl About {
             realname: member.realname.clone(),
             server: member.writer.parse::<Writer>().map(|writer| node.server_of(&writer)).unwrap_or_default(),
             away: member.is_away().then(String::new),
+            operator: member.oper,
             ..Self::default()
         }
     }
@@ -100,6 +102,7 @@ impl About {
             account: person.account.clone(),
             server: person.writer.as_ref().map(|writer| node.server_of(writer)).unwrap_or_default(),
             away: person.away.clone(),
+            operator: person.operator,
             ..Self::default()
         }
     }
@@ -155,11 +158,6 @@ pub(super) fn is_invisible(profile: &Profile) -> bool {
 /// A user's prefixes in a channel as this session reads them: all of them, or the highest alone.
 pub(super) fn shown_prefixes<'a>(session: &Session, all: &'a str) -> &'a str {
     if session.client.has(Capability::MultiPrefix) { all } else { all.get(..1).unwrap_or_default() }
-}
-
-fn is_operator(node: &Node, profile: &Profile) -> bool {
-    let config = node.config();
-    profile.roles.iter().any(|role| config.roles.get(role).is_some_and(|privileges| !privileges.is_empty()))
 }
 
 /// Those of a secret channel are for its members, and all those of an invisible user for those who share them.

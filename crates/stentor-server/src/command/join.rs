@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fleet::directory::Listing;
 use crate::fleet::founded;
 use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
+use crate::operator;
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
 use crate::session::Session;
@@ -136,6 +137,7 @@ async fn enter(
         writer: session.client.tenure().writer().to_string(),
         prefixes: String::new(),
         away: profile.away_token().to_owned(),
+        oper: operator::is_operator(&session.node.config(), &profile),
         joined: session.node.fleet.now().0,
         nick: profile.nick.clone(),
         user: profile.user.clone(),

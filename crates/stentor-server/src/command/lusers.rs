@@ -40,6 +40,7 @@ struct Count {
     users: u64,
     /// Connections that have not registered yet.
     unregistered: u64,
+    operators: u64,
     /// The most users that the node has had.
     most: u64,
     /// The most users that the network has had, as far as the node has heard.
@@ -53,13 +54,15 @@ impl Count {
         Self {
             users,
             unregistered: to_u64(node.clients.unregistered()),
+            operators: node.operators(),
             most: to_u64(count.most),
             most_anywhere: node.clients.most_anywhere(users),
         }
     }
 
     fn of_lease(info: &str) -> Self {
-        Self { users: NodeInfo::from_text(info).users, ..Self::default() }
+        let NodeInfo { users, operators, .. } = NodeInfo::from_text(info);
+        Self { users, operators, ..Self::default() }
     }
 }
 
@@ -92,6 +95,7 @@ fn tell(session: &Session, others: &[Count], reply: &mut Reply) {
     let node = &session.node;
     let own = Count::of(node);
     let all = own.users + others.iter().map(|count| count.users).sum::<u64>();
+    let operators = own.operators + others.iter().map(|count| count.operators).sum::<u64>();
     let heard = others.iter().map(|count| count.most_anywhere).max().unwrap_or_default();
     let most_anywhere = node.clients.most_anywhere(all.max(heard));
     // Where the fleet looks like one server, all of it is that server.
@@ -103,7 +107,7 @@ fn tell(session: &Session, others: &[Count], reply: &mut Reply) {
     };
     let text = format!("There are {all} users and 0 invisible on {servers} servers");
     reply.numeric(Numeric::RPL_LUSERCLIENT, &[], &text);
-    reply.numeric(Numeric::RPL_LUSEROP, &["0"], "operator(s) online");
+    reply.numeric(Numeric::RPL_LUSEROP, &[&operators.to_string()], "operator(s) online");
     reply.numeric(Numeric::RPL_LUSERUNKNOWN, &[&unregistered.to_string()], "unknown connection(s)");
     reply.numeric(Numeric::RPL_LUSERCHANNELS, &[&node.hub.channels().to_string()], "channels formed");
     reply.numeric(Numeric::RPL_LUSERME, &[], &format!("I have {local} clients and {} servers", servers - 1));

@@ -2,6 +2,7 @@
 
 mod about;
 mod admin;
+mod audit;
 pub mod authenticate;
 mod away;
 pub mod cap;
@@ -12,6 +13,7 @@ mod invite;
 mod ison;
 mod join;
 mod kick;
+pub(crate) mod kill;
 pub(crate) mod limits;
 mod links;
 mod list;
@@ -22,6 +24,7 @@ pub mod monitor;
 mod motd;
 mod names;
 mod nick;
+pub mod oper;
 mod part;
 mod pass;
 mod ping;
@@ -29,16 +32,20 @@ mod posts;
 mod publish;
 pub mod quit;
 pub mod register;
+mod rehash;
 mod setname;
 mod subscribe;
 mod subscribers;
 mod subscriptions;
 mod time;
 mod topic;
+mod uban;
 mod user;
+mod user_mode;
 mod userhost;
 mod version;
 mod waiting;
+mod wallops;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod whois;
@@ -130,6 +137,8 @@ impl Command {
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
     command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Answers that the server has no administrative information.")),
+    command("ANNOUNCE", 1, handler!(wallops::announce), ("ANNOUNCE :<text>", "Says something to everybody (operators).")),
+    command("AUDIT", 0, handler!(audit::run), ("AUDIT [<count>]", "Shows what operators did (operators).")).costs(3),
     command(
         "AUTHENTICATE",
         1,
@@ -155,6 +164,12 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .costs(3),
+    command(
+        "DLINE",
+        0,
+        handler!(uban::dline),
+        ("DLINE [<time>] <address or range> [:<reason>]", "Keeps addresses out, or lists such bans (operators)."),
+    ),
     command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Lists the commands, or explains one.")),
     command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
     command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),
@@ -164,6 +179,13 @@ pub const TABLE: &[Command] = &[
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel>[,…] <nick>[,…] [:<reason>]", "Throws people out."))
         .active(),
+    command("KILL", 1, handler!(kill::run), ("KILL <nick> [:<reason>]", "Ends somebody's session (operators).")),
+    command(
+        "KLINE",
+        0,
+        handler!(uban::kline),
+        ("KLINE [<time>] <mask> [:<reason>]", "Keeps people out by a mask, or lists such bans (operators)."),
+    ),
     command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
     command(
         "LIST",
@@ -193,6 +215,8 @@ pub const TABLE: &[Command] = &[
         ("NOTICE <target>[,…] :<text>", "Says something, for programs."),
     )
     .active(),
+    command("OPER", 2, handler!(oper::run), ("OPER <name> <password>", "Makes you an operator."))
+        .costs(3),
     command("PART", 1, handler!(part::run), ("PART <channel>[,…] [:<reason>]", "Leaves channels.")).active(),
     command(
         "PASS",
@@ -222,6 +246,7 @@ pub const TABLE: &[Command] = &[
     )
     .always()
     .costs(5),
+    command("REHASH", 0, handler!(rehash::run), ("REHASH", "Reads the configuration again (operators).")),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
     command(
@@ -259,6 +284,18 @@ pub const TABLE: &[Command] = &[
     command("TOPIC", 1, handler!(topic::run), ("TOPIC <channel> [:<topic>]", "Shows or changes a topic."))
         .active(),
     command(
+        "UBAN",
+        1,
+        handler!(uban::run),
+        (
+            "UBAN ADD <address, range, mask or account> [DURATION <time>] [FORCE] [REASON <text>] | DEL <target> | LIST | \
+             INFO <target>",
+            "Keeps people out of the network (operators).",
+        ),
+    ),
+    command("UNDLINE", 1, handler!(uban::undline), ("UNDLINE <address or range>", "Lifts a DLINE (operators).")),
+    command("UNKLINE", 1, handler!(uban::unkline), ("UNKLINE <mask>", "Lifts a KLINE (operators).")),
+    command(
         "UNSUBSCRIBE",
         1,
         handler!(subscribe::end),
@@ -273,6 +310,12 @@ pub const TABLE: &[Command] = &[
         ("USERHOST <nick> […]", "Shows the user names and hosts of up to five people."),
     ),
     command("VERSION", 0, handler!(version::run), ("VERSION [<server>]", "Tells which program this is.")),
+    command(
+        "WALLOPS",
+        0,
+        handler!(wallops::run),
+        ("WALLOPS :<text>", "Says something to those with the user mode w (operators)."),
+    ),
     command(
         "WHO",
         1,

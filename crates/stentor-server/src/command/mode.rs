@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use stentor_proto::channel::is_channel_like;
-use stentor_proto::line::Line;
 use stentor_proto::mask::Mask;
 use stentor_proto::message::Message;
 use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
@@ -24,7 +23,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     if !is_channel_like(target) {
-        return own(session, target, message.param(1), reply);
+        return super::user_mode::run(session, target, message.param(1), reply).await;
     }
     let folded = target.to_ascii_lowercase();
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
@@ -362,45 +361,6 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::Set("rules".to_owned(), super::join::fresh_rules()));
         Ok(Finished { modes: self.done, changes: self.changes, guards })
     }
-}
-
-/// The modes of a user: `+i` alone can be changed.
-fn own(session: &Session, target: &str, modes: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
-    let profile = session.client.profile();
-    if !profile.nick.eq_ignore_ascii_case(target) {
-        if session.node.clients.by_nick(&target.to_ascii_lowercase()).is_none() {
-            return Err(super::no_such_nick(target));
-        }
-        return Err(Error::numeric(Numeric::ERR_USERSDONTMATCH, &[], "Cant change mode for other users"));
-    }
-    let Some(modes) = modes else {
-        reply.bare(Numeric::RPL_UMODEIS, &[&format!("+{}", profile.modes)]);
-        return Ok(());
-    };
-    let mut changed = profile.modes.clone();
-    let mut done = Vec::new();
-    let mut unknown = false;
-    for parsed in parse_changes(modes, &[], |letter| (letter == 'i').then_some(ModeClass::Flag)) {
-        match parsed {
-            Ok(change) if changed.contains('i') != change.add => {
-                changed = if change.add { "i".to_owned() } else { String::new() };
-                done.push(change);
-            }
-            Ok(_) => {}
-            Err(_) => unknown = true,
-        }
-    }
-    if unknown && !done.is_empty() {
-        reply.expect_many();
-    }
-    session.client.update(|profile| profile.modes = changed);
-    for modes in render(&done, MODE_BYTES) {
-        reply.line(Line::new("MODE").source(profile.source()).param(&profile.nick).param(modes).build());
-    }
-    if unknown {
-        reply.numeric(Numeric::ERR_UMODEUNKNOWNFLAG, &[], "Unknown MODE flag");
-    }
-    Ok(())
 }
 
 /// How many changes one command may make.

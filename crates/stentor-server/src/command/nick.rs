@@ -7,6 +7,7 @@ use stentor_proto::numeric::Numeric;
 use crate::error::Error;
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
+use crate::operator::watch;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -51,6 +52,13 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
         let text = "Here your nick is your account's name; only its capitals can change";
         return Err(Error::numeric(Numeric::ERR_ERRONEUSNICKNAME, &[nick.as_str()], text));
     }
+    if !same && watch::banned(session, nick.as_str(), before.account.as_deref()).is_some() {
+        return Err(Error::numeric(
+            Numeric::ERR_ERRONEUSNICKNAME,
+            &[nick.as_str()],
+            "That nickname is banned",
+        ));
+    }
     let old = session.nick.clone();
     if same {
         claim::respell(session, nick).await?;
@@ -72,6 +80,7 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     if let (Some(old), false) = (old, same) {
         session.leftovers.push(old);
     }
+    watch::check(session, nick.as_str(), before.account.as_deref(), reply)?;
     presence::spread(session).await?;
     // The change is done. What this leaves undone, the session's end does.
     while let Some(old) = session.leftovers.last().cloned() {

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::invite::{InviteError, RegisterError};
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
+use crate::operator::watch;
 use crate::reply::Reply;
 use crate::secret::Secret;
 use crate::session::Session;
@@ -112,6 +113,8 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
         profile.user = user;
         profile.realname = realname;
     });
+    let known = session.account.as_ref().map(|claim| claim.name.clone());
+    watch::check(session, nick.as_str(), known.as_deref(), reply)?;
     if session.account.is_none() {
         by_pass(session, &nick, pass, reply).await?;
     }
@@ -148,6 +151,9 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
         profile.registered = true;
         profile.since = crate::hub::clock::wall_ms() / 1000;
     });
+    // Others see it now: a ban that came meanwhile has found it, or is found here.
+    let account = session.account.as_ref().map(|claim| claim.name.clone());
+    watch::check(session, nick.as_str(), account.as_deref(), reply)?;
     super::welcome::send(session, reply);
     super::waiting::deliver(session, reply).await;
     Ok(())
@@ -196,9 +202,12 @@ async fn by_pass(
 }
 
 async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply) -> Result<(), Error> {
+    let nick = session.client.profile().nick.clone();
+    watch::check(session, &nick, Some(&account.name), reply)?;
     match claim::account(session, account).await {
         Ok(()) => {
             logged_in(session, account, reply);
+            watch::check(session, &nick, Some(&account.name), reply)?;
             if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
         }
         Err(Refused::Taken) => {

@@ -24,7 +24,7 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     let started = node.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let started = crate::hub::clock::server_time(u64::try_from(started.as_millis()).unwrap_or_default());
     reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
-    let params = [&*node.server_name, VERSION, "io", "beIiklmnstovx", "beIklov"];
+    let params = [&*node.server_name, VERSION, super::user_mode::LETTERS, "beIiklmnstovx", "beIklov"];
     reply.bare(Numeric::RPL_MYINFO, &params);
     send_isupport(node, reply);
     super::lusers::send(session, reply);
@@ -67,6 +67,7 @@ pub fn isupport(config: &Config) -> Isupport {
         .flag("SAFELIST")
         .set("TOPICLEN", limits.topic_length)
         .set("USERLEN", limits.user_length)
+        .set("USERMODES", format!(",,,{}", super::user_mode::LETTERS))
         .flag("UTF8ONLY")
         .flag("WHOX");
     tokens = match limits.monitor.get() {

@@ -1,11 +1,18 @@
 //! WHOIS: tells what there is to know about somebody.
 
+use std::net::IpAddr;
+
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use super::about::{self, About};
+use super::who::PATIENCE;
+use crate::config::Privilege;
 use crate::error::Error;
 use crate::node::Node;
+use crate::node::people::Person;
+use crate::operator;
+use crate::operator::audit::Deed;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -23,7 +30,11 @@ pub(super) async fn run(
             let (about, complete) = About::fetch(session, &person).await;
             tell(session, &about, reply).await;
             if *person.id == *session.client.id {
-                tell_oneself(session, &about, reply);
+                tell_address(&about, session.address, reply);
+            } else if operator::demand(session, Privilege::Addresses).is_ok()
+                && let Some(address) = address_of(session, &person).await?
+            {
+                tell_address(&about, address, reply);
             }
             if !complete {
                 let text = "The node of this user could not tell everything in time: more may be known there";
@@ -79,16 +90,33 @@ async fn tell(session: &Session, about: &About, reply: &mut Reply) {
     }
 }
 
-/// The address is shown to its owner alone.
-fn tell_oneself(session: &Session, about: &About, reply: &mut Reply) {
+/// Where somebody comes from, for an operator who may know; that it was asked is in the audit log.
+async fn address_of(session: &Session, person: &Person) -> Result<Option<IpAddr>, Error> {
+    let deed = Deed { what: "address", target: &person.source, reason: "" };
+    operator::authorise(session, Privilege::Addresses, &deed).await?;
+    if let Some(client) = &person.local {
+        return Ok(Some(client.address));
+    }
+    let Some(writer) = &person.writer else { return Ok(None) };
+    let answer = session.node.ask(writer, &format!("ADDRESS {}", person.id), PATIENCE).await;
+    Ok(answer.and_then(|answer| answer.parse().ok()))
+}
+
+/// Answers another node's `ADDRESS <user's id>`, which goes past the store: addresses are kept nowhere.
+pub(crate) fn address(node: &Node, id: &str) -> String {
+    node.clients.by_id(id).map_or_else(|| UNKNOWN.to_owned(), |client| client.address.to_string())
+}
+
+/// The address is shown to its owner, and to operators who may see it.
+fn tell_address(about: &About, address: IpAddr, reply: &mut Reply) {
     let source = format!("{}@{}", about.user, about.host);
     // An IPv6 address may begin with a colon, which no parameter but the last may.
-    let address = match session.address.to_string() {
+    let address = match address.to_string() {
         address if address.starts_with(':') => format!("0{address}"),
         address => address,
     };
     let params = [about.nick.as_str(), &source, &address];
-    reply.numeric(Numeric::RPL_WHOISACTUALLY, &params, "Your user name and host, and your real address");
+    reply.numeric(Numeric::RPL_WHOISACTUALLY, &params, "is the user name and host, and the real address");
 }
 
 /// The answer of a node that knows no such user. It is not JSON of an object, so it is none to the asker.

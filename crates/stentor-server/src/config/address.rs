@@ -1,7 +1,7 @@
 //! Addresses in settings: where to listen, whom to trust, where Redis is.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ pub enum Scheme {
 }
 
 /// A range of addresses, such as `10.0.0.0/8`; a single address is a range of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressRange {
     network: IpAddr,
     prefix: u8,
@@ -131,11 +131,49 @@ impl AddressRange {
     }
 }
 
+impl AddressRange {
+    /// The same range, named by its first address: all ways to write it are one then.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        let network = match self.network {
+            IpAddr::V4(network) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(network.to_bits() & mask))
+            }
+            IpAddr::V6(network) => match network.to_ipv4_mapped().filter(|_| self.prefix >= MAPPED) {
+                Some(mapped) => {
+                    return Self { network: IpAddr::V4(mapped), prefix: self.prefix - MAPPED }.canonical();
+                }
+                None => {
+                    let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                    IpAddr::V6(Ipv6Addr::from_bits(network.to_bits() & mask))
+                }
+            },
+        };
+        Self { network, prefix: self.prefix }
+    }
+
+    /// The first address, where the range is canonical.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        self.network
+    }
+
+    /// How many leading bits all of its addresses share.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+}
+
 impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.network, self.prefix)
     }
 }
+
+/// The bits in front of an IPv4 address that is written as an IPv6 one.
+const MAPPED: u8 = 96;
 
 impl FromStr for AddressRange {
     type Err = String;
@@ -261,6 +299,16 @@ mod tests {
         for wrong in ["10.0.0.0/33", "::/129", "ten", "10.0.0.0/", "10.0.0.0/-1"] {
             assert!(wrong.parse::<AddressRange>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_range_is_named_by_its_first_address() {
+        let show = |text: &str| text.parse::<AddressRange>().unwrap().canonical().to_string();
+        assert_eq!(show("192.0.2.7/24"), "192.0.2.0/24");
+        assert_eq!((show("192.0.2.7"), show("9.9.9.9/0")), ("192.0.2.7/32".into(), "0.0.0.0/0".into()));
+        assert_eq!(show("2001:db8::1:2/64"), "2001:db8::/64");
+        assert_eq!(show("::ffff:192.0.2.7/120"), "192.0.2.0/24");
+        assert_eq!(show("::1/0"), "::/0");
     }
 
     #[test]

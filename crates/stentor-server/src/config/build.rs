@@ -1,6 +1,6 @@
 //! From values that are right one by one to a configuration that is right as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt;
 use std::fs;
@@ -12,15 +12,16 @@ use std::time::Duration;
 use super::Config;
 use super::address::{Listen, RedisUrl, Scheme};
 use super::error::{ConfigError, Origin, Problem};
-use super::keys::role_of;
+use super::keys::NAMED;
 use super::kind::Value;
-use super::role::Roles;
-use super::rules::{MOTD_BYTES, certificate_name, role_name};
+use super::role::{ADMIN, OperatorBlock, Operators, Roles};
+use super::rules::{MOTD_BYTES, certificate_name, operator_name, role_name};
 use super::sections::{
     Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
     History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
 };
 use super::units::Limit;
+use crate::account::PasswordHash;
 use crate::secret::Secret;
 
 /// A value that its key accepts, and where it was given. Its `Debug` shows the place alone: the value may be a URL with
@@ -70,7 +71,9 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
             "log.level",
             [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace],
         ),
+        audit_max_age: builder.time_or_none("audit.max_age"),
         roles: builder.roles(),
+        operators: builder.operators(),
         warnings: Vec::new(),
         values: Values::new(),
     };
@@ -261,7 +264,7 @@ impl<'a> Builder<'a> {
     fn roles(&mut self) -> Roles {
         let mut roles = Vec::new();
         for (key, checked) in self.values {
-            let Some(name) = role_of(key) else { continue };
+            let Some(name) = named(key, "roles.NAME.privileges") else { continue };
             if let Err(problem) = role_name(name) {
                 self.problem(key, format!("`{key}`: {problem}"));
             }
@@ -271,6 +274,38 @@ impl<'a> Builder<'a> {
             roles.push((name.to_owned(), privileges.collect()));
         }
         Roles::new(roles)
+    }
+
+    fn operators(&mut self) -> Operators {
+        let names: BTreeSet<&str> = self.values.keys().filter_map(|key| operator_of(key)).collect();
+        let mut blocks = BTreeMap::new();
+        for name in names {
+            let key = |part: &str| format!("operators.{name}.{part}");
+            let any = ["password", "role", "hosts"].map(key);
+            let first = any.iter().find(|key| self.values.contains_key(*key)).expect("it has a key").clone();
+            if let Err(problem) = operator_name(name) {
+                self.problem(&first, format!("`operators.{name}`: {problem}"));
+            }
+            let (password, role) = match (self.values.get(&key("password")), self.values.get(&key("role"))) {
+                (Some(_), Some(_)) => (self.text(&key("password")), self.text(&key("role"))),
+                _ => {
+                    self.problem(&first, format!("`operators.{name}` needs both `password` and `role`"));
+                    continue;
+                }
+            };
+            let has_role = role == ADMIN || self.values.contains_key(&format!("roles.{role}.privileges"));
+            if !has_role {
+                self.problem(&key("role"), format!("`operators.{name}.role`: there is no role `{role}`"));
+            }
+            let hosts = match self.values.contains_key(&key("hosts")) {
+                true => self.parsed(&key("hosts")),
+                false => Vec::new(),
+            };
+            let password = PasswordHash::parse(password).expect("the hash was checked when it was read");
+            let block = OperatorBlock { password, role: role.to_owned(), hosts };
+            blocks.insert(name.to_owned(), block);
+        }
+        Operators::new(blocks)
     }
 
     /// The keys of a certificate and its private key, where both are given.
@@ -375,6 +410,17 @@ impl<'a> Builder<'a> {
             words.iter().position(|word| *word == self.text(key)).expect("a choice is one of its words");
         *variants.get(place).expect("there is a variant for every word")
     }
+}
+
+/// What stands for `NAME` in a key that is an instance of the named key `of`.
+fn named<'a>(key: &'a str, of: &str) -> Option<&'a str> {
+    NAMED.iter().find(|named| named.name == of)?.name_in(key)
+}
+
+/// The operator whom a key is about.
+fn operator_of(key: &str) -> Option<&str> {
+    let of = |named: &&super::Key| named.name.starts_with("operators.");
+    NAMED.iter().filter(of).find_map(|named| named.name_in(key))
 }
 
 /// The names by which this machine reaches itself: what a certificate is for where nobody said otherwise.

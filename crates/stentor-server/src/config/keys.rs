@@ -5,8 +5,8 @@
 pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
-    address_range, certificate_name, channel_modes, file, listener, message_of_the_day, network_name,
-    node_name, privilege, redis_url, server_name, user_name,
+    address_range, bcrypt_hash, certificate_name, channel_modes, file, host, listener, message_of_the_day,
+    network_name, node_name, privilege, redis_url, server_name, user_name,
 };
 use std::time::Duration;
 
@@ -37,11 +37,24 @@ pub enum Reload {
 use Reload::{Live, Restart};
 
 impl Key {
-    /// The key of this name; any role's list of privileges is one key.
+    /// The key of this name; what is given for a role or an operator is one key, whatever its name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
-        let role = || role_of(name).map(|_| &ROLE);
-        KEYS.iter().find(|key| key.name == name).or_else(role)
+        let named = || NAMED.iter().find(|key| key.name_in(name).is_some());
+        KEYS.iter().find(|key| key.name == name).or_else(named)
+    }
+
+    /// What stands in `path` for the `NAME` of this key.
+    pub(super) fn name_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let (before, after) = self.name.split_once("NAME")?;
+        let name = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!name.is_empty() && !name.contains('.')).then_some(name)
+    }
+
+    /// Whether its value is nobody's business.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.name.ends_with(".password")
     }
 
     /// The table that it stands in (empty at the top level), and its name there.
@@ -51,27 +64,23 @@ impl Key {
     }
 }
 
-/// The role whose privileges `key` lists.
-pub(super) fn role_of(key: &str) -> Option<&str> {
-    let name = key.strip_prefix("roles.")?.strip_suffix(".privileges")?;
-    (!name.is_empty() && !name.contains('.')).then_some(name)
-}
-
 /// Whether `path` names a table of keys.
 pub(super) fn is_section(path: &str) -> bool {
-    let role = path == "roles" || path.strip_prefix("roles.").is_some_and(|name| !name.contains('.'));
-    role || KEYS.iter().any(|key| key.split().0 == path && !path.is_empty())
+    let (table, name) = path.split_once('.').unwrap_or((path, ""));
+    let named = NAMED.iter().any(|key| key.split().0 == table) && !name.contains('.');
+    named || KEYS.iter().any(|key| key.split().0 == path && !path.is_empty())
 }
 
 /// What may stand beside `path` in its table; empty where there is no such table.
 pub(super) fn in_section(path: &str) -> Vec<&'static str> {
-    match path.rsplit_once('.') {
-        Some((section, _)) if section.starts_with("roles") => vec!["privileges"],
-        Some((section, _)) => {
-            KEYS.iter().map(Key::split).filter(|key| key.0 == section).map(|key| key.1).collect()
-        }
-        None => Vec::new(),
+    let Some((section, _)) = path.rsplit_once('.') else { return Vec::new() };
+    let table = section.split('.').next().unwrap_or_default();
+    let named = NAMED.iter().filter(|key| key.split().0 == table);
+    let named: Vec<_> = named.filter_map(|key| key.name.rsplit('.').next()).collect();
+    if named.is_empty() {
+        return KEYS.iter().map(Key::split).filter(|key| key.0 == section).map(|key| key.1).collect();
     }
+    named
 }
 
 /// The key that someone who wrote `path` most likely meant.
@@ -153,23 +162,51 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const TENTH: Duration = Duration::from_millis(100);
 
-/// The privileges of one role, `roles.NAME.privileges`.
-pub static ROLE: Key = row(
-    "roles.NAME.privileges",
-    Kind::List {
-        allowed: "a list of \"accounts\", \"invite\", \"kill\", \"ban\", \"channels\", \"addresses\", \"announce\", \
-                  \"control\"",
-        check: privilege,
-        optional: true,
-    },
-    "[]",
-    Live,
-    "What the holders of a role may do. A role is granted with `stentor account grant NAME ROLE`. Whoever has any \
-     privilege is shown as an operator in WHO and WHOIS. No command asks for a single privilege yet; the names are \
-     reserved for commands to come. The role `admin` is built in and has every privilege: `accounts` (add, lock and remove accounts), `invite` (make invitations), `kill` \
-     (end sessions), `ban` (keep addresses out), `channels` (act as an operator in every channel), `addresses` (see \
-     real addresses), `announce` (speak to everybody), `control` (reload and stop nodes).",
-);
+/// The keys whose names have a part that the operator chooses.
+pub static NAMED: &[Key] = &[
+    row(
+        "roles.NAME.privileges",
+        Kind::List {
+            allowed: "a list of \"accounts\", \"invite\", \"kill\", \"ban\", \"channels\", \"addresses\", \
+                      \"announce\", \"wallops\", \"audit\", \"control\"",
+            check: privilege,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "What the holders of a role may do once they have said OPER. A role is granted with `stentor account grant NAME \
+         ROLE`. The role `admin` is built in and has every privilege: `kill` (KILL), `ban` (UBAN, KLINE, DLINE), \
+         `addresses` (see real addresses in WHOIS), `announce` (speak to everybody), `wallops` (WALLOPS), `audit` (read \
+         the audit log), `control` (REHASH). No command asks for `accounts`, `invite` and `channels` yet; these names are \
+         reserved for commands to come.",
+    ),
+    row(
+        "operators.NAME.password",
+        text("a bcrypt hash, as `htpasswd -nB NAME` prints it", bcrypt_hash),
+        r#""""#,
+        Live,
+        "The hash of the password with which OPER NAME makes a client an operator, whether or not it has an account. \
+         Grants to accounts are better: they can be taken back at once, on all nodes.",
+    ),
+    row(
+        "operators.NAME.role",
+        text("the name of a role", user_name),
+        r#""""#,
+        Live,
+        "The role that such an operator has: one of `[roles.NAME]`, or `admin`.",
+    ),
+    row(
+        "operators.NAME.hosts",
+        Kind::List {
+            allowed: "a list of masks such as \"*!*@*.example.cloak\" and of IP addresses and ranges",
+            check: host,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "Where such an operator may come from. Empty: from anywhere.",
+    ),
+];
 
 /// All keys with fixed names, in the order in which they are printed: those of the top level first, then table by table.
 pub static KEYS: &[Key] = &[
@@ -584,6 +621,13 @@ pub static KEYS: &[Key] = &[
         r#""10s""#,
         Live,
         "How long a node that is told to stop takes to close its clients. A second signal ends it at once.",
+    ),
+    row(
+        "audit.max_age",
+        time_or("for ever", DAY, DAY.saturating_mul(36_500)),
+        r#""365d""#,
+        Live,
+        "How long the audit log keeps what operators did. At most 100,000 entries are kept in any case.",
     ),
     row(
         "log.level",

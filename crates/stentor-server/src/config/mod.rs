@@ -34,7 +34,7 @@ pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key, Reload};
 pub use kind::Kind;
 pub use raw::{PREFIX as VARIABLE_PREFIX, SYSTEM_FILE};
-pub use role::{ADMIN, Privilege, Roles};
+pub use role::{ADMIN, Host, OperatorBlock, Operators, Privilege, Roles};
 pub use sections::{
     Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
     History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
@@ -83,8 +83,12 @@ pub struct Config {
     pub motd: Vec<String>,
     /// `log.level`.
     pub log_level: LogLevel,
+    /// `audit.max_age`; `None`: for ever.
+    pub audit_max_age: Option<Duration>,
     /// `roles`, and `admin`.
     pub roles: Roles,
+    /// `operators`.
+    pub operators: Operators,
     /// What is allowed but probably not meant, in sentences for the log.
     pub warnings: Vec<String>,
     values: Values,
@@ -179,11 +183,15 @@ impl Config {
             }
             let _ = write!(text, "\n{}{name} = {}\n", describe(key), key.default);
         }
-        let _ = write!(
-            text,
-            "\n{}# [roles.helper]\n# privileges = [\"invite\", \"kill\"]\n",
-            describe(&keys::ROLE)
-        );
+        for (example, values) in EXAMPLES {
+            let _ = write!(text, "\n# [{example}]\n");
+            let table = example.split('.').next();
+            let keys = keys::NAMED.iter().filter(|key| key.name.split('.').next() == table);
+            for (key, value) in keys.zip(*values) {
+                let name = key.name.rsplit('.').next().unwrap_or_default();
+                let _ = write!(text, "\n{}# {name} = {value}\n", describe(key));
+            }
+        }
         text
     }
 
@@ -240,6 +248,7 @@ impl Config {
 
     fn show(&self, key: &str, checked: &Checked) -> String {
         match (&self.redis, key) {
+            _ if Key::find(key).is_some_and(Key::is_secret) => "\"…\"".to_owned(),
             (Some(redis), "redis.url") => format!("\"{}\"", redis.url),
             _ => raw::show(&checked.value.to_toml()),
         }
@@ -269,6 +278,7 @@ fn check(settings: Settings) -> Result<Config, ConfigError> {
             Err(problem) => {
                 let value = match key.name {
                     "redis.url" => String::new(),
+                    _ if key.is_secret() => String::new(),
                     _ => format!(" = {}", raw::show(&setting.value)),
                 };
                 let problem = problem.map(|problem| format!(": {problem}")).unwrap_or_default();
@@ -311,6 +321,12 @@ const INTRODUCTION: &str = "\
 # A variable such as STENTOR_ACCOUNTS__BCRYPT_COST=10 overrides a key; a flag overrides both.
 # After SIGHUP a running node reads everything again, takes what it can, and names the rest.
 ";
+
+/// What the tables with chosen names look like: one of each, with a value for each of its keys.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    ("roles.helper", &[r#"["kill", "ban", "audit"]"#]),
+    ("operators.root", &[r#""$2y$12$…""#, r#""admin""#, r#"["192.0.2.0/24"]"#]),
+];
 
 /// Tables whose settings must agree in a fleet.
 const SHARED: [&str; 4] = ["accounts.", "history.", "channels.", "network."];

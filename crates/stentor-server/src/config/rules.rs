@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::address::{AddressRange, Listen, RedisUrl};
-use super::role::Privilege;
+use super::role::{Host, Privilege};
+use crate::account::PasswordHash;
 
 pub(super) fn listener(text: &str) -> Result<(), String> {
     text.parse::<Listen>().map(drop)
@@ -19,6 +20,24 @@ pub(super) fn address_range(text: &str) -> Result<(), String> {
 
 pub(super) fn privilege(text: &str) -> Result<(), String> {
     text.parse::<Privilege>().map(drop)
+}
+
+pub(super) fn host(text: &str) -> Result<(), String> {
+    text.parse::<Host>().map(drop)
+}
+
+pub(super) fn bcrypt_hash(text: &str) -> Result<(), String> {
+    PasswordHash::parse(text).map(drop).map_err(|error| error.to_string())
+}
+
+/// The name of an operator, as it stands in `[operators.NAME]` and in OPER.
+pub(super) fn operator_name(text: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    if (1..=32).contains(&text.len()) && text.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err("an operator's name has 1 to 32 small letters, digits, `_` or `-`".to_owned())
+    }
 }
 
 pub(super) fn network_name(text: &str) -> Result<(), String> {

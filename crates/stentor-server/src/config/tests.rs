@@ -196,6 +196,36 @@ fn settings_that_belong_together_are_checked_together() {
 }
 
 #[test]
+fn operators_are_read_and_checked() {
+    let hash = "$2a$04$bKb6k5A6yuFA2wx.iJtxcuT2dojHQAjHd5ZPK/I2sjJml7p4spxjG";
+    let text = format!(
+        "[roles.helper]\nprivileges = [\"kill\"]\n[operators.ann]\npassword = \"{hash}\"\nrole = \"helper\"\n\
+         hosts = [\"192.0.2.0/24\", \"*@*.cloak\"]\n[operators.bob]\npassword = \"{hash}\"\nrole = \"admin\"\n"
+    );
+    let config = Config::from_text(&text).unwrap();
+    assert_eq!(config.operators.names().collect::<Vec<_>>(), ["ann", "bob"]);
+    let ann = config.operators.get("Ann").unwrap();
+    assert_eq!((ann.role.as_str(), ann.hosts.len(), ann.password.as_str()), ("helper", 2, hash));
+    assert!(config.operators.get("bob").unwrap().hosts.is_empty());
+    assert!(!format!("{config:?} {:?}", config.given().collect::<Vec<_>>()).contains(hash));
+    assert_eq!(
+        Config::from_text("").unwrap().changes(&config).applied.len(),
+        6,
+        "a running node takes all of it"
+    );
+
+    let wrong = |text: &str| problems(&format!("[operators.ann]\n{text}\n"));
+    let password = format!("password = \"{hash}\"");
+    assert!(wrong(&password).contains("needs both `password` and `role`"));
+    assert!(wrong(&format!("{password}\nrole = \"boss\"")).contains("there is no role `boss`"));
+    let told = wrong("password = \"hunter2\"\nrole = \"admin\"");
+    assert!(told.contains("`operators.ann.password`") && !told.contains("hunter2"), "{told}");
+    assert!(wrong(&format!("{password}\nrole = \"admin\"\nhosts = [\"a b\"]")).contains("hosts"));
+    assert!(wrong(&format!("{password}\nrole = \"admin\"\nhost = []")).contains("password, role, hosts"));
+    assert!(problems(&format!("[operators.Ann]\n{password}\nrole = \"admin\"")).contains("small letters"));
+}
+
+#[test]
 fn passwords_for_redis_come_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("password");

@@ -20,6 +20,7 @@ use crate::command;
 use crate::error::Error;
 use crate::listener::limits::Admission;
 use crate::node::Node;
+use crate::operator::watch;
 use crate::reply::Reply;
 use crate::send_queue::{self, Closed, SendQueue};
 use crate::session::Session;
@@ -44,8 +45,11 @@ where
         ..Profile::default()
     };
     let id = crate::random::text(16).into();
-    let client = Arc::new(Client::new(id, node.server_name.clone(), node.tenure(), queue, profile));
+    let client = Arc::new(Client::new(id, node.server_name.clone(), address, node.tenure(), queue, profile));
     node.clients.add(&client);
+    if let Some(ban) = watch::of_address(&node, &client) {
+        watch::turn_away(&node, &client, &ban);
+    }
     let session = Box::new(Session::new(node.clone(), client.clone(), address));
     let mut connection = Connection {
         reader: LineReader::for_client_lines(),
@@ -113,6 +117,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut draining = false;
         loop {
             let mut slowed = false;
+            if idle.is_some() && self.client.take_demoted() {
+                work.running = idle.take().map(step_down);
+            }
             if let Some(session) = idle.take() {
                 match self.next_command(session) {
                     Next::Run(future) => work.running = Some(future),
@@ -333,6 +340,16 @@ impl Work {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Tells others that a session's user is no operator any more.
+fn step_down(mut session: Box<Session>) -> Running {
+    Box::pin(async move {
+        if let Err(error) = command::oper::tell_others(&mut session).await {
+            tracing::debug!(?error, "others are told later that somebody is no operator any more");
+        }
+        (session, Ok(()))
+    })
 }
 
 /// Runs one command. `Err` with the reason where the connection is to end.

@@ -24,6 +24,7 @@ use crate::following::links;
 use crate::following::record::{OWNER, subscribers};
 use crate::hub::{Decision, Refusal, State};
 use crate::node::Node;
+use crate::operator::audit::RECORDS_MAX;
 use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
 use crate::store::{
     EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
@@ -118,6 +119,9 @@ impl Janitor {
     /// # Errors
     /// The store's where it is away, and [`Refusal::Fenced`]. A partition that cannot be read does not keep others waiting.
     pub async fn visit_bucket(&mut self, bucket: u64, end: Instant) -> Result<(), Refusal<()>> {
+        if bucket == 0 && self.is_mine(&Partition::audit()) {
+            self.visit_operators(self.node.hub.store().now().await?).await?;
+        }
         let share = self.share_of(bucket).await?;
         let mut left = u32::try_from(share.len()).unwrap_or(u32::MAX);
         for partition in share {
@@ -136,6 +140,21 @@ impl Janitor {
             }
         }
         Ok(())
+    }
+
+    /// Cuts the logs that no directory lists: of what operators did, and of the bans, of which the fields tell all that
+    /// matters.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn visit_operators(&self, now: StoreTime) -> Result<(), StoreError> {
+        let ago = |age: Duration| {
+            StoreTime(now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
+        };
+        let store = self.node.hub.store();
+        let oldest = self.node.config().audit_max_age.map_or(StoreTime(0), ago);
+        store.trim(&Partition::audit(), oldest, RECORDS_MAX).await?;
+        store.trim(&Partition::bans(), ago(BANS_LOG), u64::MAX).await
     }
 
     async fn share_of(&self, bucket: u64) -> Result<Vec<Partition>, StoreError> {
@@ -282,6 +301,8 @@ impl Janitor {
 
 /// How long one round over everything takes at least.
 pub(crate) const ROUND: Duration = Duration::from_hours(1);
+/// How long the log of bans is kept: every node has read it by then.
+const BANS_LOG: Duration = Duration::from_hours(24);
 /// [`DIRECTORY_BUCKETS`] as the divisor of a time.
 const BUCKETS: u32 = 64;
 /// The first round begins within this time, in milliseconds: nodes that start together do not all begin at once.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use stentor_proto::message::Message;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 use super::clock::server_time;
@@ -269,6 +270,11 @@ impl Replica {
         inner.apply_early(&self.partition, told);
         drop(inner);
         self.moved.notify_waiters();
+    }
+
+    /// Completes when an entry was applied or a snapshot taken in after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.moved.notified()
     }
 
     /// Waits until `link` is applied, or `None` (the partition's absence) is.
@@ -539,6 +545,7 @@ impl Inner {
                 for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
                     client.cursor.stop();
                 }
+                self.follow_roles();
                 let owner = self.state.field("session").and_then(|value| value.split(' ').next());
                 for client in self.locals.values().filter(|client| client.profile().account.is_some()) {
                     if self.state.field("removed").is_some() {
@@ -584,16 +591,20 @@ impl Inner {
         }
     }
 
+    /// Gives local clients the account's roles.
+    fn follow_roles(&self) {
+        let roles = self.state.roles();
+        for client in self.locals.values() {
+            client.set_roles(&roles);
+        }
+    }
+
     /// Ends the sessions whose claim on the account an entry took away, and gives the others the account's roles.
     fn follow_account(&self, entry: &Entry) {
         let of_roles =
             |change: &Change| matches!(change, Change::Set(name, _) | Change::Unset(name) if name == "roles");
         if entry.body.changes.iter().any(of_roles) {
-            let roles: Vec<String> =
-                self.state.field("roles").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-            for client in self.locals.values() {
-                client.update(|profile| profile.roles.clone_from(&roles));
-            }
+            self.follow_roles();
         }
         let reason = entry.body.changes.iter().find_map(|change| match change {
             Change::Set(name, _) if name == "removed" => Some("Account removed"),

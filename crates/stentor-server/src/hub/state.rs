@@ -32,6 +32,8 @@ pub struct Member {
     pub prefixes: String,
     /// The change by which the user went away; empty where the user is here.
     pub away: String,
+    /// Whether the user is an operator of the network.
+    pub oper: bool,
     /// When the member joined, in milliseconds of the store's time as its node knew it.
     pub joined: u64,
     /// The nick.
@@ -105,6 +107,12 @@ impl State {
         self.fields.get(name).map(String::as_str)
     }
 
+    /// An account's roles.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        self.field("roles").unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    }
+
     /// A commit's life within the partition as it is known here, where it exists.
     #[must_use]
     pub fn within(&self) -> Option<Life> {
@@ -120,10 +128,15 @@ impl Member {
         let mut next = || parts.next().map(str::to_owned);
         let (writer, prefixes, flags, joined) = (next()?, next()?, next()?, next()?);
         let (nick, user, host, account, realname) = (next()?, next()?, next()?, next()?, next()?);
+        let away = flags.strip_prefix('G');
+        let flags = away.or(flags.strip_prefix('H')).unwrap_or_default();
+        // An older version reads the star of somebody who is away as a part of the change.
+        let (oper, change) = flags.strip_prefix('*').map_or((false, flags), |change| (true, change));
         Some(Self {
             writer,
             prefixes: if prefixes == "-" { String::new() } else { prefixes },
-            away: flags.strip_prefix('G').unwrap_or_default().to_owned(),
+            away: away.map_or_else(String::new, |_| change.to_owned()),
+            oper,
             joined: joined.parse().ok()?,
             nick,
             user,
@@ -137,7 +150,8 @@ impl Member {
     #[must_use]
     pub fn to_value(&self) -> String {
         let prefixes = if self.prefixes.is_empty() { "-" } else { &self.prefixes };
-        let flags = if self.away.is_empty() { "H".to_owned() } else { format!("G{}", self.away) };
+        let here = if self.away.is_empty() { 'H' } else { 'G' };
+        let flags = format!("{here}{}{}", if self.oper { "*" } else { "" }, self.away);
         let account = self.account.as_deref().unwrap_or("*");
         let Self { writer, joined, nick, user, host, realname, .. } = self;
         format!("{writer} {prefixes} {flags} {joined} {nick} {user} {host} {account} {realname}")
@@ -204,8 +218,12 @@ mod tests {
             host: "cloak.example".into(),
             account: None,
             realname: "Ann of  two spaces".into(),
+            oper: false,
         };
-        assert_eq!(Member::from_value(&member.to_value()), Some(member));
+        for (oper, away) in [(false, "event"), (true, "event"), (false, ""), (true, "")] {
+            let member = Member { oper, away: away.into(), ..member.clone() };
+            assert_eq!(Member::from_value(&member.to_value()), Some(member));
+        }
         assert_eq!(Member::from_value("too short"), None);
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::Node;
 use super::claim::LONGEST_PROBE;
 use crate::hub::Bulletin;
+use crate::operator::broadcast;
 use crate::store::{Kind, Partition, Writer};
 
 /// Questions that wait for their answers.
@@ -133,6 +134,8 @@ impl Node {
             ["WHOWAS", rest @ ..] => crate::command::whowas::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             ["COUNT"] => crate::command::lusers::answer(self),
+            ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question),
+            ["ADDRESS", id] => crate::command::whois::address(self, id),
             ["KNOWS", id] => {
                 let known = self.clients.by_id(id).is_some();
                 if known { "yes".to_owned() } else { "no".to_owned() }
@@ -155,7 +158,9 @@ pub async fn hear(node: Arc<Node>, mut bulletins: mpsc::Receiver<Bulletin>) {
             },
         };
         if partition.kind() == Kind::Fleet {
-            node.login.hear(&text);
+            if !node.login.hear(&text) {
+                broadcast::hear(&node, &text);
+            }
             continue;
         }
         match text.split_once(' ') {

@@ -10,7 +10,8 @@ use crate::account::record::{LOCKED, REVISION};
 use crate::config::DuplicateLogin;
 use crate::error::Error;
 use crate::fleet::sweep;
-use crate::hub::{Decision, Refusal};
+use crate::hub::{Decision, Refusal, State};
+use crate::operator;
 use crate::session::{AccountClaim, NickClaim, Session};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, StoreError, Writer};
 
@@ -272,6 +273,8 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
     }
     if let Some(claim) = &session.account {
         let value = session.claim_value();
+        // A role may have been taken back since the password was compared.
+        session.client.set_roles(&held.with_state(State::roles));
         // The account ends this session from now on; this is for what happened to it before.
         let ended = held.with_state(|state| {
             let known = (claim.epoch, claim.revision.as_str());
@@ -310,7 +313,7 @@ pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
 
 fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
     let profile = session.client.profile();
-    let mut changes = Vec::with_capacity(6);
+    let mut changes = Vec::with_capacity(7);
     let mut set = |name: &str, value: Option<String>| {
         changes.push(match value {
             Some(value) => Change::Set(name.to_owned(), value),
@@ -322,6 +325,7 @@ fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
     set("who", Some(format!("{nick}!{}@{}", profile.user, profile.host)));
     set("account", profile.account.clone());
     set("away", profile.away.clone());
+    set("oper", operator::is_operator(&session.node.config(), &profile).then(|| "1".to_owned()));
     changes
 }
 

@@ -33,6 +33,10 @@ use crate::fleet::{Fleet, keeper};
 use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
+use crate::operator;
+use crate::operator::audit::Audit;
+use crate::operator::bans::Bans;
+use crate::operator::watch::{self, BanWatch};
 use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::{PresentTenure, Tenure};
 use bulletin::Questions;
@@ -61,6 +65,14 @@ pub struct Node {
     pub login: LoginGate,
     /// The invitations.
     pub invites: Arc<Invites>,
+    /// The log of what operators do.
+    pub audit: Audit,
+    /// Whom the network keeps out: how that is changed.
+    pub ban_list: Bans,
+    /// Whom the network keeps out: what is in force here.
+    pub bans: BanWatch,
+    /// Woken when an operator asks that the configuration be read again.
+    pub reload: Notify,
     /// Woken when a commit was refused because the lease is over.
     pub fenced: Notify,
     /// Woken when a new incarnation has begun and the sessions' claims were moved to it.
@@ -94,7 +106,7 @@ impl Node {
         let undo = stop.clone().drop_guard();
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
-        let info = info_of(&config, 0).to_text();
+        let info = info_of(&config, 0, 0).to_text();
         let tenure = keeper::begin(&*store, name, config.fleet.lease, &info, &stop).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
         let present = Arc::new(PresentTenure::new(tenure.clone()));
@@ -106,13 +118,17 @@ impl Node {
         let node = Arc::new(Self {
             server_name: shown_name(&config, name).into(),
             started: SystemTime::now(),
-            hub,
             clients: Clients::default(),
             past: Past::default(),
             fleet,
             login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
-            accounts,
             invites: Arc::new(Invites::new(committer.clone())),
+            audit: Audit::new(committer.clone()),
+            ban_list: Bans::new(committer.clone(), accounts.clone()),
+            bans: BanWatch::start(&hub).await?,
+            reload: Notify::new(),
+            hub,
+            accounts,
             fenced: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
@@ -129,6 +145,7 @@ impl Node {
         node.watch_bulletins(&tenure).await?;
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
+        node.tasks.spawn(watch::enforce(node.clone()));
         node.tasks.spawn(Janitor::new(node.clone()).run());
         undo.disarm();
         Ok(node)
@@ -146,6 +163,7 @@ impl Node {
         self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
         self.login.set(ThrottleSettings::of(&config));
         *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
+        operator::review(self);
     }
 
     /// What clients are told that this writer's server is called.
@@ -226,10 +244,18 @@ impl Node {
         self.cloak.of(address)
     }
 
+    /// How many operators are connected here.
+    #[must_use]
+    pub fn operators(&self) -> u64 {
+        let (config, clients) = (self.config(), self.clients.all());
+        let count = clients.iter().filter(|client| operator::is_operator(&config, &client.profile())).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
     /// What this node tells the others with its lease.
     #[must_use]
     pub fn lease_info(&self) -> String {
-        info_of(&self.config(), self.clients.count().now).to_text()
+        info_of(&self.config(), self.clients.count().now, self.operators()).to_text()
     }
 
     /// Waits before the next attempt, a little longer each time. `Err` where the node stops meanwhile.
@@ -308,10 +334,11 @@ fn server_name(name: &str) -> String {
     if word.contains('.') { word.to_owned() } else { format!("{word}.stentor") }
 }
 
-fn info_of(config: &Config, users: usize) -> NodeInfo {
+fn info_of(config: &Config, users: usize, operators: u64) -> NodeInfo {
     NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         users: u64::try_from(users).unwrap_or(u64::MAX),
+        operators,
         settings: config.shared().map(|(key, value)| (key.to_owned(), value)).collect(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Node;
 use crate::client::Client;
+use crate::operator;
 use crate::store::{Partition, StoreError, Writer};
 
 /// Somebody whom a nick names: a user who is here, or an account whose owner is not.
@@ -21,6 +22,8 @@ pub struct Person {
     pub inbox: Partition,
     /// The away message.
     pub away: Option<String>,
+    /// Whether the user is an operator.
+    pub operator: bool,
     /// Whether somebody is here.
     pub online: bool,
     /// The node that the user is on.
@@ -37,11 +40,12 @@ impl Node {
     pub async fn find_person(&self, nick: &str) -> Result<Option<Person>, StoreError> {
         let folded = nick.to_ascii_lowercase();
         if let Some(client) = self.clients.by_nick(&folded) {
-            return Ok(Some(local_person(client)));
+            return Ok(Some(local_person(self, client)));
         }
         let partitions = [Partition::nick(&folded), Partition::account(&folded)];
         let mut peeks = self.hub.store().peek(&partitions, FIELDS).await?.into_iter();
         let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
+        let operator = claim.fields.get(7).is_some_and(Option::is_some);
         let mut claim_fields = claim.fields.into_iter();
         let mut next = || claim_fields.next().flatten();
         if let (Some(id), Some(source), account, away, Some(writer)) =
@@ -60,6 +64,7 @@ impl Node {
                 account,
                 inbox,
                 away,
+                operator,
                 online: true,
                 writer,
                 local: None,
@@ -73,6 +78,7 @@ impl Node {
             account: Some(name.clone()),
             inbox: Partition::account(&folded),
             away: None,
+            operator: false,
             online: false,
             writer: None,
             local: None,
@@ -90,7 +96,7 @@ pub fn inbox_of(account: Option<&str>, id: &str) -> Partition {
     }
 }
 
-fn local_person(client: Arc<Client>) -> Person {
+fn local_person(node: &Node, client: Arc<Client>) -> Person {
     let profile = client.profile();
     Person {
         id: client.id.clone(),
@@ -99,11 +105,12 @@ fn local_person(client: Arc<Client>) -> Person {
         account: profile.account.clone(),
         inbox: inbox_of(profile.account.as_deref(), &client.id),
         away: profile.away.clone(),
+        operator: operator::is_operator(&node.config(), &profile),
         online: true,
         writer: Some(client.tenure().writer().clone()),
         local: Some(client),
     }
 }
 
-/// The first five are a nick's claim's, the others an account's.
-const FIELDS: &[&str] = &["user", "who", "account", "away", "writer", "name", "removed"];
+/// The first five and the last are a nick's claim's, the others an account's.
+const FIELDS: &[&str] = &["user", "who", "account", "away", "writer", "name", "removed", "oper"];

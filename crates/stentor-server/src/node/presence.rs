@@ -10,6 +10,7 @@ use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member};
+use crate::operator;
 use crate::policy;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is};
@@ -69,10 +70,12 @@ async fn update(node: &Node, client: &Arc<Client>, channel: &str) -> Result<(), 
         return Ok(());
     };
     let id = &client.id;
+    let is_operator = || operator::is_operator(&node.config(), &client.profile());
     let decide = |state: &crate::hub::State| {
         let member = policy::own_member(state, channel, id)?;
-        let (changed, lines) = difference(&member, &client.profile());
-        if lines.is_empty() {
+        let (mut changed, lines) = difference(&member, &client.profile());
+        changed.oper = is_operator();
+        if changed == *member {
             return Err(Error::Silent);
         }
         Ok(Decision {

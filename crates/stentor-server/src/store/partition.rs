@@ -24,7 +24,7 @@ pub enum Kind {
     Nick,
     /// `d/00` to `d/63`: which channels and accounts exist.
     Directory,
-    /// `f`: what the whole fleet shares.
+    /// `f/`: what the whole fleet shares; `f/bans`: who is kept out; `f/audit`: what operators did.
     Fleet,
     /// `x/<node>@<incarnation>`: which sessions a node has, and where they are. Volatile.
     Index,
@@ -77,6 +77,18 @@ impl Partition {
     #[must_use]
     pub fn fleet() -> Self {
         Self("f/".into())
+    }
+
+    /// The network's bans.
+    #[must_use]
+    pub fn bans() -> Self {
+        Self("f/bans".into())
+    }
+
+    /// The log of what operators did.
+    #[must_use]
+    pub fn audit() -> Self {
+        Self("f/audit".into())
     }
 
     /// The index of one incarnation of a node.

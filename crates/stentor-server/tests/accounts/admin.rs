@@ -32,12 +32,8 @@ impl Node {
     fn start() -> Self {
         let (directory, store) = store();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let context = AdminContext {
-            accounts: accounts(&store),
-            invites: invites(&store),
-            status: Arc::new(StoreStatus(store.clone())),
-            reach: None,
-        };
+        let status = Arc::new(StoreStatus(store.clone()));
+        let context = AdminContext::new(accounts(&store), invites(&store), status, None);
         let listener = AdminListener::bind(&socket_path(directory.path())).expect("the socket opens");
         serve(listener, context, &tasks, stop.clone());
         Self { directory, store, tasks, stop }

@@ -174,6 +174,7 @@ async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
     let client = Arc::new(Client::new(
         "id".into(),
         server.node.server_name.clone(),
+        [127, 0, 0, 1].into(),
         server.node.tenure(),
         queue,
         Profile::default(),

@@ -82,6 +82,7 @@ async fn operators_can_be_asked_for() {
     server.node.accounts.grant("root", "admin").await.expect("the role can be granted");
     let mut ann = server.client("ann").await;
     let mut root = server.login("root", "secret", &[]).await;
+    root.ask("OPER root secret").await;
     root.ask("JOIN #room").await;
     ann.ask("JOIN #room").await;
     for mask in ["*", "#room"] {

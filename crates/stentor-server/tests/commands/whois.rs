@@ -48,7 +48,8 @@ async fn an_account_and_its_role_are_shown() {
     let server = TestServer::start().await;
     server.account("root", "secret").await;
     server.node.accounts.grant("root", "admin").await.expect("the role can be granted");
-    let _root = server.login("root", "secret", &[]).await;
+    let mut root = server.login("root", "secret", &[]).await;
+    root.ask("OPER root secret").await;
     let lines = server.client("ann").await.ask("WHOIS root").await;
     assert_eq!(numeric(&lines, "330").params[..3], ["ann", "root", "root"]);
     numeric(&lines, "313");

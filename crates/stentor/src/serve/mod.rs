@@ -47,7 +47,12 @@ async fn serve(config: Config, sources: &Sources, log: &Log, common: &Common) ->
     };
     welcome::print(&started, common)?;
     loop {
-        match signals.next().await {
+        let told = tokio::select! {
+            // Both are cancel-safe.
+            told = signals.next() => told,
+            () = started.node.reload.notified() => Told::Reload,
+        };
+        match told {
             Told::Stop(_) => break,
             Told::Reload => reload::reload(&started, sources, log).await,
         }

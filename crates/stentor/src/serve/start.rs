@@ -116,16 +116,14 @@ async fn admit(
 ) -> Result<Bootstrap, Failure> {
     let admin = first_account(node).await?;
     let socket = AdminListener::bind(&socket_path(&node.config().data.dir)).map_err(socket_failure)?;
-    let context = AdminContext {
-        accounts: Arc::clone(&node.accounts),
-        invites: Arc::clone(&node.invites),
-        status: Arc::new(StoreStatus(Arc::clone(node.hub.store()))),
-        reach: Some(ReachSource {
-            listening: chats.iter().map(Bound::listen).collect(),
-            certificates: certificates.clone(),
-            store: store_name(&node.config()),
-        }),
+    let status = Arc::new(StoreStatus(Arc::clone(node.hub.store())));
+    let reach = ReachSource {
+        listening: chats.iter().map(Bound::listen).collect(),
+        certificates: certificates.clone(),
+        store: store_name(&node.config()),
     };
+    let (accounts, invites) = (Arc::clone(&node.accounts), Arc::clone(&node.invites));
+    let context = AdminContext::new(accounts, invites, status, Some(reach));
     admin::serve(socket, context, &node.tasks, node.stop.clone());
     let tls = match certificates {
         Some(certificates) => {

@@ -29,7 +29,14 @@ fn followed() -> (Replica, Arc<Client>) {
     replica.adopt(Some(snapshot), 0, &Told::default());
     let tenure = Arc::new(Tenure::new(Writer::new("node", 1), StoreTime(1)));
     let profile = Profile { nick: "Ann".into(), account: Some("Ann".into()), ..Profile::default() };
-    let client = Arc::new(Client::new("1".into(), tenure, SendQueue::new(1 << 20), profile));
+    let client = Arc::new(Client::new(
+        "1".into(),
+        "node".into(),
+        [127, 0, 0, 1].into(),
+        tenure,
+        SendQueue::new(1 << 20),
+        profile,
+    ));
     replica.add_local(client.clone());
     (replica, client)
 }

@@ -1,0 +1,265 @@
+//! UBAN, and KLINE and DLINE with their opposites: who is kept out of the network.
+
+use std::time::Duration;
+
+use stentor_proto::mask::Mask;
+use stentor_proto::message::Message;
+use stentor_proto::text::truncate_utf8;
+
+use crate::config::units::{parse_time, show_time};
+use crate::config::{AddressRange, Privilege};
+use crate::error::Error;
+use crate::hub::clock;
+use crate::operator::audit::Deed;
+use crate::operator::ban::{Ban, Subject, Target};
+use crate::operator::bans::BanError;
+use crate::operator::{authorise, demand, name_of};
+use crate::reply::Reply;
+use crate::session::Session;
+
+pub(super) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    let rest = message.params().get(1..).unwrap_or_default();
+    match message.param(0).unwrap_or_default().to_ascii_uppercase().as_str() {
+        "ADD" => add(session, Wanted::read(rest, parse)?, reply).await,
+        "DEL" | "REMOVE" => remove(session, rest.first().copied(), parse, reply).await,
+        "LIST" => list(session, reply, |_| true).await,
+        "INFO" => info(session, rest.first().copied(), reply).await,
+        _ => Err(invalid("Use UBAN ADD, UBAN DEL, UBAN LIST or UBAN INFO; HELP UBAN tells more")),
+    }
+}
+
+pub(super) async fn kline(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    if message.nonempty(0).is_none() {
+        return list(session, reply, |target| matches!(target, Target::Mask(_))).await;
+    }
+    add(session, Wanted::read(message.params(), mask)?, reply).await
+}
+
+pub(super) async fn unkline(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    remove(session, message.nonempty(0), mask, reply).await
+}
+
+pub(super) async fn dline(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    if message.nonempty(0).is_none() {
+        return list(session, reply, |target| matches!(target, Target::Range(_))).await;
+    }
+    add(session, Wanted::read(message.params(), range)?, reply).await
+}
+
+pub(super) async fn undline(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    remove(session, message.nonempty(0), range, reply).await
+}
+
+/// A ban that somebody wants.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    target: Target,
+    lifetime: Option<Duration>,
+    force: bool,
+    reason: String,
+}
+
+impl Wanted {
+    /// Reads `[<time>] [FORCE] <target> [DURATION <time>] [FORCE] [REASON] [<reason>]`. What looks like a word of this
+    /// behind the target is one: a reason that begins so stands behind REASON.
+    fn read(params: &[&str], parse: fn(&str) -> Result<Target, Error>) -> Result<Self, Error> {
+        let mut words = params.iter().copied().peekable();
+        let mut lifetime = match params {
+            [first, _, ..] => duration(first),
+            _ => None,
+        };
+        if lifetime.is_some() {
+            words.next();
+        }
+        let is = |word: Option<&&str>, name: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(name));
+        let mut force = false;
+        if is(words.peek(), "FORCE") {
+            words.next();
+            force = true;
+        }
+        let target = parse(words.next().ok_or_else(|| invalid("Name whom to ban"))?)?;
+        loop {
+            if is(words.peek(), "DURATION") {
+                words.next();
+                let text = words.next().unwrap_or_default();
+                let time =
+                    duration(text).ok_or_else(|| invalid("A duration is a time such as 30m, 12h or 7d"))?;
+                lifetime = Some(time);
+            } else if is(words.peek(), "FORCE") {
+                words.next();
+                force = true;
+            } else {
+                break;
+            }
+        }
+        if is(words.peek(), "REASON") {
+            words.next();
+        }
+        let reason = words.collect::<Vec<_>>().join(" ");
+        // A lifetime of nothing is none, as elsewhere.
+        Ok(Self { target, lifetime: lifetime.filter(|time| !time.is_zero()), force, reason })
+    }
+}
+
+async fn add(session: &Session, wanted: Wanted, reply: &mut Reply) -> Result<(), Error> {
+    let node = &session.node;
+    let Wanted { target, lifetime, force, reason } = wanted;
+    let reason = truncate_utf8(&reason, node.config().limits.kick_length);
+    let own = Subject::of(&session.client);
+    node.ban_list.vet(&target, Some(&own), force).await.map_err(refused)?;
+    let how_long = lifetime.map_or_else(|| "for ever".to_owned(), |time| format!("for {}", show_time(time)));
+    let why = if reason.is_empty() { how_long.clone() } else { format!("{how_long}: {reason}") };
+    let shown = target.to_string();
+    authorise(session, Privilege::Ban, &Deed { what: "ban", target: &shown, reason: &why }).await?;
+    let by = name_of(&session.client.profile());
+    node.ban_list.add(&target, lifetime, &by, reason).await.map_err(refused)?;
+    reply.notice(&format!("{shown} is banned {why}"));
+    Ok(())
+}
+
+async fn remove(
+    session: &Session,
+    target: Option<&str>,
+    parse: fn(&str) -> Result<Target, Error>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let target = parse(target.ok_or_else(|| invalid("Name the ban to lift"))?)?;
+    let shown = target.to_string();
+    authorise(session, Privilege::Ban, &Deed { what: "unban", target: &shown, reason: "" }).await?;
+    session.node.ban_list.remove(&target).await.map_err(refused)?;
+    reply.notice(&format!("{shown} is not banned any more"));
+    Ok(())
+}
+
+async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool) -> Result<(), Error> {
+    let bans = session.node.ban_list.list().await?;
+    tell(bans.into_iter().filter(|ban| wanted(&ban.target)), reply).await;
+    reply.notice("End of the list of bans");
+    Ok(())
+}
+
+/// The bans that somebody who is here, or an address or an account, is kept out by.
+async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
+    let about = about.ok_or_else(|| invalid("Name a nick, an address, a mask or an account"))?;
+    let who = match about.parse::<AddressRange>() {
+        Ok(range) => Some(Subject::new("*", "*", "*", range.network(), None)),
+        Err(_) => {
+            session.node.clients.by_nick(&about.to_ascii_lowercase()).map(|client| Subject::of(&client))
+        }
+    };
+    let target = parse(about).ok();
+    let hits = |ban: &Ban| {
+        Some(&ban.target) == target.as_ref() || who.as_ref().is_some_and(|who| ban.target.matches(who))
+    };
+    let bans = session.node.ban_list.list().await?;
+    tell(bans.into_iter().filter(hits), reply).await;
+    reply.notice(&format!("End of the bans on {about}"));
+    Ok(())
+}
+
+async fn tell(bans: impl Iterator<Item = Ban>, reply: &mut Reply) {
+    for ban in bans {
+        reply.room().await;
+        let until = ban
+            .expires
+            .map_or_else(|| "for ever".to_owned(), |at| format!("until {}", clock::server_time(at)));
+        let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
+        let (target, by, since) = (&ban.target, &ban.by, clock::server_time(ban.created));
+        reply.notice(&format!("{target} {until}, by {by} since {since}{reason}"));
+    }
+}
+
+/// A time with its unit; a number alone is in minutes, as other servers have it.
+fn duration(text: &str) -> Option<Duration> {
+    match text.parse::<u32>() {
+        Ok(minutes) => Some(Duration::from_mins(u64::from(minutes))),
+        Err(_) => parse_time(text),
+    }
+}
+
+fn parse(text: &str) -> Result<Target, Error> {
+    text.parse().map_err(|why: String| invalid(&why))
+}
+
+fn mask(text: &str) -> Result<Target, Error> {
+    Mask::parse(text).map(Target::Mask).map_err(|error| invalid(&error.to_string()))
+}
+
+fn range(text: &str) -> Result<Target, Error> {
+    match parse(text)? {
+        target @ Target::Range(_) => Ok(target),
+        _ => Err(invalid("That is no address and no range such as 192.0.2.0/24")),
+    }
+}
+
+fn invalid(text: &str) -> Error {
+    Error::fail("UBAN", "INVALID_PARAMS", &[], text)
+}
+
+fn refused(error: BanError) -> Error {
+    let code = match &error {
+        BanError::Write(error) => return error.clone().into(),
+        BanError::Broad | BanError::Yourself | BanError::Admin(_) => "NEEDS_FORCE",
+        BanError::Loopback => "NEVER_BANNED",
+        BanError::NoAccount(_) => "ACCOUNT_UNKNOWN",
+        BanError::Full => "LIMIT_REACHED",
+        BanError::Unknown(_) => "NO_SUCH_BAN",
+    };
+    Error::fail("UBAN", code, &[], &error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Wanted {
+        Wanted::read(&line.split(' ').collect::<Vec<_>>(), parse).expect("it can be read")
+    }
+
+    #[test]
+    fn the_usual_ways_to_ask_for_a_ban_are_understood() {
+        let hours = |hours| Some(Duration::from_hours(hours));
+        for (line, lifetime, force, reason) in [
+            ("a!*@*", None, false, ""),
+            ("a!*@* go away", None, false, "go away"),
+            ("1h a!*@* go away", hours(1), false, "go away"),
+            ("60 a!*@*", hours(1), false, ""),
+            ("60 FORCE a!*@* x", hours(1), true, "x"),
+            ("a!*@* DURATION 24h REASON duration of stay", hours(24), false, "duration of stay"),
+            ("a!*@* force duration 1d", hours(24), true, ""),
+            ("0 a!*@*", None, false, ""),
+        ] {
+            let target = "a!*@*".parse().expect("it is a mask");
+            let reason = reason.to_owned();
+            assert_eq!(read(line), Wanted { target, lifetime, force, reason }, "{line}");
+        }
+        assert!(Wanted::read(&[], parse).is_err());
+        assert!(Wanted::read(&["a!*@*", "DURATION", "soon"], parse).is_err());
+        assert!(range("spam!*@*").is_err());
+    }
+}

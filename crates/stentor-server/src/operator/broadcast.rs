@@ -1,0 +1,92 @@
+//! Texts for the users of all nodes: stored nowhere, and a node that is cut off misses them.
+//!
+//! They are published on the fleet's partition as `to-all <writer> <kind> <nick!user@host> <text>`.
+
+use std::sync::Arc;
+
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+
+use crate::hub::clock;
+use crate::hub::render::Rendering;
+use crate::node::Node;
+use crate::store::{Partition, StoreError};
+
+/// Whom a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Those with the user mode `w`.
+    Wallops,
+    /// Everybody.
+    Announcement,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Wallops => "wallops",
+            Self::Announcement => "announcement",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Wallops, Self::Announcement].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Sends a text to those whom it is for, on this node and on all others.
+///
+/// # Errors
+/// The store's; those on this node have it then.
+pub async fn send(node: &Node, kind: Kind, source: &str, text: &str) -> Result<(), StoreError> {
+    deliver(node, kind, source, text);
+    let (writer, word) = (node.tenure().writer().clone(), kind.as_str());
+    let text = format!("{TO_ALL} {writer} {word} {source} {text}");
+    node.hub.store().publish(&Partition::fleet(), &text).await
+}
+
+/// Takes in a text that was published on the fleet's partition. False if it is of another kind.
+pub fn hear(node: &Arc<Node>, text: &str) -> bool {
+    let mut words = text.splitn(5, ' ');
+    let (Some(TO_ALL), Some(writer), Some(kind)) = (words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    // This node's own users have what it sent.
+    if writer != node.tenure().writer().as_str()
+        && let (Some(kind), Some(source), Some(text)) = (Kind::parse(kind), words.next(), words.next())
+    {
+        deliver(node, kind, source, text);
+    }
+    true
+}
+
+fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
+    let time = clock::server_time(clock::wall_ms());
+    let wallops = Line::new("WALLOPS").source(source).trailing(text).build();
+    let Ok(message) = Message::parse(&wallops) else { return };
+    let mut rendering = Rendering::new(message, &time, "");
+    for client in node.clients.all() {
+        let profile = client.profile();
+        match kind {
+            _ if !profile.registered => {}
+            Kind::Wallops => {
+                if profile.modes.contains('w')
+                    && let Some(bytes) = rendering.bytes(client.capabilities())
+                {
+                    client.queue.push(bytes);
+                }
+            }
+            Kind::Announcement => {
+                let line = Line::new("NOTICE").source(&node.server_name).param(&profile.nick);
+                let line = line.trailing(format!("Announcement: {text}")).build();
+                let Ok(message) = Message::parse(&line) else { continue };
+                if let Some(bytes) = Rendering::new(message, &time, "").own(client.capabilities(), "") {
+                    client.queue.push(bytes);
+                }
+            }
+        }
+    }
+}
+
+/// The first word of what nodes publish for their users.
+const TO_ALL: &str = "to-all";
