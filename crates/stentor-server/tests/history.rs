@@ -6,6 +6,7 @@ use stentor_server::fleet::directory;
 use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::Decision;
 use stentor_server::hub::clock::parse_server_time;
+use stentor_server::operator::audit::Deed;
 use stentor_server::store::partition::DIRECTORY_BUCKETS;
 use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime, Writer};
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
@@ -587,4 +588,25 @@ async fn a_room_that_a_crash_left_without_members_goes_after_an_hour() {
         let later = now(&server).await + 2 * HOUR_MS;
         assert_eq!(visit(&server, &room, later).await, Visit { trimmed: false, ended });
     }
+}
+
+#[tokio::test]
+async fn the_janitor_keeps_the_audit_log_as_long_as_it_is_told() {
+    let server = TestServer::start_with(&[("audit.max_age", "'10d'")]).await;
+    let node = &server.node;
+    let target = "spam!*@*".parse().expect("it is a mask");
+    for what in ["first", "second"] {
+        let deed = Deed { what, target: "", reason: "" };
+        node.audit.record("ann!a@h", "ann", &deed).await.expect("the store is open");
+        node.ban_list.add(&target, None, "ann", what).await.expect("the store is open");
+    }
+    let janitor = Janitor::new(node.clone());
+    let now = node.hub.store().now().await.expect("the store is open");
+    let kept = async || node.audit.read(None, 10).await.expect("the store is open").len();
+    janitor.visit_operators(now.plus(Duration::from_hours(9 * 24))).await.expect("the store is open");
+    assert_eq!(kept().await, 2);
+    janitor.visit_operators(now.plus(Duration::from_hours(11 * 24))).await.expect("the store is open");
+    assert_eq!(kept().await, 0);
+    let bans = node.ban_list.list().await.expect("the store is open");
+    assert_eq!(bans.len(), 1, "the log of bans is cut, and they stay");
 }

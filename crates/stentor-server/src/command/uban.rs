@@ -1,5 +1,6 @@
 //! UBAN, and KLINE and DLINE with their opposites: who is kept out of the network.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use stentor_proto::mask::Mask;
@@ -10,6 +11,7 @@ use crate::config::units::{parse_time, show_time};
 use crate::config::{AddressRange, Privilege};
 use crate::error::Error;
 use crate::hub::clock;
+use crate::node::people::Person;
 use crate::operator::audit::Deed;
 use crate::operator::ban::{Ban, Subject, Target};
 use crate::operator::bans::BanError;
@@ -163,14 +165,13 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
     Ok(())
 }
 
-/// The bans that somebody who is here, or an address or an account, is kept out by.
+/// The bans that somebody who is here, or an address or an account, is kept out by. The addresses of users of other nodes
+/// are not known here.
 async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
     let about = about.ok_or_else(|| invalid("Name a nick, an address, a mask or an account"))?;
     let who = match about.parse::<AddressRange>() {
         Ok(range) => Some(Subject::new("*", "*", "*", range.network(), None)),
-        Err(_) => {
-            session.node.clients.by_nick(&about.to_ascii_lowercase()).map(|client| Subject::of(&client))
-        }
+        Err(_) => session.node.find_person(about).await?.map(|person| subject_of(&person)),
     };
     let target = parse(about).ok();
     let hits = |ban: &Ban| {
@@ -180,6 +181,15 @@ async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Resu
     tell(bans.into_iter().filter(hits), reply).await;
     reply.notice(&format!("End of the bans on {about}"));
     Ok(())
+}
+
+fn subject_of(person: &Person) -> Subject {
+    if let Some(client) = &person.local {
+        return Subject::of(client);
+    }
+    let (nick, rest) = person.source.split_once('!').unwrap_or((&person.source, "*@*"));
+    let (user, host) = rest.split_once('@').unwrap_or((rest, "*"));
+    Subject::new(nick, user, host, Ipv4Addr::UNSPECIFIED.into(), person.account.as_deref())
 }
 
 async fn tell(bans: impl Iterator<Item = Ban>, reply: &mut Reply) {

@@ -634,6 +634,6 @@ pub static KEYS: &[Key] = &[
         Choice(&["error", "warn", "info", "debug", "trace"]),
         r#""info""#,
         Live,
-        "What is written to the log, on standard error. Messages and passwords never are.",
+        "What is written to the log, on standard error. What users say, and passwords, never are.",
     ),
 ];

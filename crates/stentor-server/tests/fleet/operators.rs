@@ -113,8 +113,15 @@ async fn bans_hold_on_all_nodes() {
         command(&lines, "NOTICE").iter().filter(|line| line.text().contains(" by operuser ")).count(),
         3
     );
-    // A node that starts later knows them too.
     assert_eq!(pair.two.node.ban_list.list().await.expect("the store answers").len(), 3);
+    // What a ban would hit is told also of those who are elsewhere.
+    let mut ham = pair.two.client("ham").await;
+    ham.ask("NICK hamlet").await;
+    root.ask("KLINE ham*!*@elsewhere").await;
+    let about = root.ask("UBAN INFO hamlet").await;
+    assert_eq!(command(&about, "NOTICE").len(), 1, "that host is another: {about:?}");
+    let about = root.ask("UBAN INFO ham*!*@elsewhere").await;
+    assert_eq!(command(&about, "NOTICE").len(), 2, "{about:?}");
 }
 
 /// Comes in as a guest or with an account, as fast as it can, and reads until it is closed.
