@@ -257,6 +257,28 @@ fn sighup_takes_what_it_can_and_keeps_the_rest() {
 }
 
 #[test]
+fn the_first_account_becomes_an_operator_and_has_the_configuration_read_again() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("stentor.toml");
+    fs::write(&config, "motd = 'the first'\n").unwrap();
+    let node = Node::start(data.path(), &["ircs://127.0.0.1:0"], &["--config", config.to_str().unwrap()]);
+    let password = fs::read_to_string(data.path().join("admin-password")).unwrap().trim_end().to_owned();
+    let mut admin = log_in_as_admin(&node, data.path(), &password);
+    admin.send("REHASH");
+    admin.line_with(" 481 admin ");
+    admin.send(&format!("OPER admin {password}"));
+    admin.line_with(" 381 admin ");
+    fs::write(&config, "motd = 'the second'\n").unwrap();
+    admin.send("REHASH");
+    admin.line_with(" 382 admin ");
+    node.log_line("changed: motd");
+    admin.send("MOTD");
+    admin.line_with("the second");
+    let log = node.log();
+    assert!(log.contains("an operator acts") && log.contains("rehash") && !log.contains(&password), "{log}");
+}
+
+#[test]
 fn guessing_at_a_password_is_logged_once_and_without_the_guesses() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path(), &["irc://127.0.0.1:0"], &[]);
