@@ -106,7 +106,7 @@ class StentorController(BaseServerController, DirectoryBasedController):
     ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {}
 
     # Whether there is `OPER operuser operpassword`, in the words of the suite.
-    operators = False
+    operators = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
