@@ -87,6 +87,9 @@ async fn links_shows_the_nodes_to_operators_alone() {
     one.account("root", "secret").await;
     one.node.accounts.grant("root", "admin").await.expect("the role can be granted");
     let mut root = one.login("root", "secret", &[]).await;
+    // A role alone makes nobody an operator.
+    assert_eq!(root.ask("LINKS").await.len(), 1);
+    numeric(&root.ask("OPER root secret").await, "381");
     let links = root.ask("LINKS").await;
     let rows = command(&links, "364");
     assert_eq!(rows.iter().map(|row| row.param(1)).collect::<Vec<_>>(), ["one.example", "two.example"]);

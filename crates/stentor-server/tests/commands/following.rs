@@ -1,5 +1,7 @@
 //! Following people: who is told what, and who is not.
 
+use std::time::Duration;
+
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 /// Accounts of these names, logged in, with standard replies.
@@ -285,6 +287,7 @@ async fn a_client_without_standard_replies_reads_sentences() {
 #[tokio::test]
 async fn a_node_watches_a_feed_only_for_those_who_follow() {
     let server = TestServer::start().await;
+    let at_rest = server.node.hub.followed();
     let [mut ann, mut bob] = people(&server, ["ann", "bob"]).await;
     let before = server.node.hub.followed();
     ann.ask("SUBSCRIBE bob").await;
@@ -297,14 +300,18 @@ async fn a_node_watches_a_feed_only_for_those_who_follow() {
     ann.expect_closed().await;
     bob.send("QUIT").await;
     bob.expect_closed().await;
-    settled(&server, 0).await;
+    settled(&server, at_rest).await;
 }
 
 /// Waits until the node follows so many partitions.
 async fn settled(server: &TestServer, wanted: usize) {
-    while server.node.hub.followed() != wanted {
-        tokio::task::yield_now().await;
-    }
+    let settling = async {
+        while server.node.hub.followed() != wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    let settled = tokio::time::timeout(Duration::from_secs(10), settling).await;
+    assert!(settled.is_ok(), "{} partitions are followed, not {wanted}", server.node.hub.followed());
 }
 
 #[tokio::test]
