@@ -236,8 +236,7 @@ fn history_is_paged_from_the_server_while_the_terminal_is_resized() {
                 && page.windows(2).all(|pair| pair[0] + 1 == pair[1])
         };
         let screen = alice.wait("newer lines without a gap", |screen| whole(&numbers(screen)));
-        let page = numbers(&screen);
-        seen = page;
+        seen = numbers(&screen);
     }
     alice.press(&["C-f"]);
     alice.write("LINE 123.");
