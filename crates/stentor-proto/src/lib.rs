@@ -15,10 +15,12 @@
 //! - [`nick`]: a legal nickname
 //! - [`channel`]: a legal channel name
 //! - [`mask`]: `nick!user@host` patterns, and plain globs
+//! - [`ban`]: what stands in a channel's lists
 //! - [`mode`]: mode changes, read and written
 //! - [`codec`]: lines out of a stream of bytes, with their length caps
 //! - [`text`]: cutting and packing text so that it fits a line
 
+pub mod ban;
 pub mod capability;
 pub mod casemapping;
 pub mod channel;
@@ -36,6 +38,7 @@ pub mod numeric;
 pub mod tag;
 pub mod text;
 
+pub use ban::ListEntry;
 pub use capability::{Capability, CapabilitySet};
 pub use casemapping::Casemapping;
 pub use channel::{ChannelName, ChannelNameError};

@@ -101,6 +101,10 @@ numerics! {
     RPL_GLOBALUSERS = 266;
     /// `<client> <nick> :has client certificate fingerprint <fingerprint>`
     RPL_WHOISCERTFP = 276;
+    /// `<client> <nick> …`
+    RPL_ACCEPTLIST = 281;
+    /// `<client> :End of /ACCEPT list`
+    RPL_ENDOFACCEPT = 282;
     /// `<client> <nick> :<away message>`
     RPL_AWAY = 301;
     /// `<client> :[<nick>[*]=<+|-><host> …]`
@@ -263,6 +267,12 @@ numerics! {
     ERR_USERONCHANNEL = 443;
     /// `<client> :You have not registered`
     ERR_NOTREGISTERED = 451;
+    /// `<client> :Accept list is full`
+    ERR_ACCEPTFULL = 456;
+    /// `<client> <nick> :is already on your accept list`
+    ERR_ACCEPTEXIST = 457;
+    /// `<client> <nick> :is not on your accept list`
+    ERR_ACCEPTNOT = 458;
     /// `<client> <command> :Not enough parameters`
     ERR_NEEDMOREPARAMS = 461;
     /// `<client> :You may not reregister`
@@ -271,6 +281,8 @@ numerics! {
     ERR_PASSWDMISMATCH = 464;
     /// `<client> :You are banned from this server`
     ERR_YOUREBANNEDCREEP = 465;
+    /// `<client> <channel> <other channel> :Forwarding to another channel`
+    ERR_LINKCHANNEL = 470;
     /// `<client> <channel> :Cannot join channel (+l)`
     ERR_CHANNELISFULL = 471;
     /// `<client> <letter> :is unknown mode char to me`
@@ -289,6 +301,8 @@ numerics! {
     ERR_BANLISTFULL = 478;
     /// `<client> <channel> :Illegal channel name`
     ERR_BADCHANNAME = 479;
+    /// `<client> <channel> :Cannot knock on the channel`
+    ERR_CANNOTKNOCK = 480;
     /// `<client> :Permission Denied - You're not an IRC operator`
     ERR_NOPRIVILEGES = 481;
     /// `<client> <channel> :You're not channel operator`
@@ -309,6 +323,8 @@ numerics! {
     ERR_HELPNOTFOUND = 524;
     /// `<client> <channel> :Key is not well-formed`
     ERR_INVALIDKEY = 525;
+    /// `<client> <nick> :You cannot send this to the user`
+    ERR_CANTSENDTOUSER = 531;
     /// `<client> <nick> :is using a secure connection`
     RPL_WHOISSECURE = 671;
     /// `<client> <target> <letter> <parameter> :<what is wrong with it>`
@@ -319,6 +335,16 @@ numerics! {
     RPL_HELPTXT = 705;
     /// `<client> <subject> :<last line of help>`
     RPL_ENDOFHELP = 706;
+    /// `<channel> <channel> <nick!user@host> :has asked for an invitation`
+    RPL_KNOCK = 710;
+    /// `<client> <channel> :Your knock has been delivered`
+    RPL_KNOCKDLVR = 711;
+    /// `<client> <channel> :Too many knocks`
+    ERR_TOOMANYKNOCK = 712;
+    /// `<client> <channel> :The channel is open`
+    ERR_CHANOPEN = 713;
+    /// `<client> <channel> :You are already on that channel`
+    ERR_KNOCKONCHAN = 714;
     /// `<client> <privilege> :Insufficient oper privileges.`
     ERR_NOPRIVS = 723;
     /// `<client> :<nick!user@host>[,…]`

@@ -1,6 +1,6 @@
 //! What the rest of a node knows of one connected client.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,6 +36,8 @@ pub struct Client {
     profile: RwLock<Arc<Profile>>,
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
+    /// The channels that it was last invited to, by folded name.
+    invited: Mutex<VecDeque<String>>,
     /// Whether some of its channels have not been told of its last change.
     behind: AtomicBool,
     /// Whether it is no operator any more, and its own task has not yet told others.
@@ -61,8 +63,10 @@ pub struct Profile {
     pub realname: String,
     /// The away message, where the user is away.
     pub away: Option<String>,
-    /// `+i` and `+w`: letters without a sign, sorted.
+    /// The letters of [`crate::modes::USER`] that are set, sorted.
     pub modes: String,
+    /// Guests who may write to a user that hears from the logged in alone, by user id, each with the nick it had then.
+    pub accepted: Vec<(UserId, String)>,
     /// The account's roles.
     pub roles: Vec<String>,
     /// By what the user is an operator, since OPER; that it still is one, [`crate::operator::privileges`] says.
@@ -120,6 +124,7 @@ impl Client {
             capabilities: AtomicU64::new(0),
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),
+            invited: Mutex::default(),
             behind: AtomicBool::new(false),
             demoted: AtomicBool::new(false),
             heard: Mutex::new(Heard { any: now, active: now }),
@@ -211,6 +216,24 @@ impl Client {
         self.with_channels(|channels| channels.keys().cloned().collect())
     }
 
+    /// Notes that it was invited to a channel. Of many such notes the newest are kept.
+    pub fn note_invited(&self, channel: &str) {
+        let folded = channel.to_ascii_lowercase();
+        let mut invited = self.invited.lock().expect("no holder of the invitations panics");
+        invited.retain(|known| *known != folded);
+        if invited.len() == INVITATIONS {
+            invited.pop_front();
+        }
+        invited.push_back(folded);
+    }
+
+    /// The channels that it was last invited to, by folded name, the oldest first. An invitation may have been used or
+    /// have been replaced by others since.
+    #[must_use]
+    pub fn invited(&self) -> Vec<String> {
+        self.invited.lock().expect("no holder of the invitations panics").iter().cloned().collect()
+    }
+
     /// Notes that some of its channels have not been told of a change. True where that was not so before.
     pub fn note_behind(&self) -> bool {
         !self.behind.swap(true, Ordering::AcqRel)
@@ -267,6 +290,18 @@ impl Profile {
         if self.away.is_some() { &self.events.away } else { "" }
     }
 
+    /// Whether somebody is on the list of those who may write to the user whatever its modes say.
+    #[must_use]
+    pub fn accepts(&self, id: &str) -> bool {
+        self.accepted.iter().any(|(accepted, _)| **accepted == *id)
+    }
+
+    /// Whether a mode is set.
+    #[must_use]
+    pub fn has_mode(&self, letter: char) -> bool {
+        self.modes.contains(letter)
+    }
+
     /// `nick!user@host`.
     #[must_use]
     pub fn source(&self) -> String {
@@ -282,3 +317,6 @@ impl Profile {
         }
     }
 }
+
+/// How many invitations a client can look up.
+pub(crate) const INVITATIONS: usize = 100;

@@ -17,6 +17,7 @@
 //! - [`invite`]: codes that let their holders make an account
 //! - [`limits`]: the limits that no key of the configuration moves
 //! - [`listener`]: where clients come in
+//! - [`modes`]: the table of all modes
 //! - [`node`]: everything together, from start to shutdown
 //! - [`operator`]: operators, the log of what they do, and the network's bans
 //! - [`policy`]: the rules of channels
@@ -48,6 +49,7 @@ pub mod hub;
 pub mod invite;
 pub mod limits;
 pub mod listener;
+pub mod modes;
 pub mod node;
 pub mod operator;
 pub mod policy;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use stentor_proto::mask::Mask;
+use stentor_proto::ban::ListEntry;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
 use crate::hub::{Member, State};
+use crate::modes::Rank;
 use crate::store::{Guard, Size};
 
 /// Who wants to join.
@@ -21,6 +22,25 @@ pub struct Joiner<'a> {
     /// The key that was given.
     pub key: Option<&'a str>,
 }
+
+/// Who wants to say something in a channel, and what.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker<'a> {
+    /// The member record of one who is a member.
+    pub member: Option<&'a Member>,
+    /// `nick!user@host`.
+    pub source: &'a str,
+    /// The account's name.
+    pub account: Option<&'a str>,
+    /// The text; empty for one that is of tags alone.
+    pub text: &'a str,
+    /// Whether it is a NOTICE.
+    pub is_notice: bool,
+}
+
+/// The rank from which on a member sees those whom an auditorium hides, hears what `U` keeps from others, and may let
+/// people in, kick them and change the topic.
+pub const SEES_ALL: Rank = Rank::Halfop;
 
 /// The channel's name as its creator wrote it.
 #[must_use]
@@ -46,48 +66,103 @@ pub fn limit(state: &State) -> Option<u64> {
 /// The numeric that says which rule does not.
 pub fn may_join(state: &State, channel: &str, joiner: Joiner<'_>) -> Result<(), Error> {
     let refuse = |numeric, text| Err(Error::numeric(numeric, &[channel], text));
-    if is_founder(state, joiner.account) && state.members.is_empty() {
+    if may_always_join(state, joiner.id, joiner.account) {
         return Ok(());
     }
-    let invited = state.field(&format!("invited:{}", joiner.id)).is_some();
-    if !invited && is_banned(state, joiner.source) {
+    let who = (joiner.source, joiner.account);
+    if is_banned(state, who, false) {
         return refuse(Numeric::ERR_BANNEDFROMCHAN, "You are banned from this channel (+b)");
     }
-    if has_mode(state, 'i') && !invited && !is_listed(state, 'I', joiner.source) {
+    if has_mode(state, 'R') && joiner.account.is_none() {
+        return refuse(Numeric::ERR_NEEDREGGEDNICK, "You must be logged in to join this channel (+R)");
+    }
+    if has_mode(state, 'i') && !is_listed(state, 'I', who, false) {
         return refuse(Numeric::ERR_INVITEONLYCHAN, "You need an invitation to join this channel (+i)");
     }
     if let Some(key) = state.field("key")
-        && !invited
         && joiner.key != Some(key)
     {
         return refuse(Numeric::ERR_BADCHANNELKEY, "You need the channel's key to join it (+k)");
     }
     let members = u64::try_from(state.members.len()).unwrap_or(u64::MAX);
-    if !invited && limit(state).is_some_and(|limit| members >= limit) {
+    if limit(state).is_some_and(|limit| members >= limit) {
         return refuse(Numeric::ERR_CHANNELISFULL, "This channel is full (+l)");
     }
     Ok(())
 }
 
-/// Whether the rules let somebody speak in the channel.
+/// Whether the rules do not stop somebody who joins: its founder, or whoever has an invitation.
+#[must_use]
+pub fn may_always_join(state: &State, id: &str, account: Option<&str>) -> bool {
+    is_founder(state, account) || state.field(&format!("invited:{id}")).is_some()
+}
+
+/// Where the channel sends those who may not join.
+#[must_use]
+pub fn forward<'a>(state: &'a State, refusal: &Error) -> Option<&'a str> {
+    let by_rule = |numeric: Numeric| {
+        [
+            Numeric::ERR_BANNEDFROMCHAN,
+            Numeric::ERR_NEEDREGGEDNICK,
+            Numeric::ERR_INVITEONLYCHAN,
+            Numeric::ERR_BADCHANNELKEY,
+            Numeric::ERR_CHANNELISFULL,
+        ]
+        .contains(&numeric)
+    };
+    let refused = matches!(refusal, Error::Numeric(numeric, ..) if by_rule(*numeric));
+    state.field("forward").filter(|_| refused)
+}
+
+/// Whether the rules let somebody speak in the channel, and the lowest rank that hears it.
 ///
 /// # Errors
-/// The numeric that says so.
-pub fn may_speak(state: &State, channel: &str, member: Option<&Member>, source: &str) -> Result<(), Error> {
+/// The numeric that says that nobody does.
+pub fn may_speak(state: &State, channel: &str, speaker: Speaker<'_>) -> Result<Rank, Error> {
     let refuse = |text: &str| Err(Error::numeric(Numeric::ERR_CANNOTSENDTOCHAN, &[channel], text));
-    if member.is_some_and(Member::is_voiced) {
-        return Ok(());
-    }
-    if member.is_none() && has_mode(state, 'n') {
+    let rank = speaker.member.map(Member::rank);
+    if rank.is_none() && has_mode(state, 'n') {
         return refuse("Cannot send to channel: join it first (+n)");
+    }
+    let rank = rank.unwrap_or_default();
+    if has_mode(state, 'C') && is_restricted_ctcp(speaker.text) {
+        return refuse("Cannot send to channel: it takes no CTCP (+C)");
+    }
+    if has_mode(state, 'T') && speaker.is_notice && rank < Rank::Halfop {
+        return refuse("Cannot send to channel: it takes no notices (+T)");
+    }
+    if rank >= Rank::Voice {
+        return Ok(Rank::Plain);
+    }
+    if has_mode(state, 'U') {
+        return Ok(SEES_ALL);
     }
     if has_mode(state, 'm') {
         return refuse("Cannot send to channel: only voiced members may speak (+m)");
     }
-    if is_banned(state, source) {
+    if has_mode(state, 'M') && speaker.account.is_none() {
+        return refuse("Cannot send to channel: log in to speak (+M)");
+    }
+    if is_banned(state, (speaker.source, speaker.account), true) {
         return refuse("Cannot send to channel: you are banned (+b)");
     }
-    Ok(())
+    Ok(Rank::Plain)
+}
+
+/// Whether a text is a CTCP request or answer other than ACTION.
+#[must_use]
+pub fn is_restricted_ctcp(text: &str) -> bool {
+    let Some(ctcp) = text.strip_prefix('\u{1}') else { return false };
+    let word = ctcp.split([' ', '\u{1}']).next().unwrap_or_default();
+    !word.eq_ignore_ascii_case("ACTION")
+}
+
+/// Whether a member shows in what `viewer`, a member or not, asks of the channel.
+#[must_use]
+pub fn shows(state: &State, viewer: Option<&Member>, member: &Member) -> bool {
+    !has_mode(state, 'u')
+        || member.rank() > Rank::Plain
+        || viewer.is_some_and(|viewer| viewer.rank() >= SEES_ALL)
 }
 
 /// The asker's own member record.
@@ -108,12 +183,28 @@ pub fn own_member(state: &State, channel: &str, id: &str) -> Result<Arc<Member>,
 /// # Errors
 /// As [`own_member`], and `ERR_CHANOPRIVSNEEDED`.
 pub fn own_operator(state: &State, channel: &str, id: &str) -> Result<Arc<Member>, Error> {
+    own_ranked(state, channel, id, Rank::Operator)
+}
+
+/// The asker's own member record, where the asker has this rank or a higher one.
+///
+/// # Errors
+/// As [`own_member`], and `ERR_CHANOPRIVSNEEDED`.
+pub fn own_ranked(state: &State, channel: &str, id: &str, rank: Rank) -> Result<Arc<Member>, Error> {
     let member = own_member(state, channel, id)?;
-    if member.is_operator() {
-        Ok(member)
-    } else {
-        Err(Error::numeric(Numeric::ERR_CHANOPRIVSNEEDED, &[channel], "You're not a channel operator"))
-    }
+    if member.rank() >= rank { Ok(member) } else { Err(rank_needed(channel, rank)) }
+}
+
+/// `ERR_CHANOPRIVSNEEDED`.
+#[must_use]
+pub fn rank_needed(channel: &str, rank: Rank) -> Error {
+    let text = match rank {
+        Rank::Plain | Rank::Voice | Rank::Halfop => "You're not a channel operator or halfop",
+        Rank::Operator => "You're not a channel operator",
+        Rank::Admin => "You're not a channel admin",
+        Rank::Founder => "You're not the channel's founder",
+    };
+    Error::numeric(Numeric::ERR_CHANOPRIVSNEEDED, &[channel], text)
 }
 
 /// Lets on only those who may know that the channel exists.
@@ -142,10 +233,11 @@ pub fn member_by_nick<'a>(state: &'a State, nick: &str) -> Option<(&'a Arc<str>,
     state.members.iter().find(|(_, member)| member.nick.eq_ignore_ascii_case(nick))
 }
 
-/// Whether a ban matches and no exception does.
+/// Whether a ban matches somebody, a full `nick!user@host` and an account, and no exception does; where it is about
+/// speaking, also one that takes only the voice.
 #[must_use]
-pub fn is_banned(state: &State, source: &str) -> bool {
-    is_listed(state, 'b', source) && !is_listed(state, 'e', source)
+pub fn is_banned(state: &State, who: (&str, Option<&str>), speaking: bool) -> bool {
+    is_listed(state, 'b', who, speaking) && !is_listed(state, 'e', who, speaking)
 }
 
 /// Whether this account founded the channel.
@@ -174,6 +266,8 @@ pub fn list_entries(state: &State, letter: char) -> impl Iterator<Item = (&str, 
     })
 }
 
-fn is_listed(state: &State, letter: char, source: &str) -> bool {
-    list_entries(state, letter).any(|(mask, _)| Mask::parse(mask).is_ok_and(|mask| mask.matches(source)))
+fn is_listed(state: &State, letter: char, (source, account): (&str, Option<&str>), speaking: bool) -> bool {
+    list_entries(state, letter)
+        .filter_map(|(entry, _)| ListEntry::parse(entry).ok())
+        .any(|entry| (speaking || !entry.is_mute()) && entry.matches(source, account))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::client::Client;
@@ -45,6 +46,8 @@ pub struct Session {
     indexed: BTreeSet<String>,
     /// Whether its last private message may not have reached the recipient's log.
     pub unsent: bool,
+    /// When it last knocked at a channel.
+    pub knocked: Option<Instant>,
     /// The nicks it monitors, by folded name.
     pub monitored: HashMap<String, Held>,
     /// The feeds that it hears, by the publisher's folded account.
@@ -97,6 +100,7 @@ impl Session {
             charge: 0,
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
+            knocked: None,
             monitored: HashMap::new(),
             following: HashMap::new(),
             feed: None,

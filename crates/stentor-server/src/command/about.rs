@@ -5,6 +5,7 @@ use stentor_proto::capability::Capability;
 
 use crate::client::{Client, Profile};
 use crate::hub::Member;
+use crate::modes::BOT;
 use crate::node::Node;
 use crate::node::people::Person;
 use crate::operator;
@@ -28,6 +29,8 @@ pub(super) struct About {
     pub(super) away: Option<String>,
     /// Whether the user is an operator.
     pub(super) operator: bool,
+    /// Whether the user is a bot.
+    pub(super) bot: bool,
     /// Whether every hop from the client to its node is encrypted.
     pub(super) secure: bool,
     /// Seconds since the person last did something; `None` where that is not known.
@@ -53,6 +56,7 @@ impl About {
             server: node.server_name.to_string(),
             away: profile.away.clone(),
             operator: operator::is_operator(&node.config(), &profile),
+            bot: profile.has_mode(BOT),
             secure: profile.secure,
             idle: Some(client.last_active().elapsed().as_secs()),
             since: profile.since,
@@ -87,6 +91,7 @@ impl About {
             server: member.writer.parse::<Writer>().map(|writer| node.server_of(&writer)).unwrap_or_default(),
             away: member.is_away().then(String::new),
             operator: member.oper,
+            bot: member.bot,
             ..Self::default()
         }
     }
@@ -103,6 +108,7 @@ impl About {
             server: person.writer.as_ref().map(|writer| node.server_of(writer)).unwrap_or_default(),
             away: person.away.clone(),
             operator: person.operator,
+            bot: person.modes.contains(BOT),
             ..Self::default()
         }
     }
@@ -152,7 +158,7 @@ pub(super) fn shares_channel(client: &Client, asker: &str) -> bool {
 
 /// Whether the user asked not to be found by those who share no channel.
 pub(super) fn is_invisible(profile: &Profile) -> bool {
-    profile.modes.contains('i')
+    profile.has_mode('i')
 }
 
 /// A user's prefixes in a channel as this session reads them: all of them, or the highest alone.
@@ -169,7 +175,9 @@ fn visible_channels(client: &Client, asker: &str) -> Vec<(String, String)> {
             let shared = state.members.contains_key(asker);
             let visible = shared || !hidden && policy::is_visible_to(state, asker);
             let name = policy::name(state, replica.partition().name()).to_owned();
-            visible.then(|| (member.signs(true).to_owned(), name))
+            let viewer = state.members.get(asker).map(|viewer| &**viewer);
+            let shown = *client.id == *asker || policy::shows(state, viewer, member);
+            (visible && shown).then(|| (member.signs(true), name))
         })
     };
     let mut channels: Vec<_> = replicas(client).iter().filter_map(visible).collect();

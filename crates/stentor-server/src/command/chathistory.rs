@@ -208,13 +208,14 @@ impl Buffer {
 fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, Log)> {
     replica.with_state(|state| {
         let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
-        state.members.contains_key(&session.client.id).then(|| {
+        state.members.get(&session.client.id).map(|member| {
             let log = Log {
                 store: session.node.hub.store().clone(),
                 partition: replica.partition().clone(),
                 epoch,
                 last,
-                view: View::Room,
+                // What was said to a rank is read by those who have it now.
+                view: View::RoomOf(member.rank()),
                 since: None,
             };
             (policy::name(state, folded).to_owned(), log)

@@ -5,6 +5,7 @@ use stentor_proto::numeric::Numeric;
 
 use super::{Command, TABLE};
 use crate::error::Error;
+use crate::modes;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -13,6 +14,14 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
         index(reply);
         return Ok(());
     };
+    if let Some(lines) = modes::help(subject) {
+        reply.numeric(Numeric::RPL_HELPSTART, &[subject], "What each mode does");
+        for line in lines {
+            reply.numeric(Numeric::RPL_HELPTXT, &[subject], &line);
+        }
+        reply.numeric(Numeric::RPL_ENDOFHELP, &[subject], "End of /HELP");
+        return Ok(());
+    }
     let command = super::find(subject).ok_or_else(|| {
         let text = "There is no help on that; HELP alone lists the commands";
         Error::numeric(Numeric::ERR_HELPNOTFOUND, &[subject], text)
@@ -25,7 +34,7 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
 }
 
 fn index(reply: &mut Reply) {
-    reply.numeric(Numeric::RPL_HELPSTART, &["index"], "What you can send; HELP <command> tells more");
+    reply.numeric(Numeric::RPL_HELPSTART, &["index"], "What you can send; HELP <command> tells more, HELP CMODES and HELP UMODES of modes");
     for Command { help: (usage, does), .. } in TABLE {
         reply.numeric(Numeric::RPL_HELPTXT, &["index"], &format!("{usage} - {does}"));
     }

@@ -5,6 +5,7 @@ use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
 use crate::hub::Decision;
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -15,6 +16,9 @@ pub(super) async fn run(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
+    if message.params().is_empty() {
+        return list(session, reply).await;
+    }
     let (Some(target), Some(channel)) = (message.nonempty(0), message.nonempty(1)) else {
         return Err(super::need_more_params("INVITE"));
     };
@@ -32,7 +36,7 @@ pub(super) async fn run(
         .transact(&held, &session.client.tenure(), Some(session.quiet_origin()), |state| {
             let member = policy::own_member(state, channel, &id)?;
             if policy::has_mode(state, 'i') {
-                policy::own_operator(state, channel, &id)?;
+                policy::own_ranked(state, channel, &id, Rank::Halfop)?;
             }
             if state.members.contains_key(&*person.id) {
                 let text = "is already on channel";
@@ -45,8 +49,8 @@ pub(super) async fn run(
             let name = policy::name(state, &folded);
             let line = member.line("INVITE").param(&person.nick).param(name).build();
             let mut changes = Vec::new();
-            // Only an operator's invitation lets somebody past the rules; anybody else's is a hint.
-            if member.is_operator() {
+            // Only an operator's or halfop's invitation lets somebody past the rules; anybody else's is a hint.
+            if member.rank() >= Rank::Halfop {
                 changes.push(Change::Set(format!("invited:{}", person.id), now.0.to_string()));
                 changes.extend(oldest_beyond(state.fields.iter()).map(Change::Unset));
             }
@@ -60,6 +64,23 @@ pub(super) async fn run(
     if let Some(away) = &person.away {
         reply.numeric(Numeric::RPL_AWAY, &[&person.nick], away);
     }
+    Ok(())
+}
+
+/// Lists the channels that the client was invited to and may enter by that.
+async fn list(session: &Session, reply: &mut Reply) -> Result<(), Error> {
+    let channels: Vec<Partition> =
+        session.client.invited().iter().map(|channel| Partition::channel(channel)).collect();
+    let invitation = format!("invited:{}", session.client.id);
+    let peeks = session.node.hub.store().peek(&channels, &[&invitation, "name"]).await?;
+    reply.expect_many();
+    for (channel, peek) in channels.iter().zip(peeks) {
+        let field = |index: usize| peek.fields.get(index).and_then(Option::as_deref);
+        if field(0).is_some() {
+            reply.bare(Numeric::RPL_INVITELIST, &[field(1).unwrap_or(channel.name())]);
+        }
+    }
+    reply.numeric(Numeric::RPL_ENDOFINVITELIST, &[], "End of /INVITE list");
     Ok(())
 }
 

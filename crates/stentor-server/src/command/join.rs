@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fleet::directory::Listing;
 use crate::fleet::founded;
 use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
+use crate::modes::BOT;
 use crate::operator;
 use crate::policy::{self, Joiner};
 use crate::reply::Reply;
@@ -32,8 +33,15 @@ pub(super) async fn run(
     let mut keys = message.param(1).unwrap_or_default().split(',');
     for target in targets {
         let key = keys.next().filter(|key| !key.is_empty());
-        match join(session, target, key, reply).await {
-            Ok(()) => {}
+        let mut entered = join(session, target, key, reply).await;
+        if let Ok(Some(other)) = &entered {
+            // There and no further: rooms may forward in a circle.
+            let text = "Forwarding to another channel";
+            reply.numeric(Numeric::ERR_LINKCHANNEL, &[target, other], text);
+            entered = enter_instead(session, other, reply).await;
+        }
+        match entered {
+            Ok(_) => {}
             Err(error @ (Error::Close(_) | Error::Fenced)) => return Err(error),
             Err(error) => error.send("JOIN", reply),
         }
@@ -41,12 +49,33 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// Enters the channel that another one forwards to, unless it has ended meanwhile: nobody founds it by being sent there.
+async fn enter_instead(
+    session: &mut Session,
+    target: &str,
+    reply: &mut Reply,
+) -> Result<Option<String>, Error> {
+    let held = session.node.hub.hold(&Partition::channel(&target.to_ascii_lowercase())).await?;
+    if held.with_state(|state| state.epoch.is_none()) {
+        return Err(policy::no_such_channel(target));
+    }
+    match join(session, target, None, reply).await? {
+        Some(_) => Err(Error::numeric(
+            Numeric::ERR_INVITEONLYCHAN,
+            &[target],
+            "This channel forwards to another one",
+        )),
+        None => Ok(None),
+    }
+}
+
+/// Enters a channel. `Some` names another one, to which this one forwards those whom it does not let in.
 async fn join(
     session: &mut Session,
     target: &str,
     key: Option<&str>,
     reply: &mut Reply,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let config = session.node.config();
     let name = ChannelName::parse(target, config.limits.channel_length)
         .map_err(|_| policy::no_such_channel(target))?;
@@ -76,7 +105,7 @@ async fn join(
     match result {
         Ok(()) => {
             greet(session, &replica, &name, reply).await;
-            Ok(())
+            Ok(None)
         }
         // It may have been stored: the channel stays among the client's own, so that its end takes it out, and its lines
         // come as soon as it shows.
@@ -87,7 +116,8 @@ async fn join(
         Err(error) => {
             drop(session.client.with_channels(|channels| channels.remove(name.folded())));
             session.index::<Error>(&key_in_index, None).await?;
-            Err(error)
+            let forward = replica.with_state(|state| policy::forward(state, &error).map(str::to_owned));
+            if forward.is_some() { Ok(forward) } else { Err(error) }
         }
     }
 }
@@ -138,6 +168,7 @@ async fn enter(
         prefixes: String::new(),
         away: profile.away_token().to_owned(),
         oper: operator::is_operator(&session.node.config(), &profile),
+        bot: profile.has_mode(BOT),
         joined: session.node.fleet.now().0,
         nick: profile.nick.clone(),
         user: profile.user.clone(),
@@ -252,8 +283,9 @@ impl Newcomer<'_> {
         let mut lines = vec![line];
         lines.extend(self.away.clone());
         if policy::is_founder(state, self.account) {
-            "o".clone_into(&mut member.prefixes);
-            lines.push(format!(":{} MODE {name} +o {}", self.server, member.nick));
+            FOUNDER.clone_into(&mut member.prefixes);
+            let nick = &member.nick;
+            lines.push(format!(":{} MODE {name} +{FOUNDER} {nick} {nick}", self.server));
         }
         let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), rules_guard(state)];
         guards.push(Guard::Size(if state.members.is_empty() { Size::Exactly(0) } else { Size::Above(0) }));
@@ -262,8 +294,10 @@ impl Newcomer<'_> {
         }
         let mut changes = vec![Change::SetMember(self.id.to_string(), member.to_value())];
         let invitation = format!("invited:{}", self.id);
-        if state.field(&invitation).is_some() {
+        if policy::may_always_join(state, self.id, self.account) {
             guards.pop_if(|guard| matches!(guard, Guard::Size(Size::Below(_))));
+        }
+        if state.field(&invitation).is_some() {
             changes.push(Change::Unset(invitation));
         }
         guards.extend(
@@ -281,10 +315,13 @@ impl Newcomer<'_> {
             set("modes", modes.to_owned()),
             set("rules", fresh_rules()),
         ];
+        // A guest's room is nobody's for good.
+        let mut prefixes = "o";
         if let Some(account) = self.account {
             changes.push(set("founder", account.to_owned()));
+            prefixes = FOUNDER;
         }
-        let founder = Member { prefixes: "o".to_owned(), ..member.clone() };
+        let founder = Member { prefixes: prefixes.to_owned(), ..member.clone() };
         changes.push(Change::SetMember(self.id.to_string(), founder.to_value()));
         Decision { life: Some(Life::Begin(epoch)), guards: Vec::new(), changes, lines: vec![line] }
     }
@@ -305,6 +342,9 @@ pub(super) fn rules_guard(state: &State) -> Guard {
 
 /// How often a channel may end while somebody is about to enter it.
 const ATTEMPTS: usize = 8;
+
+/// What a founder has: the rank, and what programs that know no other than operators look for.
+const FOUNDER: &str = "qo";
 
 /// A new value of `rules`.
 pub(super) fn fresh_rules() -> String {

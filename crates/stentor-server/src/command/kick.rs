@@ -8,6 +8,7 @@ use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
 use crate::hub::{Decision, Replica};
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -65,11 +66,14 @@ async fn kick(
         .node
         .hub
         .transact(replica, &session.client.tenure(), Some(origin), |state| {
-            let member = policy::own_operator(state, channel, &id)?;
+            let member = policy::own_ranked(state, channel, &id, Rank::Halfop)?;
             let (kicked, victim) = policy::member_by_nick(state, target).ok_or_else(|| {
                 let text = "They aren't on that channel";
                 Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[target, channel], text)
             })?;
+            if *kicked != id && !member.rank().may_act_on(victim.rank()) {
+                return Err(policy::rank_needed(channel, victim.rank()));
+            }
             let name = policy::name(state, &folded);
             let line = member.line("KICK").param(name).param(&victim.nick).trailing(reason);
             let mut guards = vec![

@@ -3,8 +3,9 @@
 use stentor_proto::limit::{Limit, Table};
 
 use super::{
-    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, authenticate, invite, ison, mode, names, userhost, waiting, who,
+    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, accept, authenticate, invite, ison, knock, mode, names, userhost, waiting, who,
 };
+use crate::client::INVITATIONS;
 use crate::history::scan;
 use crate::node::presence;
 
@@ -19,6 +20,13 @@ pub(crate) static TABLE: Table = Table {
             invite::INVITATIONS,
             "A further one replaces the oldest.",
         ),
+        Limit::count("People in an ACCEPT list", accept::ACCEPTED, "A further one is answered with `456`."),
+        Limit::count(
+            "Invitations that INVITE lists",
+            INVITATIONS,
+            "The newest; older ones let their bearers in all the same.",
+        ),
+        Limit::time("Between two KNOCKs of a session", knock::PAUSE, "An earlier one is answered with `712`."),
         Limit::count("Rooms in one NAMES", names::TARGETS, "Further ones are ignored."),
         Limit::count("Nicks in one ISON", ison::NICKS, "Further ones are ignored."),
         Limit::count("Nicks in one USERHOST", userhost::NICKS, "Further ones are ignored."),

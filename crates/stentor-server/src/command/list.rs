@@ -16,6 +16,7 @@ pub(super) async fn run(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let wanted = Wanted::parse(message.param(0).unwrap_or_default());
+    let now = session.node.fleet.now().0;
     let mut channels = match wanted.names() {
         Some(names) => names.iter().map(|name| Partition::channel(name)).collect(),
         None => directory::channels(&session.node.hub).await?,
@@ -27,7 +28,7 @@ pub(super) async fn run(
         for (channel, peek) in batch.iter().zip(peeks) {
             reply.room().await;
             if peek.epoch.is_some() {
-                tell(session, channel, &peek, &wanted, reply);
+                tell(session, channel, &peek, (&wanted, now), reply);
             } else if wanted.names().is_none() {
                 // Whoever listed it may have died before it was created.
                 let tenure = session.client.tenure();
@@ -39,13 +40,22 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn tell(session: &Session, channel: &Partition, peek: &Peek, wanted: &Wanted, reply: &mut Reply) {
+fn tell(
+    session: &Session,
+    channel: &Partition,
+    peek: &Peek,
+    (wanted, now): (&Wanted, u64),
+    reply: &mut Reply,
+) {
     let field = |index: usize| peek.fields.get(index).and_then(Option::as_deref).unwrap_or_default();
     let secret = field(2).contains('s');
     if secret && !session.client.with_channels(|channels| channels.contains_key(channel.name())) {
         return;
     }
-    if wanted.matches(channel.name(), peek.members) {
+    let age = |ms: Option<u64>| ms.map(|ms| now.saturating_sub(ms));
+    let created = age(field(3).parse().ok());
+    let topic = age(field(4).parse().ok().map(|seconds: u64| seconds.saturating_mul(1000)));
+    if wanted.matches(channel.name(), peek.members) && wanted.fits(created, topic) {
         let name = if field(0).is_empty() { channel.name() } else { field(0) };
         reply.numeric(Numeric::RPL_LIST, &[name, &peek.members.to_string()], field(1));
     }
@@ -60,13 +70,49 @@ struct Wanted {
     not_masks: Vec<String>,
     more_than: Option<u64>,
     fewer_than: Option<u64>,
+    /// When it was created.
+    created: Ages,
+    /// When its topic was set.
+    topic: Ages,
+}
+
+/// How long ago something was, in minutes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ages {
+    more_than: Option<u64>,
+    less_than: Option<u64>,
+}
+
+impl Ages {
+    /// `>n` or `<n`.
+    fn narrow(&mut self, condition: &str) {
+        if let Some(minutes) = condition.strip_prefix('>') {
+            self.more_than = minutes.parse().ok();
+        } else if let Some(minutes) = condition.strip_prefix('<') {
+            self.less_than = minutes.parse().ok();
+        }
+    }
+
+    /// Whether something so many milliseconds ago fits; what never was fits where nothing is asked.
+    fn fit(&self, ms: Option<u64>) -> bool {
+        let minute = |minutes: u64| minutes.saturating_mul(60_000);
+        self.more_than.is_none_or(|least| ms.is_some_and(|ms| ms > minute(least)))
+            && self.less_than.is_none_or(|most| ms.is_some_and(|ms| ms < minute(most)))
+    }
 }
 
 impl Wanted {
     fn parse(text: &str) -> Self {
         let mut wanted = Self::default();
         for item in text.split(',').filter(|item| !item.is_empty()) {
-            if let Some(count) = item.strip_prefix('>') {
+            let age = |letter: [char; 2]| {
+                item.strip_prefix(letter).filter(|condition| condition.starts_with(['<', '>']))
+            };
+            if let Some(condition) = age(['C', 'c']) {
+                wanted.created.narrow(condition);
+            } else if let Some(condition) = age(['T', 't']) {
+                wanted.topic.narrow(condition);
+            } else if let Some(count) = item.strip_prefix('>') {
                 wanted.more_than = count.parse().ok();
             } else if let Some(count) = item.strip_prefix('<') {
                 wanted.fewer_than = count.parse().ok();
@@ -88,6 +134,11 @@ impl Wanted {
         (!self.names.is_empty() && self.masks.is_empty()).then_some(&self.names)
     }
 
+    /// Whether a channel of this age, with a topic of that age, is wanted. In milliseconds.
+    fn fits(&self, created: Option<u64>, topic: Option<u64>) -> bool {
+        self.created.fit(created) && self.topic.fit(topic)
+    }
+
     fn matches(&self, folded: &str, members: u64) -> bool {
         let any = self.names.is_empty() && self.masks.is_empty();
         let is_named = any
@@ -101,7 +152,7 @@ impl Wanted {
 }
 
 /// What is read of each channel.
-const FIELDS: &[&str] = &["name", "topic", "modes"];
+const FIELDS: &[&str] = &["name", "topic", "modes", "created", "topic.at"];
 /// How many channels are looked at together.
 const BATCH: usize = 200;
 
@@ -117,6 +168,11 @@ mod tests {
         assert!(some.matches("#a", 2) && some.matches("#best", 2));
         assert!(!some.matches("#a", 1) && !some.matches("#badly", 2) && !some.matches("#c", 2));
         assert!(some.names().is_none());
+        let old = Wanted::parse("C>2,T<10");
+        let minutes = |minutes: u64| Some(minutes * 60_000);
+        assert!(old.fits(minutes(3), minutes(9)) && old.matches("#any", 1));
+        assert!(!old.fits(minutes(2), minutes(9)) && !old.fits(minutes(3), minutes(10)));
+        assert!(!old.fits(minutes(3), None), "without a topic it was set at no time");
         assert_eq!(Wanted::parse("#B,#a,#b").names(), Some(&["#a".to_owned(), "#b".to_owned()][..]));
     }
 }

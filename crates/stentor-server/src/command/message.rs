@@ -14,11 +14,13 @@ use crate::client::Profile;
 use crate::error::Error;
 use crate::following::audience::Room;
 use crate::following::sessions as following;
+use crate::hub::audience::for_rank;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::Rendering;
 use crate::hub::{Decision, Origin, Refusal, State, clock};
+use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
-use crate::policy;
+use crate::policy::{self, Speaker};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Entry, Guard, Is, Partition, StoreError};
@@ -95,10 +97,9 @@ async fn say(
     let quiet = kind == Kind::Notice && !reply.is_labelled();
     let said = Said { kind, tags: client_tags(session, message), text };
     for target in targets {
-        let result = if is_channel_like(target) {
-            to_channel(session, target, &said, reply).await
-        } else {
-            to_person(session, target, &said, reply).await
+        let result = match room_of(target) {
+            Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
+            None => to_person(session, target, &said, reply).await,
         };
         match result {
             Err(Error::Fenced) => return Err(Error::Fenced),
@@ -113,6 +114,14 @@ async fn say(
     Ok(())
 }
 
+/// The channel that a target means, and the lowest rank that is to hear: `#room`, `@#room`.
+fn room_of(target: &str) -> Option<(&str, Rank)> {
+    let channel = target.trim_start_matches(|sign| Rank::of_sign(sign).is_some());
+    let signs = target.strip_suffix(channel).unwrap_or_default();
+    let rank = signs.chars().filter_map(Rank::of_sign).min().unwrap_or_default();
+    is_channel_like(channel).then_some((channel, rank))
+}
+
 struct Said<'a> {
     kind: Kind,
     tags: String,
@@ -121,7 +130,15 @@ struct Said<'a> {
 
 impl Said<'_> {
     fn line(&self, sender: &Profile, target: &str) -> String {
-        let mut line = sender.line(self.kind.name()).raw_tags(&self.tags).param(target);
+        self.line_for(Rank::Plain, sender, target)
+    }
+
+    /// The line for members of a rank and higher.
+    fn line_for(&self, rank: Rank, sender: &Profile, target: &str) -> String {
+        let mut line = for_rank(sender.line(self.kind.name()), rank).raw_tags(&self.tags).param(target);
+        if sender.has_mode(BOT) {
+            line = line.tag("bot", "");
+        }
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
@@ -147,7 +164,7 @@ pub(super) fn client_tags(session: &Session, message: &Message<'_>) -> String {
 
 async fn to_channel(
     session: &mut Session,
-    target: &str,
+    (target, to): (&str, Rank),
     said: &Said<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
@@ -170,11 +187,22 @@ async fn to_channel(
     let decide = |state: &State| {
         policy::visible(state, target, &id)?;
         let member = state.members.get(&id);
-        policy::may_speak(state, target, member.map(|member| &**member), &source)?;
+        let speaker = Speaker {
+            member: member.map(|member| &**member),
+            source: &source,
+            account: profile.account.as_deref(),
+            text: said.text.unwrap_or_default(),
+            is_notice: said.kind == Kind::Notice,
+        };
+        let heard = policy::may_speak(state, target, speaker)?;
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
         let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
-        let lines = vec![said.line(&profile, policy::name(state, &folded))];
-        open_room = tells.then(|| Room::open(state, &folded, most)).flatten();
+        let sign = to.prefix().map_or(String::new(), |prefix| prefix.sign.to_string());
+        let (name, rank) = (policy::name(state, &folded), to.max(heard));
+        let lines = vec![said.line_for(rank, &profile, &format!("{sign}{name}"))];
+        // What is not for all of the room is for nobody outside it.
+        let told = tells && rank == Rank::Plain;
+        open_room = told.then(|| Room::open(state, &folded, most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
@@ -205,6 +233,10 @@ async fn to_person(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
+    may_write_to(session, &person, said)?;
+    if session.client.profile().has_mode(REGISTERED_ONLY) && person.online {
+        super::accept::answerable(session, &person).await?;
+    }
     let line = said.line(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
     if said.kind == Kind::Tagmsg {
@@ -252,6 +284,23 @@ async fn to_person(
                 "Not connected now; your message waits for them",
             );
         }
+    }
+    Ok(())
+}
+
+/// Whether the recipient's modes let a private message through.
+fn may_write_to(session: &Session, person: &Person, said: &Said<'_>) -> Result<(), Error> {
+    if person.id == session.client.id {
+        return Ok(());
+    }
+    let is_accepted = || person.accepted.split(' ').any(|id| *id == *session.client.id);
+    if person.modes.contains(REGISTERED_ONLY) && session.account.is_none() && !is_accepted() {
+        let text = "This user hears from those who are logged in alone (+R)";
+        return Err(Error::numeric(Numeric::ERR_NEEDREGGEDNICK, &[&person.nick], text));
+    }
+    if person.modes.contains(NO_CTCP) && policy::is_restricted_ctcp(said.text.unwrap_or_default()) {
+        let text = "This user takes no CTCP (+T)";
+        return Err(Error::numeric(Numeric::ERR_CANTSENDTOUSER, &[&person.nick], text));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The commands: one file each, and one table that lists them all.
 
 mod about;
+mod accept;
 mod admin;
 mod audit;
 pub mod authenticate;
@@ -14,6 +15,7 @@ mod ison;
 mod join;
 mod kick;
 pub(crate) mod kill;
+mod knock;
 pub(crate) mod limits;
 mod links;
 mod list;
@@ -136,6 +138,13 @@ impl Command {
 
 /// Every command, by name.
 pub const TABLE: &[Command] = &[
+    command(
+        "ACCEPT",
+        0,
+        handler!(accept::run),
+        ("ACCEPT [*|<nick>|-<nick>][,…]", "Lists, adds or removes people who may write to you under the mode R."),
+    )
+    .costs(2),
     command("ADMIN", 0, handler!(admin::run), ("ADMIN [<server>]", "Answers that the server has no administrative information.")),
     command("ANNOUNCE", 1, handler!(wallops::announce), ("ANNOUNCE :<text>", "Says something to everybody (operators).")),
     command("AUDIT", 0, handler!(audit::run), ("AUDIT [<count>]", "Shows what operators did (operators).")).costs(3),
@@ -173,7 +182,7 @@ pub const TABLE: &[Command] = &[
     command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Lists the commands, or explains one.")),
     command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
     command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),
-    command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
+    command("INVITE", 0, handler!(invite::run), ("INVITE [<nick> <channel>]", "Lets somebody in, or lists where you were invited.")).active(),
     command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
         .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
@@ -186,6 +195,7 @@ pub const TABLE: &[Command] = &[
         handler!(uban::kline),
         ("KLINE [<time>] <mask> [:<reason>]", "Keeps people out by a mask, or lists such bans (operators)."),
     ),
+    command("KNOCK", 1, handler!(knock::run), ("KNOCK <channel>", "Asks to be let in.")).costs(2).active(),
     command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
     command(
         "LIST",

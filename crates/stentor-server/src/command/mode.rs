@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use stentor_proto::channel::is_channel_like;
-use stentor_proto::mask::Mask;
+use stentor_proto::ban::ListEntry;
+use stentor_proto::channel::{ChannelName, is_channel_like};
 use stentor_proto::message::Message;
-use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
+use stentor_proto::mode::{ModeChange, ModeError, parse_changes, render};
 use stentor_proto::numeric::Numeric;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::hub::{Decision, Held, Member, State, clock};
+use crate::modes::{self, PREFIXES, Rank};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -36,7 +37,7 @@ pub(super) async fn run(
     let args = message.params().get(2..).unwrap_or_default();
     let mut changes = Vec::new();
     let (mut lists, mut wrong) = (Vec::new(), Vec::new());
-    for parsed in parse_changes(modes, args, class) {
+    for parsed in parse_changes(modes, args, modes::class) {
         match parsed {
             Ok(ModeChange { letter: letter @ ('b' | 'e' | 'I'), arg: None, .. }) => {
                 if !lists.contains(&letter) {
@@ -56,22 +57,12 @@ pub(super) async fn run(
     }
     for letter in lists {
         if letter != 'b' {
-            held.with_state(|state| policy::own_operator(state, target, &id).map(drop))?;
+            held.with_state(|state| policy::own_ranked(state, target, &id, Rank::Halfop).map(drop))?;
         }
         show_list(&held, &folded, letter, reply);
     }
+    check_forwards(session, &held, target, &mut changes, reply).await?;
     if changes.is_empty() { Ok(()) } else { change(session, &held, target, &changes, reply).await }
-}
-
-fn class(letter: char) -> Option<ModeClass> {
-    Some(match letter {
-        'b' | 'e' | 'I' => ModeClass::List,
-        'k' => ModeClass::Key,
-        'l' => ModeClass::WhenSet,
-        'i' | 'm' | 'n' | 's' | 't' | 'x' => ModeClass::Flag,
-        'o' | 'v' => ModeClass::Prefix,
-        _ => return None,
-    })
 }
 
 fn refuse(error: ModeError, target: &str, reply: &mut Reply) {
@@ -102,6 +93,10 @@ fn show(held: &Held, folded: &str, id: &str, reply: &mut Reply) {
         if let Some(limit) = state.field("limit") {
             letters.push('l');
             params.push(limit.to_owned());
+        }
+        if let Some(forward) = state.field("forward") {
+            letters.push('f');
+            params.push(forward.to_owned());
         }
         let created = state.field("created").and_then(|ms| ms.parse::<u64>().ok()).unwrap_or_default() / 1000;
         (policy::name(state, folded).to_owned(), letters, params, created.to_string())
@@ -134,6 +129,56 @@ fn show_list(held: &Held, folded: &str, letter: char, reply: &mut Reply) {
     reply.numeric(end, &[&name], text);
 }
 
+/// Leaves out each change that forwards to a channel where this cannot be, or where its maker is no operator, and spells
+/// the others' channels as they call themselves.
+async fn check_forwards(
+    session: &Session,
+    held: &Held,
+    target: &str,
+    changes: &mut Vec<ModeChange>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    if !changes.iter().any(|change| change.letter == 'f' && change.add) {
+        return Ok(());
+    }
+    held.with_state(|state| policy::own_operator(state, target, &session.client.id).map(drop))?;
+    let mut checked = Vec::with_capacity(changes.len());
+    for mut change in std::mem::take(changes) {
+        if let ('f', true, Some(to)) = (change.letter, change.add, &change.arg) {
+            match forward_to(session, target, to).await {
+                Ok(name) => change.arg = Some(name),
+                Err(error @ Error::Numeric(..)) => {
+                    error.send("MODE", reply);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        checked.push(change);
+    }
+    *changes = checked;
+    Ok(())
+}
+
+async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String, Error> {
+    let text = "That is no channel to forward to";
+    let invalid = || Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "f", to], text);
+    let limit = session.node.config().limits.channel_length;
+    let name = ChannelName::parse(to, limit).map_err(|_| invalid())?;
+    if to.eq_ignore_ascii_case(target) {
+        return Err(invalid());
+    }
+    let id = &session.client.id;
+    let held = session.node.hub.hold(&Partition::channel(name.folded())).await?;
+    held.with_state(|state| {
+        if !policy::is_visible_to(state, id) {
+            return Err(invalid());
+        }
+        policy::own_operator(state, to, id)?;
+        Ok(policy::name(state, name.folded()).to_owned())
+    })
+}
+
 async fn change(
     session: &Session,
     held: &Held,
@@ -156,10 +201,12 @@ async fn change(
         .hub
         .transact(held, &session.client.tenure(), Some(origin), |state| {
             complaints.clear();
-            let member = policy::own_operator(state, target, &id)?;
-            let mut draft = Draft::new(state, &config, member.source());
+            let member = policy::own_member(state, target, &id)?;
+            let mut draft = Draft::new(state, &config, &member);
             for change in wanted {
-                if let Err(error) = draft.add(target, change) {
+                if let Err(error) = draft.add(target, change)
+                    && !complaints.contains(&error)
+                {
                     complaints.push(error);
                 }
             }
@@ -214,7 +261,7 @@ struct Finished {
 struct Draft<'a> {
     state: &'a State,
     config: &'a Config,
-    setter: String,
+    setter: &'a Member,
     flags: String,
     members: Vec<(Arc<str>, Member, Member)>,
     changes: Vec<Change>,
@@ -224,7 +271,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, config: &'a Config, setter: String) -> Self {
+    fn new(state: &'a State, config: &'a Config, setter: &'a Member) -> Self {
         Self {
             state,
             config,
@@ -238,11 +285,21 @@ impl<'a> Draft<'a> {
     }
 
     fn add(&mut self, target: &str, change: &ModeChange) -> Result<(), Error> {
+        if let (Some(rank), Some(nick)) = (Rank::of_letter(change.letter), &change.arg) {
+            return self.prefix(target, change, rank, nick);
+        }
+        let who = modes::channel(change.letter).map_or(Rank::Founder, |mode| mode.who);
+        if self.setter.rank() < who {
+            return Err(policy::rank_needed(target, who));
+        }
         match (change.letter, change.arg.as_deref()) {
             (letter @ ('b' | 'e' | 'I'), Some(mask)) => self.list(target, change.add, letter, mask),
             ('k', Some(key)) => self.key(target, change.add, key),
             ('l', limit) => self.limit(target, change.add, limit),
-            (letter @ ('o' | 'v'), Some(nick)) => self.prefix(target, change.add, letter, nick),
+            ('f', forward) => {
+                self.forward(change.add, forward);
+                Ok(())
+            }
             (letter, _) => {
                 if self.flags.contains(letter) != change.add {
                     self.flags.retain(|flag| flag != letter);
@@ -258,7 +315,7 @@ impl<'a> Draft<'a> {
 
     fn list(&mut self, target: &str, add: bool, letter: char, mask: &str) -> Result<(), Error> {
         let shown = letter.to_string();
-        let mask = Mask::parse(mask).map_err(|_| {
+        let mask = ListEntry::parse(mask).map_err(|_| {
             Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, &shown, mask], "That is not a mask")
         })?;
         let same = |there: &str| there.eq_ignore_ascii_case(mask.as_str());
@@ -279,7 +336,7 @@ impl<'a> Draft<'a> {
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
         }
         self.added += 1;
-        let value = format!("{} {}", self.setter, clock::wall_ms() / 1000);
+        let value = format!("{} {}", self.setter.source(), clock::wall_ms() / 1000);
         self.changes.push(Change::Set(format!("{letter}:{}", mask.as_str()), value));
         self.done.push(ModeChange::with(true, letter, mask.as_str()));
         Ok(())
@@ -320,7 +377,28 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn prefix(&mut self, target: &str, add: bool, letter: char, nick: &str) -> Result<(), Error> {
+    fn forward(&mut self, add: bool, to: Option<&str>) {
+        let before = self.state.field("forward");
+        match to.filter(|_| add) {
+            Some(to) if before != Some(to) => {
+                self.changes.push(Change::Set("forward".to_owned(), to.to_owned()));
+                self.done.push(ModeChange::with(true, 'f', to));
+            }
+            None if before.is_some() => {
+                self.changes.push(Change::Unset("forward".to_owned()));
+                self.done.push(ModeChange::flag(false, 'f'));
+            }
+            _ => {}
+        }
+    }
+
+    fn prefix(&mut self, target: &str, change: &ModeChange, rank: Rank, nick: &str) -> Result<(), Error> {
+        let (add, letter) = (change.add, change.letter);
+        // Whoever has a rank may lay it down.
+        let is_own = !add && self.setter.nick.eq_ignore_ascii_case(nick);
+        if !is_own && !self.setter.rank().may_act_on(rank) {
+            return Err(policy::rank_needed(target, if rank >= Rank::Admin { Rank::Founder } else { rank }));
+        }
         let (id, member) = policy::member_by_nick(self.state, nick).ok_or_else(|| {
             Error::numeric(Numeric::ERR_USERNOTINCHANNEL, &[nick, target], "They aren't on that channel")
         })?;
@@ -338,7 +416,8 @@ impl<'a> Draft<'a> {
             changed.prefixes.push(letter);
         }
         // The highest first.
-        changed.prefixes = ["o", "v"].into_iter().filter(|one| changed.prefixes.contains(one)).collect();
+        let held = PREFIXES.iter().map(|prefix| prefix.letter).filter(|one| changed.prefixes.contains(*one));
+        changed.prefixes = held.collect();
         self.done.push(ModeChange::with(add, letter, member.nick.clone()));
         Ok(())
     }

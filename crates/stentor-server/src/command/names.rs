@@ -44,9 +44,9 @@ async fn list(session: &Session, replica: &Replica, folded: &str, reply: &mut Re
     let all = session.client.has(Capability::MultiPrefix);
     let hosts = session.client.has(Capability::UserhostInNames);
     let (name, sign, members) = replica.with_state(|state| {
-        let members: Vec<String> = state
-            .members
-            .values()
+        let viewer = state.members.get(&session.client.id).map(|member| &**member);
+        let shown = state.members.values().filter(|member| policy::shows(state, viewer, member));
+        let members: Vec<String> = shown
             .map(|member| {
                 let signs = member.signs(all);
                 if hosts { format!("{signs}{}", member.source()) } else { format!("{signs}{}", member.nick) }

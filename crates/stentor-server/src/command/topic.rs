@@ -6,6 +6,7 @@ use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
 use crate::hub::{Decision, Replica, clock};
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -33,7 +34,7 @@ pub(super) async fn run(
         .transact(&held, &session.client.tenure(), Some(origin), |state| {
             let member = policy::own_member(state, target, &id)?;
             if policy::has_mode(state, 't') {
-                policy::own_operator(state, target, &id)?;
+                policy::own_ranked(state, target, &id, Rank::Halfop)?;
             }
             let changes = vec![
                 Change::Set("topic".to_owned(), topic.to_owned()),

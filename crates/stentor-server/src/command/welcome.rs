@@ -1,9 +1,12 @@
 //! The welcome: 001 to 005, LUSERS and the message of the day.
 
+use stentor_proto::ban;
 use stentor_proto::isupport::Isupport;
+use stentor_proto::mode::ModeClass;
 use stentor_proto::numeric::Numeric;
 
 use crate::config::Config;
+use crate::modes;
 use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -24,8 +27,8 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     let started = node.started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let started = crate::hub::clock::server_time(u64::try_from(started.as_millis()).unwrap_or_default());
     reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
-    let params = [&*node.server_name, VERSION, super::user_mode::LETTERS, "beIiklmnstovx", "beIklov"];
-    reply.bare(Numeric::RPL_MYINFO, &params);
+    let [user, channel, with_param] = modes::myinfo();
+    reply.bare(Numeric::RPL_MYINFO, &[&node.server_name, VERSION, &user, &channel, &with_param]);
     send_isupport(node, reply);
     super::lusers::send(session, reply);
     super::motd::send(session, reply);
@@ -42,32 +45,38 @@ pub(super) fn send_isupport(node: &Node, reply: &mut Reply) {
 /// The tokens of reply 005 under a configuration.
 pub fn isupport(config: &Config) -> Isupport {
     let limits = &config.limits;
+    let lists = modes::letters(ModeClass::List);
     let mut tokens = Isupport::new()
+        .set("ACCOUNTEXTBAN", ban::ACCOUNT)
         .set("AWAYLEN", limits.away_length)
+        .set("BOT", modes::BOT)
         .set("CASEMAPPING", "ascii")
         .set(
             "CHANLIMIT",
             format!("#:{}", config.channels.max_per_user.get().map_or(String::new(), |max| max.to_string())),
         )
-        .set("CHANMODES", "beI,k,l,imnstx")
+        .set("CHANMODES", modes::chanmodes())
         .set("CHANNELLEN", limits.channel_length)
         .set("CHANTYPES", "#")
         .set("CHATHISTORY", config.history.page)
-        .set("ELIST", "MNU")
+        .set("ELIST", "CMNTU")
         .flag("EXCEPTS")
+        .set("EXTBAN", format!(",{}", ban::LETTERS))
         .flag("INVEX")
         .set("KICKLEN", limits.kick_length)
-        .set("MAXLIST", format!("beI:{}", config.channels.list_max.or_max()))
+        .flag("KNOCK")
+        .set("MAXLIST", format!("{lists}:{}", config.channels.list_max.or_max()))
         .set("MODES", super::mode::MODES)
         .set("MSGREFTYPES", "msgid,timestamp")
         .set("NAMELEN", limits.realname_length)
         .set("NETWORK", &config.network_name)
         .set("NICKLEN", limits.nick_length)
-        .set("PREFIX", "(ov)@+")
+        .set("PREFIX", modes::prefixes())
         .flag("SAFELIST")
+        .set("STATUSMSG", modes::signs())
         .set("TOPICLEN", limits.topic_length)
         .set("USERLEN", limits.user_length)
-        .set("USERMODES", format!(",,,{}", super::user_mode::LETTERS))
+        .set("USERMODES", format!(",,,{}", modes::user_letters()))
         .flag("UTF8ONLY")
         .flag("WHOX");
     tokens = match limits.monitor.get() {

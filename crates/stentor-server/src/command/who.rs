@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::about::{self, About};
 use super::whox::Fields;
 use crate::error::Error;
+use crate::modes::BOT;
 use crate::node::Node;
 use crate::policy;
 use crate::reply::Reply;
@@ -78,15 +79,17 @@ impl List<'_> {
         let held = self.session.node.hub.hold(&Partition::channel(&folded)).await?;
         let Some((name, members)) = held.with_state(|state| {
             let visible = policy::is_visible_to(state, &self.session.client.id);
-            let members = || state.members.iter().map(|(id, member)| (id.clone(), member.clone()));
-            visible.then(|| (policy::name(state, &folded).to_owned(), members().collect::<Vec<_>>()))
+            let viewer = state.members.get(&self.session.client.id).map(|member| &**member);
+            let shown = state.members.iter().filter(|(_, member)| policy::shows(state, viewer, member));
+            let members = shown.map(|(id, member)| (id.clone(), member.clone())).collect::<Vec<_>>();
+            visible.then(|| (policy::name(state, &folded).to_owned(), members))
         }) else {
             return Ok(());
         };
         for (id, member) in members {
             let about = About::of_member(&self.session.node, &id, &member);
             if about.operator || !self.operators {
-                self.tell(&about, &name, member.signs(true)).await;
+                self.tell(&about, &name, &member.signs(true)).await;
             }
         }
         Ok(())
@@ -151,7 +154,8 @@ impl List<'_> {
         self.reply.room().await;
         let away = if about.away.is_some() { 'G' } else { 'H' };
         let operator = if about.operator { "*" } else { "" };
-        let flags = format!("{away}{operator}{}", about::shown_prefixes(self.session, prefixes));
+        let bot = if about.bot { BOT.to_string() } else { String::new() };
+        let flags = format!("{away}{operator}{}{bot}", about::shown_prefixes(self.session, prefixes));
         if let Some(fields) = &self.fields {
             return fields.tell(about, channel, &flags, self.reply);
         }

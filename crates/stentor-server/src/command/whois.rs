@@ -75,6 +75,9 @@ async fn tell(session: &Session, about: &About, reply: &mut Reply) {
     if about.operator {
         reply.numeric(Numeric::RPL_WHOISOPERATOR, &[nick], "is an operator of this network");
     }
+    if about.bot {
+        reply.numeric(Numeric::RPL_WHOISBOT, &[nick], "is a bot");
+    }
     if let Some(account) = &about.account {
         reply.numeric(Numeric::RPL_WHOISACCOUNT, &[nick, account], "is logged in as");
     }

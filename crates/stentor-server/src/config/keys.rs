@@ -476,7 +476,7 @@ pub static KEYS: &[Key] = &[
     row(
         "channels.default_modes",
         Kind::Text {
-            allowed: "letters of `i`, `m`, `n`, `s`, `t`, `x`, or empty",
+            allowed: "letters of modes without a parameter (see docs/modes.md), or empty",
             check: channel_modes,
             optional: true,
         },

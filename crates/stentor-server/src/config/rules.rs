@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
+use stentor_proto::mode::ModeClass;
+
 use super::address::{AddressRange, Listen, RedisUrl};
 use super::role::{Host, Privilege};
 use crate::account::PasswordHash;
+use crate::modes;
 
 pub(super) fn listener(text: &str) -> Result<(), String> {
     text.parse::<Listen>().map(drop)
@@ -73,7 +76,7 @@ pub(super) fn message_of_the_day(text: &str) -> Result<(), String> {
 
 pub(super) fn channel_modes(text: &str) -> Result<(), String> {
     text.chars()
-        .find(|letter| !"imnstx".contains(*letter))
+        .find(|letter| modes::class(*letter) != Some(ModeClass::Flag))
         .map_or(Ok(()), |odd| Err(format!("`{odd}` is not one")))
 }
 

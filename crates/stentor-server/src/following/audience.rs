@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use stentor_proto::mask::Mask;
+use stentor_proto::ban::ListEntry;
 use stentor_proto::message::Message;
 
 use super::record::{self, Mode, Subscriber};
@@ -58,8 +58,8 @@ pub fn hears_rooms(feed: &State) -> bool {
 #[derive(Debug)]
 pub struct Heard<'a> {
     room: Option<Cow<'a, str>>,
-    bans: Vec<Mask>,
-    exceptions: Vec<Mask>,
+    bans: Vec<ListEntry>,
+    exceptions: Vec<ListEntry>,
 }
 
 impl<'a> Heard<'a> {
@@ -72,7 +72,9 @@ impl<'a> Heard<'a> {
         let masks = message.tags.get(MASKS_TAG).unwrap_or_default();
         let of = |letter| {
             let masks = masks.split(' ').filter_map(move |mask| mask.strip_prefix(letter));
-            masks.filter_map(|mask| Mask::parse(mask).ok()).collect()
+            // Who is only muted could be there and listen.
+            let entries = masks.filter_map(|mask| ListEntry::parse(mask).ok());
+            entries.filter(|entry| !entry.is_mute()).collect()
         };
         Some(Self { room: message.tags.get(ROOM_TAG), bans: of('b'), exceptions: of('e') })
     }
@@ -87,12 +89,13 @@ impl<'a> Heard<'a> {
         let sources = [profile.source(), format!("{account}!{}@{}", profile.user, profile.host)];
         let folded = room.to_ascii_lowercase();
         subscriber.mode == Mode::All
-            && !sources.iter().any(|source| self.keeps_out(source))
+            && !sources.iter().any(|source| self.keeps_out(source, account))
             && !client.with_channels(|channels| channels.contains_key(&folded))
     }
 
-    fn keeps_out(&self, source: &str) -> bool {
-        let matches = |masks: &[Mask]| masks.iter().any(|mask| mask.matches(source));
+    fn keeps_out(&self, source: &str, account: &str) -> bool {
+        let matches =
+            |entries: &[ListEntry]| entries.iter().any(|entry| entry.matches(source, Some(account)));
         matches(&self.bans) && !matches(&self.exceptions)
     }
 }
@@ -143,11 +146,12 @@ mod tests {
 
     #[test]
     fn a_ban_keeps_out_and_an_exception_lets_in() {
-        let line = format!("@{MASKS_TAG}=b*!*@h\\sebob!*@*;{ROOM_TAG}=#room :a!a@h PUBLISH :hi");
+        let line = format!("@{MASKS_TAG}=b*!*@h\\sebob!*@*\\sba:eve\\sbm:dan;{ROOM_TAG}=#room :a!a@h PUBLISH :hi");
         let message = Message::parse(&line).expect("it is a line");
         let heard = Heard::new(&message).expect("it is for followers");
-        assert!(heard.keeps_out("cat!c@h"));
-        assert!(!heard.keeps_out("bob!c@h") && !heard.keeps_out("cat!c@x"));
+        assert!(heard.keeps_out("cat!c@h", "cat") && heard.keeps_out("x!c@x", "Eve"));
+        assert!(!heard.keeps_out("bob!c@h", "bob") && !heard.keeps_out("cat!c@x", "cat"));
+        assert!(!heard.keeps_out("dan!d@x", "dan"), "who is muted may listen");
     }
 
     #[test]

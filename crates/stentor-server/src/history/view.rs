@@ -5,14 +5,18 @@ use std::sync::Arc;
 use stentor_proto::message::Message;
 
 use super::Place;
+use crate::hub::audience::rank_of;
 use crate::hub::clock::parse_server_time;
+use crate::modes::Rank;
 use crate::store::Entry;
 
 /// One buffer of a client, as a part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
-    /// A room: all that was said there.
+    /// A room: all that was said there to everybody.
     Room,
+    /// A room as somebody of this rank reads it: also what was said to that rank and to lower ones.
+    RoomOf(Rank),
     /// Private messages to and from the person with this folded nick.
     With(String),
     /// Private messages to and from anybody.
@@ -48,8 +52,22 @@ impl View {
     #[must_use]
     pub fn slack(&self) -> u64 {
         match self {
-            Self::Room | Self::Posts => 0,
+            Self::Room | Self::RoomOf(_) | Self::Posts => 0,
             Self::With(_) | Self::Everybody | Self::Received => SLACK_MS,
+        }
+    }
+
+    /// Whether it is a room.
+    #[must_use]
+    pub fn is_room(&self) -> bool {
+        self.rank().is_some()
+    }
+
+    fn rank(&self) -> Option<Rank> {
+        match self {
+            Self::Room => Some(Rank::Plain),
+            Self::RoomOf(rank) => Some(*rank),
+            Self::With(_) | Self::Everybody | Self::Received | Self::Posts => None,
         }
     }
 
@@ -63,8 +81,11 @@ impl View {
         if *self == Self::Received && !is_received(&message) {
             return None;
         }
+        if self.rank().is_some_and(|rank| rank_of(&message) > rank) {
+            return None;
+        }
         let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
-        let shown = told.filter(|_| !matches!(self, Self::Room | Self::Posts)).unwrap_or(entry.id.ms);
+        let shown = told.filter(|_| !self.is_room() && *self != Self::Posts).unwrap_or(entry.id.ms);
         let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
         Some(Said { entry: entry.clone(), line, shown, at })
     }

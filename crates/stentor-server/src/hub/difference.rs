@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stentor_proto::mode::{ModeChange, render};
 
 use super::state::{Member, State, UserId};
+use crate::modes::PREFIXES;
 use crate::store::{Kind, Partition};
 
 /// The lines that lead local clients from one state of a channel to another. What was said between the two is not among
@@ -56,7 +57,7 @@ fn sorted(state: &State) -> BTreeMap<&UserId, &Arc<Member>> {
 }
 
 fn prefixes(before: &str, now: &Member, modes: &mut Vec<ModeChange>) {
-    for letter in ['o', 'v'] {
+    for letter in PREFIXES.iter().map(|prefix| prefix.letter) {
         let has = now.prefixes.contains(letter);
         if before.contains(letter) != has {
             modes.push(ModeChange::with(has, letter, now.nick.clone()));
@@ -69,7 +70,7 @@ fn flags(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
     modes
         .extend(before.chars().filter(|flag| !now.contains(*flag)).map(|flag| ModeChange::flag(false, flag)));
     modes.extend(now.chars().filter(|flag| !before.contains(*flag)).map(|flag| ModeChange::flag(true, flag)));
-    for (field, letter) in [("key", 'k'), ("limit", 'l')] {
+    for (field, letter) in [("key", 'k'), ("limit", 'l'), ("forward", 'f')] {
         match (from.field(field), to.field(field)) {
             (before, Some(now)) if before != Some(now) => modes.push(ModeChange::with(true, letter, now)),
             (Some(before), None) if letter == 'k' => modes.push(ModeChange::with(false, letter, before)),

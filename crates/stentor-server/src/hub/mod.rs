@@ -1,5 +1,6 @@
 //! The hub: this node's replicas of the partitions that its clients need, and the way commands write to them.
 //!
+//! - [`audience`]: whom of a room's members a line is for
 //! - [`clock`]: times as IRCv3 writes them
 //! - [`difference`]: what clients are told when a copy had to be replaced
 //! - [`msgid`]: message ids
@@ -8,6 +9,7 @@
 //! - [`state`]: what a partition holds, as values
 //! - [`told`]: who has been told of an event that concerns several channels
 
+pub mod audience;
 pub mod clock;
 pub mod difference;
 mod feed;

@@ -5,6 +5,7 @@ use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::message::Message;
 use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
+use super::audience::RANK_TAG;
 use crate::following::audience::{MASKS_TAG, ROOM_TAG, readable};
 
 /// A tag that the server keeps in its own entries: one event that is committed to several channels.
@@ -176,7 +177,7 @@ fn push_tags(
         has_time |= key == "time";
         has_msgid |= key == "msgid";
         let wanted = match key {
-            EVENT_TAG | MASKS_TAG => false,
+            EVENT_TAG | MASKS_TAG | RANK_TAG => false,
             "time" => has(Capability::ServerTime),
             "account" => has(Capability::AccountTag),
             "msgid" | ROOM_TAG => has(Capability::MessageTags),

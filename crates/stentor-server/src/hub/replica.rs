@@ -7,6 +7,7 @@ use stentor_proto::message::Message;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
+use super::audience::{Audience, Unseen};
 use super::clock::server_time;
 use super::msgid::MessageId;
 use super::render::{EVENT_TAG, Rendering};
@@ -69,6 +70,16 @@ pub struct Origin {
     pub tag: String,
     /// Whether it gets its own copy of what it said.
     pub echo: bool,
+}
+
+/// What clients are told at once.
+struct Lines<'a, F> {
+    lines: &'a [String],
+    /// When it was said, as clients read it.
+    time: &'a str,
+    /// The id of each line; empty where it has none.
+    msgid: F,
+    unseen: &'a Unseen,
 }
 
 /// What an arriving entry did to the copy.
@@ -201,7 +212,8 @@ impl Replica {
     pub(super) fn send_own_copy(&self, entry: &Entry, origin: &Origin, told: &Told) {
         let time = server_time(entry.id.ms);
         let msgid = |line| MessageId::new(&self.partition, entry.epoch, entry.id, line).to_string();
-        self.lock().deliver_own(&self.partition, &entry.body.lines, &time, &msgid, origin, told);
+        let lines = Lines { lines: &entry.body.lines, time: &time, msgid, unseen: &Unseen::default() };
+        self.lock().deliver_own(&self.partition, &lines, origin, told);
     }
 
     /// Takes in an entry, whichever way it came.
@@ -257,9 +269,11 @@ impl Replica {
         inner.pending.retain(|_, pending| !pending.applied.is_closed());
         inner.recent.clear();
         inner.recent.extend(next.last.clone());
+        let unseen = Unseen::between(&inner.state, &next);
         inner.state = next;
         let time = server_time(super::clock::wall_ms());
-        inner.deliver_lines(&self.partition, &lines, &time, |_| String::new(), None, told);
+        let lines = Lines { lines: &lines, time: &time, msgid: |_| String::new(), unseen: &unseen };
+        inner.deliver_lines(&self.partition, &lines, None, told);
         inner.admit_expected();
         if was_ready {
             inner.end_lost(&self.partition);
@@ -321,9 +335,11 @@ impl Replica {
     /// Sends a text that is stored nowhere to local clients, except its origin.
     pub(super) fn transient(&self, line: &str, except: Option<&str>, told: &Told) {
         let inner = self.lock();
+        let Ok(message) = Message::parse(line) else { return };
         // It is in no order with a KICK; who is no member any more by what is known here is not heard.
-        let needs_member =
-            self.partition.kind() == Kind::Channel && crate::policy::has_mode(&inner.state, 'n');
+        let needs_member = self.partition.kind() == Kind::Channel
+            && message.command == "TAGMSG"
+            && crate::policy::has_mode(&inner.state, 'n');
         if needs_member && except.is_some_and(|id| !inner.state.members.contains_key(id)) {
             return;
         }
@@ -332,8 +348,16 @@ impl Replica {
         if self.partition.kind() == Kind::Feed && is_doubtful {
             return;
         }
+        if self.partition.kind() == Kind::User
+            && message.command == "INVITE"
+            && let Some(channel) = message.param(1)
+        {
+            inner.locals.values().for_each(|client| client.note_invited(channel));
+        }
         let time = server_time(super::clock::wall_ms());
-        inner.deliver_lines(&self.partition, &[line.to_owned()], &time, |_| String::new(), except, told);
+        let (line, unseen) = ([line.to_owned()], Unseen::default());
+        let lines = Lines { lines: &line, time: &time, msgid: |_| String::new(), unseen: &unseen };
+        inner.deliver_lines(&self.partition, &lines, except, told);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -375,6 +399,7 @@ impl Inner {
 
     fn apply(&mut self, partition: &Partition, entry: &Entry, told: &Told) {
         let before = self.holder_of_nick(partition);
+        let unseen = Unseen::of(&self.state, entry);
         self.state.apply(entry);
         self.applied += 1;
         if self.recent.len() == RECENT_BOUND {
@@ -389,7 +414,8 @@ impl Inner {
             kind => {
                 let time = server_time(entry.id.ms);
                 let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
-                self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
+                let lines = Lines { lines: &entry.body.lines, time: &time, msgid, unseen: &unseen };
+                self.deliver(partition, &lines, origin, told);
                 if kind == Kind::User {
                     self.move_cursors(entry);
                     self.follow_account(entry);
@@ -431,36 +457,32 @@ impl Inner {
         self.locals.extend(found);
     }
 
-    fn deliver(
+    fn deliver<F: Fn(usize) -> String>(
         &self,
         partition: &Partition,
-        lines: &[String],
-        time: &str,
-        msgid: impl Fn(usize) -> String,
+        lines: &Lines<'_, F>,
         origin: Option<&Origin>,
         told: &Told,
     ) {
         let Some(origin) = origin else {
-            return self.deliver_lines(partition, lines, time, msgid, None, told);
+            return self.deliver_lines(partition, lines, None, told);
         };
-        self.deliver_own(partition, lines, time, &msgid, origin, told);
-        self.deliver_lines(partition, lines, time, msgid, Some(&origin.client.id), told);
+        self.deliver_own(partition, lines, origin, told);
+        self.deliver_lines(partition, lines, Some(&origin.client.id), told);
     }
 
-    fn deliver_own(
+    fn deliver_own<F: Fn(usize) -> String>(
         &self,
         partition: &Partition,
-        lines: &[String],
-        time: &str,
-        msgid: &impl Fn(usize) -> String,
+        lines: &Lines<'_, F>,
         origin: &Origin,
         told: &Told,
     ) {
-        for (index, line) in lines.iter().enumerate() {
-            let msgid = msgid(index);
+        for (index, line) in lines.lines.iter().enumerate() {
+            let msgid = (lines.msgid)(index);
             let Ok(message) = Message::parse(line) else { continue };
             let in_channel = partition.kind() == Kind::Channel;
-            let rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
+            let rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
             if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
                 continue;
             }
@@ -471,27 +493,29 @@ impl Inner {
         }
     }
 
-    fn deliver_lines(
+    fn deliver_lines<F: Fn(usize) -> String>(
         &self,
         partition: &Partition,
-        lines: &[String],
-        time: &str,
-        msgid: impl Fn(usize) -> String,
+        lines: &Lines<'_, F>,
         except: Option<&str>,
         told: &Told,
     ) {
         if self.locals.is_empty() {
             return;
         }
-        for (index, line) in lines.iter().enumerate() {
+        for (index, line) in lines.lines.iter().enumerate() {
             // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
             let Ok(message) = Message::parse(line) else { continue };
-            let msgid = msgid(index);
+            let msgid = (lines.msgid)(index);
             let in_channel = partition.kind() == Kind::Channel;
+            let audience = if in_channel { Audience::of(&message, lines.unseen) } else { Audience::default() };
             let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
-            let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
+            let mut rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
             for (id, client) in &self.locals {
-                if except == Some(&**id) || self.shut.contains(id) || !tell_once(&rendering, id, told) {
+                if except == Some(&**id) || self.shut.contains(id) || !audience.includes(&self.state, id) {
+                    continue;
+                }
+                if !tell_once(&rendering, id, told) {
                     continue;
                 }
                 if let Some(heard) = &heard {

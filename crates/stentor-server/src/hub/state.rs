@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stentor_proto::line::Line;
 
+use crate::modes::{BOT, PREFIXES, Rank};
 use crate::store::{Change, Entry, Epoch, Life, Link, Snapshot};
 
 /// The id of a user: random, new for every registration, and the token that its claims are guarded by.
@@ -28,12 +29,14 @@ pub struct State {
 pub struct Member {
     /// The node and incarnation that the user is connected to.
     pub writer: String,
-    /// `o`, `v`, both or neither, the highest first.
+    /// The letters of [`PREFIXES`] that the member has, the highest first.
     pub prefixes: String,
     /// The change by which the user went away; empty where the user is here.
     pub away: String,
     /// Whether the user is an operator of the network.
     pub oper: bool,
+    /// Whether the user is a bot.
+    pub bot: bool,
     /// When the member joined, in milliseconds of the store's time as its node knew it.
     pub joined: u64,
     /// The nick.
@@ -130,13 +133,15 @@ impl Member {
         let (nick, user, host, account, realname) = (next()?, next()?, next()?, next()?, next()?);
         let away = flags.strip_prefix('G');
         let flags = away.or(flags.strip_prefix('H')).unwrap_or_default();
-        // An older version reads the star of somebody who is away as a part of the change.
-        let (oper, change) = flags.strip_prefix('*').map_or((false, flags), |change| (true, change));
+        // An older version takes the marks of somebody who is away for a part of the change, whose id has neither.
+        let (oper, flags) = flags.strip_prefix('*').map_or((false, flags), |flags| (true, flags));
+        let (bot, change) = flags.strip_prefix(BOT).map_or((false, flags), |change| (true, change));
         Some(Self {
             writer,
             prefixes: if prefixes == "-" { String::new() } else { prefixes },
             away: away.map_or_else(String::new, |_| change.to_owned()),
             oper,
+            bot,
             joined: joined.parse().ok()?,
             nick,
             user,
@@ -151,7 +156,8 @@ impl Member {
     pub fn to_value(&self) -> String {
         let prefixes = if self.prefixes.is_empty() { "-" } else { &self.prefixes };
         let here = if self.away.is_empty() { 'H' } else { 'G' };
-        let flags = format!("{here}{}{}", if self.oper { "*" } else { "" }, self.away);
+        let (oper, bot) = (if self.oper { "*" } else { "" }, if self.bot { "B" } else { "" });
+        let flags = format!("{here}{oper}{bot}{}", self.away);
         let account = self.account.as_deref().unwrap_or("*");
         let Self { writer, joined, nick, user, host, realname, .. } = self;
         format!("{writer} {prefixes} {flags} {joined} {nick} {user} {host} {account} {realname}")
@@ -178,27 +184,29 @@ impl Member {
         }
     }
 
-    /// Whether the member is a channel operator.
+    /// The highest rank that the member has.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.prefixes.chars().filter_map(Rank::of_letter).max().unwrap_or_default()
+    }
+
+    /// Whether the member is a channel operator, or higher.
     #[must_use]
     pub fn is_operator(&self) -> bool {
-        self.prefixes.contains('o')
+        self.rank() >= Rank::Operator
     }
 
     /// Whether the member may speak where only voiced members may.
     #[must_use]
     pub fn is_voiced(&self) -> bool {
-        !self.prefixes.is_empty()
+        self.rank() >= Rank::Voice
     }
 
     /// The member's prefixes as NAMES and WHO show them: all of them, or the highest alone.
     #[must_use]
-    pub fn signs(&self, all: bool) -> &'static str {
-        match (self.prefixes.contains('o'), self.prefixes.contains('v')) {
-            (true, true) if all => "@+",
-            (true, _) => "@",
-            (false, true) => "+",
-            (false, false) => "",
-        }
+    pub fn signs(&self, all: bool) -> String {
+        let held = PREFIXES.iter().filter(|prefix| self.prefixes.contains(prefix.letter));
+        held.take(if all { PREFIXES.len() } else { 1 }).map(|prefix| prefix.sign).collect()
     }
 }
 
@@ -219,9 +227,11 @@ mod tests {
             account: None,
             realname: "Ann of  two spaces".into(),
             oper: false,
+            bot: false,
         };
-        for (oper, away) in [(false, "event"), (true, "event"), (false, ""), (true, "")] {
-            let member = Member { oper, away: away.into(), ..member.clone() };
+        let marks = [(false, false), (true, false), (false, true), (true, true)];
+        for ((oper, bot), away) in marks.into_iter().flat_map(|marks| [(marks, ""), (marks, "event")]) {
+            let member = Member { oper, bot, away: away.into(), ..member.clone() };
             assert_eq!(Member::from_value(&member.to_value()), Some(member));
         }
         assert_eq!(Member::from_value("too short"), None);

@@ -313,7 +313,7 @@ pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
 
 fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
     let profile = session.client.profile();
-    let mut changes = Vec::with_capacity(7);
+    let mut changes = Vec::with_capacity(8);
     let mut set = |name: &str, value: Option<String>| {
         changes.push(match value {
             Some(value) => Change::Set(name.to_owned(), value),
@@ -326,6 +326,9 @@ fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
     set("account", profile.account.clone());
     set("away", profile.away.clone());
     set("oper", operator::is_operator(&session.node.config(), &profile).then(|| "1".to_owned()));
+    set("modes", (!profile.modes.is_empty()).then(|| profile.modes.clone()));
+    let accepted: Vec<&str> = profile.accepted.iter().map(|(id, _)| &**id).collect();
+    set("accepted", (!accepted.is_empty()).then(|| accepted.join(" ")));
     changes
 }
 

@@ -24,6 +24,10 @@ pub struct Person {
     pub away: Option<String>,
     /// Whether the user is an operator.
     pub operator: bool,
+    /// The letters of the user's modes.
+    pub modes: String,
+    /// The ids of those who may write to the user whatever its modes say, separated by spaces.
+    pub accepted: String,
     /// Whether somebody is here.
     pub online: bool,
     /// The node that the user is on.
@@ -45,7 +49,9 @@ impl Node {
         let partitions = [Partition::nick(&folded), Partition::account(&folded)];
         let mut peeks = self.hub.store().peek(&partitions, FIELDS).await?.into_iter();
         let (claim, account) = (peeks.next().unwrap_or_default(), peeks.next().unwrap_or_default());
-        let operator = claim.fields.get(7).is_some_and(Option::is_some);
+        let claimed = |index: usize| claim.fields.get(index).cloned().flatten();
+        let (modes, accepted) = (claimed(7).unwrap_or_default(), claimed(8).unwrap_or_default());
+        let operator = claimed(9).is_some();
         let mut claim_fields = claim.fields.into_iter();
         let mut next = || claim_fields.next().flatten();
         if let (Some(id), Some(source), account, away, Some(writer)) =
@@ -65,6 +71,8 @@ impl Node {
                 inbox,
                 away,
                 operator,
+                modes,
+                accepted,
                 online: true,
                 writer,
                 local: None,
@@ -79,6 +87,8 @@ impl Node {
             inbox: Partition::account(&folded),
             away: None,
             operator: false,
+            modes: String::new(),
+            accepted: String::new(),
             online: false,
             writer: None,
             local: None,
@@ -106,11 +116,14 @@ fn local_person(node: &Node, client: Arc<Client>) -> Person {
         inbox: inbox_of(profile.account.as_deref(), &client.id),
         away: profile.away.clone(),
         operator: operator::is_operator(&node.config(), &profile),
+        modes: profile.modes.clone(),
+        accepted: profile.accepted.iter().map(|(id, _)| &**id).collect::<Vec<_>>().join(" "),
         online: true,
         writer: Some(client.tenure().writer().clone()),
         local: Some(client),
     }
 }
 
-/// The first five and the last are a nick's claim's, the others an account's.
-const FIELDS: &[&str] = &["user", "who", "account", "away", "writer", "name", "removed", "oper"];
+/// All but `name` and `removed`, which are an account's, are a nick's claim's.
+const FIELDS: &[&str] =
+    &["user", "who", "account", "away", "writer", "name", "removed", "modes", "accepted", "oper"];

@@ -10,6 +10,7 @@ use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member};
+use crate::modes::BOT;
 use crate::operator;
 use crate::policy;
 use crate::session::Session;
@@ -120,6 +121,7 @@ fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
         say(&profile.events.away, line);
         away.clone_into(&mut changed.away);
     }
+    changed.bot = profile.has_mode(BOT);
     (changed, lines)
 }
 

@@ -9,6 +9,7 @@ use stentor_proto::message::Message;
 
 use crate::hub::clock;
 use crate::hub::render::Rendering;
+use crate::modes::WALLOPS;
 use crate::node::Node;
 use crate::store::{Partition, StoreError};
 
@@ -70,7 +71,7 @@ fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
         match kind {
             _ if !profile.registered => {}
             Kind::Wallops => {
-                if profile.modes.contains('w')
+                if profile.has_mode(WALLOPS)
                     && let Some(bytes) = rendering.bytes(client.capabilities())
                 {
                     client.queue.push(bytes);

@@ -117,6 +117,21 @@ async fn the_roles_of_an_account_make_its_owner_an_operator() {
 }
 
 #[tokio::test]
+async fn an_operator_may_be_a_bot_and_stop_being_both_at_once() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let (mut root, mut ann) = (operator(&server, "root").await, server.client("ann").await);
+    root.ask("JOIN #room").await;
+    assert_eq!(numeric(&root.ask("MODE root +wB").await, "MODE").params, ["root", "+wB"]);
+    assert_eq!(numeric(&root.ask("MODE root").await, "221").params, ["root", "+Bow"]);
+    assert_eq!(numeric(&ann.ask("WHO #room").await, "352").param(6), "H*@B");
+    root.ask("AWAY :gone").await;
+    assert_eq!(numeric(&ann.ask("WHO #room").await, "352").param(6), "G*@B");
+    assert_eq!(numeric(&root.ask("MODE root -oB").await, "MODE").params, ["root", "-Bo"]);
+    assert_eq!(numeric(&root.ask("MODE root").await, "221").params, ["root", "+w"]);
+    assert_eq!(numeric(&ann.ask("WHO #room").await, "352").param(6), "G@");
+}
+
+#[tokio::test]
 async fn a_role_that_is_taken_back_ends_its_privileges_at_once() {
     let server = TestServer::start().await;
     server.account("ann", "secret").await;
@@ -124,11 +139,11 @@ async fn a_role_that_is_taken_back_ends_its_privileges_at_once() {
     let (mut ann, mut bob) = (server.login("ann", "secret", &[]).await, server.client("bob").await);
     ann.ask("JOIN #room").await;
     numeric(&ann.ask("OPER ann secret").await, "381");
-    assert_eq!(numeric(&bob.ask("WHO #room").await, "352").param(6), "H*@");
+    assert_eq!(numeric(&bob.ask("WHO #room").await, "352").param(6), "H*~");
     server.node.accounts.revoke("ann", "admin").await.expect("the role can be taken back");
     assert_eq!(ann.expect_numeric("MODE").await.params, ["ann", "-o"]);
     numeric(&ann.ask("KILL bob").await, "481");
-    assert_eq!(numeric(&bob.ask("WHO #room").await, "352").param(6), "H@");
+    assert_eq!(numeric(&bob.ask("WHO #room").await, "352").param(6), "H~");
     bob.drain_until_pong().await;
 }
 
