@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Print the script with which a shell completes `stentor`
     Completions(CompletionsArgs),
     /// Print every setting, number and limit of this version
-    Reference,
+    Reference(ReferenceArgs),
 }
 
 /// What all commands that use a store have in common.
@@ -476,6 +476,14 @@ pub(crate) struct ManArgs {
     /// The directory for the pages of all commands; it is made where it is not there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// `stentor reference`.
+#[derive(Args, Debug)]
+pub(crate) struct ReferenceArgs {
+    /// The modes of channels, members and users instead
+    #[arg(long)]
+    pub(crate) modes: bool,
 }
 
 /// Print the script with which a shell completes `stentor`.

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Reference => reference::run(),
+        Command::Reference(args) => reference::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! `stentor reference`: every setting, number and limit that a user can meet, as a page in Markdown.
 //!
 //! `docs/reference.md` is this page. All of it comes from where the program itself takes it: the table of keys, the table
-//! of commands, the tables of limits, the command line.
+//! of commands, the tables of limits, the command line. With `--modes` it is `docs/modes.md`.
 
 use std::fmt::Write as _;
 
@@ -10,12 +10,16 @@ use stentor_proto::capability::Capability;
 use stentor_proto::limit;
 use stentor_server::command::{self, When};
 use stentor_server::config::{Config, KEYS, Key, Reload, VARIABLE_PREFIX, keys};
+use stentor_server::modes;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, ReferenceArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub(crate) fn run() -> Result<(), Failure> {
+pub(crate) fn run(args: &ReferenceArgs) -> Result<(), Failure> {
+    if args.modes {
+        return Ok(Output::new().text(&modes::page())?);
+    }
     let page = [
         INTRODUCTION.to_owned(),
         configuration(),

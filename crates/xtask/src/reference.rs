@@ -1,18 +1,22 @@
-//! The page of all settings, numbers and limits.
+//! The pages of all settings, numbers and limits, and of all modes.
 
 use std::fs;
 
 use crate::output;
 use crate::process::{Failure, cargo, read, root};
 
-/// Writes the page anew, as the program prints it.
+/// Writes the pages anew, as the program prints them.
 pub(crate) fn write() -> Result<(), Failure> {
-    let page = read(&mut cargo(&["run", "--quiet", "--locked", "--package", "stentor", "--", "reference"]))?;
-    let path = root().join(PAGE);
-    fs::write(&path, page).map_err(|why| Failure::new(format!("cannot write {}: {why}", path.display())))?;
-    output::line(&format!("{PAGE} is new"));
+    for (page, args) in PAGES {
+        let run = ["run", "--quiet", "--locked", "--package", "stentor", "--", "reference"];
+        let text = read(cargo(&run).args(*args))?;
+        let path = root().join(page);
+        fs::write(&path, text)
+            .map_err(|why| Failure::new(format!("cannot write {}: {why}", path.display())))?;
+        output::line(&format!("{page} is new"));
+    }
     Ok(())
 }
 
-/// Where the page is, from the root.
-const PAGE: &str = "docs/reference.md";
+/// Where each page is, from the root, and how the program is asked for it.
+const PAGES: &[(&str, &[&str])] = &[("docs/reference.md", &[]), ("docs/modes.md", &["--modes"])];

@@ -46,7 +46,7 @@ class StentorController(BaseServerController, DirectoryBasedController):
     supports_sts = False
 
     # The letter of the extended ban that silences, such as `m` in `+b m:mask`.
-    extban_mute_char = None
+    extban_mute_char = "m"
 
     # Capabilities whose refusal fails a test; a test skips itself where another one is refused.
     capabilities = frozenset(
@@ -70,24 +70,33 @@ class StentorController(BaseServerController, DirectoryBasedController):
         (
             OptionalBehaviors.BAN_EXCEPTION_MODE,
             OptionalBehaviors.CAP_REQ_MINUS,
+            OptionalBehaviors.ELIST_C,
             OptionalBehaviors.ELIST_M,
             OptionalBehaviors.ELIST_N,
+            OptionalBehaviors.ELIST_T,
             OptionalBehaviors.ELIST_U,
             OptionalBehaviors.INVITE_EXCEPTION_MODE,
+            OptionalBehaviors.INVITE_LIST,
+            OptionalBehaviors.INVITE_OVERRIDES_LIMIT,
             OptionalBehaviors.MULTI_JOIN,
             OptionalBehaviors.MULTI_KICK,
             OptionalBehaviors.MULTI_NAMES_COMMAND,
             OptionalBehaviors.MULTI_PRIVMSG,
+            OptionalBehaviors.NO_CTCP,
         )
     )
 
     # Tokens of RPL_ISUPPORT that must be there, with their values.
     isupport = {
+        "ACCOUNTEXTBAN": "a",
+        "BOT": "B",
         "CASEMAPPING": "ascii",
-        "ELIST": "MNU",
+        "ELIST": "CMNTU",
+        "EXTBAN": ",am",
         "INVEX": patma.ANYOPTSTR,
         "MONITOR": patma.ANYSTR,
-        "PREFIX": "(ov)@+",
+        "PREFIX": "(qaohv)~&@%+",
+        "STATUSMSG": "~&@%+",
         "TARGMAX": patma.ANYSTR,
         "UTF8ONLY": None,
         "WHOX": None,

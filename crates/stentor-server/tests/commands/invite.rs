@@ -1,6 +1,6 @@
 //! INVITE.
 
-use stentor_testing::{TestServer, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn the_invited_reads_it_and_so_do_members_who_asked_for_that() {
@@ -38,4 +38,21 @@ async fn who_may_not_is_told_so() {
     ann.ask("MODE #room +i").await;
     let _eve = server.client("eve").await;
     numeric(&bob.ask("INVITE eve #room").await, "482");
+}
+
+#[tokio::test]
+async fn open_invitations_are_listed() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);
+    ann.ask("JOIN #One,#two").await;
+    numeric(&bob.ask("INVITE").await, "337");
+    ann.ask("INVITE bob #one").await;
+    ann.ask("INVITE bob #two").await;
+    let listed = |lines: &[stentor_testing::Said]| -> Vec<String> {
+        command(lines, "336").iter().map(|line| line.param(1).to_owned()).collect()
+    };
+    let lines = bob.ask("INVITE").await;
+    assert_eq!(listed(&lines), ["#One", "#two"]);
+    bob.ask("JOIN #two").await;
+    assert_eq!(listed(&bob.ask("INVITE").await), ["#One"]);
 }

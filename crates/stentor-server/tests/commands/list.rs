@@ -81,3 +81,21 @@ async fn a_list_longer_than_the_queue_reaches_who_reads() {
     assert_eq!(channels(&ann.ask("@label=long LIST").await).len(), 300);
     assert_eq!(command(&ann.ask("WHOIS ann").await, "318").len(), 1);
 }
+
+#[tokio::test]
+async fn channels_are_found_by_their_age_and_their_topics() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    ann.ask("JOIN #one,#two").await;
+    ann.ask("TOPIC #two :new").await;
+    for (asked, wanted) in [
+        ("C<5", &["#one 1", "#two 1"][..]),
+        ("C>5", &[]),
+        ("C<0", &[]),
+        ("T<5", &["#two 1"]),
+        ("t>5", &[]),
+        ("C<5,T<5,<9", &["#two 1"]),
+    ] {
+        assert_eq!(channels(&ann.ask(&format!("LIST {asked}")).await), wanted, "{asked}");
+    }
+}

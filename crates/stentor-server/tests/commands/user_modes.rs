@@ -1,6 +1,6 @@
 //! MODE of oneself.
 
-use stentor_testing::{TestServer, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
 async fn one_may_be_invisible() {
@@ -20,4 +20,66 @@ async fn others_have_their_own() {
     let _bob = server.client("bob").await;
     numeric(&ann.ask("MODE bob +i").await, "502");
     numeric(&ann.ask("MODE nobody").await, "401");
+}
+
+#[tokio::test]
+async fn a_bot_is_marked_everywhere() {
+    let server = TestServer::start().await;
+    let mut bot = server.client_with("bot", &["echo-message", "message-tags"]).await;
+    let mut ann = server.client_with("ann", &["message-tags"]).await;
+    bot.ask("JOIN #room").await;
+    ann.ask("JOIN #room").await;
+    bot.drain_until_pong().await;
+    assert_eq!(numeric(&bot.ask("MODE bot +B").await, "MODE").params, ["bot", "+B"]);
+    assert!(ann.drain_until_pong().await.is_empty(), "it is no news");
+    for target in ["#room", "ann"] {
+        let own = bot.ask(&format!("PRIVMSG {target} :beep")).await;
+        assert!(numeric(&own, "PRIVMSG").tag("bot").is_some(), "{own:?}");
+        assert!(numeric(&ann.drain_until_pong().await, "PRIVMSG").tag("bot").is_some());
+    }
+    assert_eq!(numeric(&ann.ask("WHOIS bot").await, "335").param(1), "bot");
+    let who = ann.ask("WHO #room").await;
+    let flags: Vec<&str> = command(&who, "352").iter().map(|line| line.param(6)).collect();
+    assert!(flags.contains(&"H@B") && flags.contains(&"H"), "{flags:?}");
+    ann.ask("@bot PRIVMSG #room :I am none").await;
+    assert!(numeric(&bot.drain_until_pong().await, "PRIVMSG").tag("bot").is_none());
+    bot.ask("MODE bot -B").await;
+    assert!(command(&ann.ask("WHOIS bot").await, "335").is_empty());
+}
+
+#[tokio::test]
+async fn one_may_hear_from_the_logged_in_alone() {
+    let server = TestServer::start().await;
+    for account in ["ann", "carl"] {
+        server.account(account, "secret").await;
+    }
+    let mut ann = server.login("ann", "secret", &[]).await;
+    let mut bob = server.client("bob").await;
+    ann.ask("MODE ann +R").await;
+    assert_eq!(numeric(&bob.ask("PRIVMSG ann :hello").await, "477").param(1), "ann");
+    assert!(ann.drain_until_pong().await.is_empty());
+    let mut carl = server.login("carl", "secret", &[]).await;
+    assert!(carl.ask("PRIVMSG ann :hello").await.is_empty());
+    assert_eq!(numeric(&ann.drain_until_pong().await, "PRIVMSG").text(), "hello");
+
+    assert!(ann.ask("ACCEPT bob").await.is_empty());
+    numeric(&ann.ask("ACCEPT bob").await, "457");
+    assert_eq!(numeric(&ann.ask("ACCEPT *").await, "281").text(), "bob");
+    assert!(bob.ask("PRIVMSG ann :hello").await.is_empty());
+    assert!(ann.ask("ACCEPT -bob").await.iter().all(|line| line.command == "PRIVMSG"));
+    numeric(&ann.ask("ACCEPT -bob").await, "458");
+    numeric(&ann.ask("ACCEPT nobody").await, "401");
+    numeric(&bob.ask("PRIVMSG ann :again").await, "477");
+    ann.ask("PRIVMSG bob :what is it?").await;
+    assert!(command(&bob.ask("PRIVMSG ann :this").await, "477").is_empty());
+}
+
+#[tokio::test]
+async fn one_may_take_no_ctcp() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);
+    ann.ask("MODE ann +T").await;
+    assert_eq!(numeric(&bob.ask("PRIVMSG ann :\u{1}VERSION\u{1}").await, "531").param(1), "ann");
+    assert!(bob.ask("PRIVMSG ann :\u{1}ACTION waves\u{1}").await.is_empty());
+    numeric(&ann.drain_until_pong().await, "PRIVMSG");
 }
