@@ -182,7 +182,12 @@ pub static CHANNEL: &[ChannelMode] = &[
     flag('m', Rank::Halfop, "Only those with a prefix may speak.", "all servers"),
     flag('n', Rank::Operator, "Only members may speak.", "all servers"),
     flag('R', Rank::Operator, "Only those who are logged in may join.", "Ergo, InspIRCd, UnrealIRCd"),
-    flag('s', Rank::Operator, "Secret: nobody but its members can find out that the channel exists.", "all servers"),
+    flag(
+        's',
+        Rank::Operator,
+        "Secret: nobody but its members can find out that the channel exists.",
+        "all servers",
+    ),
     flag('T', Rank::Operator, "No NOTICE, except from halfops and higher.", "InspIRCd, Solanum, UnrealIRCd"),
     flag('t', Rank::Operator, "Only halfops and higher change the topic.", "all servers"),
     flag(
@@ -328,8 +333,9 @@ pub fn help(subject: &str) -> Option<Vec<String>> {
                 "" => format!("+{}  {}", mode.letter, mode.does),
                 param => format!("+{} <{param}>  {}", mode.letter, mode.does),
             });
-            let prefixes =
-                PREFIXES.iter().map(|prefix| format!("+{} <nick>  ({}) {}", prefix.letter, prefix.sign, prefix.does));
+            let prefixes = PREFIXES
+                .iter()
+                .map(|prefix| format!("+{} <nick>  ({}) {}", prefix.letter, prefix.sign, prefix.does));
             modes.chain(prefixes).collect()
         }
         "UMODES" => USER.iter().map(|mode| format!("+{}  {}", mode.letter, mode.does)).collect(),
@@ -417,7 +423,8 @@ mod tests {
 
     #[test]
     fn letters_are_unique_and_sorted() {
-        let letters = || CHANNEL.iter().map(|mode| mode.letter).chain(PREFIXES.iter().map(|prefix| prefix.letter));
+        let letters =
+            || CHANNEL.iter().map(|mode| mode.letter).chain(PREFIXES.iter().map(|prefix| prefix.letter));
         for letter in letters() {
             assert_eq!(letters().filter(|other| *other == letter).count(), 1, "{letter}");
         }

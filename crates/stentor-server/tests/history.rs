@@ -528,7 +528,7 @@ async fn an_abandoned_room_ends_and_its_name_is_free() {
 
     let mut bob = server.login("bob", "a good password", CAPABILITIES).await;
     let lines = bob.ask("JOIN #room").await;
-    assert!(numeric(&lines, "353").text().contains("@bob"), "{lines:#?}");
+    assert!(numeric(&lines, "353").text().contains("~bob"), "{lines:#?}");
     let first = say(&server, &mut bob, "#room", "mine now").await;
     assert_eq!(page(&mut bob, "LATEST #room * 50", "#room").await, [first]);
 }

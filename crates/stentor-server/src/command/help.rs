@@ -34,7 +34,11 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
 }
 
 fn index(reply: &mut Reply) {
-    reply.numeric(Numeric::RPL_HELPSTART, &["index"], "What you can send; HELP <command> tells more, HELP CMODES and HELP UMODES of modes");
+    reply.numeric(
+        Numeric::RPL_HELPSTART,
+        &["index"],
+        "What you can send; HELP <command> tells more, HELP CMODES and HELP UMODES of modes",
+    );
     for Command { help: (usage, does), .. } in TABLE {
         reply.numeric(Numeric::RPL_HELPTXT, &["index"], &format!("{usage} - {does}"));
     }

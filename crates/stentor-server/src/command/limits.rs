@@ -3,7 +3,8 @@
 use stentor_proto::limit::{Limit, Table};
 
 use super::{
-    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, accept, authenticate, invite, ison, knock, mode, names, userhost, waiting, who,
+    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, accept, authenticate, invite, ison, knock, mode, names, userhost,
+    waiting, who,
 };
 use crate::client::INVITATIONS;
 use crate::history::scan;
@@ -26,7 +27,11 @@ pub(crate) static TABLE: Table = Table {
             INVITATIONS,
             "The newest; older ones let their bearers in all the same.",
         ),
-        Limit::time("Between two KNOCKs of a session", knock::PAUSE, "An earlier one is answered with `712`."),
+        Limit::time(
+            "Between two KNOCKs of a session",
+            knock::PAUSE,
+            "An earlier one is answered with `712`.",
+        ),
         Limit::count("Rooms in one NAMES", names::TARGETS, "Further ones are ignored."),
         Limit::count("Nicks in one ISON", ison::NICKS, "Further ones are ignored."),
         Limit::count("Nicks in one USERHOST", userhost::NICKS, "Further ones are ignored."),

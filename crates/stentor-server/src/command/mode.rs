@@ -174,7 +174,11 @@ async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String,
         if !policy::is_visible_to(state, id) {
             return Err(invalid());
         }
-        policy::own_operator(state, to, id)?;
+        // Who is not even a member is told the same.
+        let rank = state.members.get(id).map(|member| member.rank());
+        if rank.is_none_or(|rank| rank < Rank::Operator) {
+            return Err(policy::rank_needed(to, Rank::Operator));
+        }
         Ok(policy::name(state, name.folded()).to_owned())
     })
 }

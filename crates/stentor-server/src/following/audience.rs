@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_ban_keeps_out_and_an_exception_lets_in() {
-        let line = format!("@{MASKS_TAG}=b*!*@h\\sebob!*@*\\sba:eve\\sbm:dan;{ROOM_TAG}=#room :a!a@h PUBLISH :hi");
+        let line =
+            format!("@{MASKS_TAG}=b*!*@h\\sebob!*@*\\sba:eve\\sbm:dan;{ROOM_TAG}=#room :a!a@h PUBLISH :hi");
         let message = Message::parse(&line).expect("it is a line");
         let heard = Heard::new(&message).expect("it is for followers");
         assert!(heard.keeps_out("cat!c@h", "cat") && heard.keeps_out("x!c@x", "Eve"));

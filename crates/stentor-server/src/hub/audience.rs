@@ -172,7 +172,9 @@ mod tests {
         let state = auditorium(&[("ann", "o"), ("vic", "v"), ("bob", ""), ("eve", "")]);
         let left = Unseen::of(&state, &entry(vec![Change::UnsetMember("bob".to_owned())]));
         let gone = audience(":bob!u@h QUIT :bye", &left);
-        assert!(gone.includes(&state, "ann") && !gone.includes(&state, "vic") && !gone.includes(&state, "eve"));
+        assert!(
+            gone.includes(&state, "ann") && !gone.includes(&state, "vic") && !gone.includes(&state, "eve")
+        );
         assert!(gone.includes(&state, "bob"), "it is about bob");
         let said = audience(":bob!u@h PRIVMSG #room :hi", &left);
         assert!(said.includes(&state, "eve"), "what is said is for all");

@@ -1,5 +1,7 @@
 //! A node's copy of one partition, and the one place where its entries reach clients.
 
+mod deliver;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -7,16 +9,15 @@ use stentor_proto::message::Message;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
-use super::audience::{Audience, Unseen};
+use super::audience::Unseen;
 use super::clock::server_time;
 use super::msgid::MessageId;
-use super::render::{EVENT_TAG, Rendering};
 use super::state::{State, UserId};
 use super::told::Told;
 use crate::client::Client;
-use crate::following::audience::Heard;
 use crate::history::view::is_received;
 use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
+use deliver::Lines;
 
 /// A copy of a partition that follows its log.
 #[derive(Debug)]
@@ -70,16 +71,6 @@ pub struct Origin {
     pub tag: String,
     /// Whether it gets its own copy of what it said.
     pub echo: bool,
-}
-
-/// What clients are told at once.
-struct Lines<'a, F> {
-    lines: &'a [String],
-    /// When it was said, as clients read it.
-    time: &'a str,
-    /// The id of each line; empty where it has none.
-    msgid: F,
-    unseen: &'a Unseen,
 }
 
 /// What an arriving entry did to the copy.
@@ -457,80 +448,6 @@ impl Inner {
         self.locals.extend(found);
     }
 
-    fn deliver<F: Fn(usize) -> String>(
-        &self,
-        partition: &Partition,
-        lines: &Lines<'_, F>,
-        origin: Option<&Origin>,
-        told: &Told,
-    ) {
-        let Some(origin) = origin else {
-            return self.deliver_lines(partition, lines, None, told);
-        };
-        self.deliver_own(partition, lines, origin, told);
-        self.deliver_lines(partition, lines, Some(&origin.client.id), told);
-    }
-
-    fn deliver_own<F: Fn(usize) -> String>(
-        &self,
-        partition: &Partition,
-        lines: &Lines<'_, F>,
-        origin: &Origin,
-        told: &Told,
-    ) {
-        for (index, line) in lines.lines.iter().enumerate() {
-            let msgid = (lines.msgid)(index);
-            let Ok(message) = Message::parse(line) else { continue };
-            let in_channel = partition.kind() == Kind::Channel;
-            let rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
-            if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
-                continue;
-            }
-            let nick = &origin.client.profile().nick;
-            if let Some(bytes) = rendering.own_for(origin.client.capabilities(), &origin.tag, nick) {
-                origin.client.queue.push(bytes);
-            }
-        }
-    }
-
-    fn deliver_lines<F: Fn(usize) -> String>(
-        &self,
-        partition: &Partition,
-        lines: &Lines<'_, F>,
-        except: Option<&str>,
-        told: &Told,
-    ) {
-        if self.locals.is_empty() {
-            return;
-        }
-        for (index, line) in lines.lines.iter().enumerate() {
-            // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
-            let Ok(message) = Message::parse(line) else { continue };
-            let msgid = (lines.msgid)(index);
-            let in_channel = partition.kind() == Kind::Channel;
-            let audience = if in_channel { Audience::of(&message, lines.unseen) } else { Audience::default() };
-            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
-            let mut rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
-            for (id, client) in &self.locals {
-                if except == Some(&**id) || self.shut.contains(id) || !audience.includes(&self.state, id) {
-                    continue;
-                }
-                if !tell_once(&rendering, id, told) {
-                    continue;
-                }
-                if let Some(heard) = &heard {
-                    let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
-                    let nick = &client.profile().nick;
-                    if is_for && let Some(bytes) = rendering.bytes_for(client.capabilities(), nick) {
-                        client.queue.push(bytes);
-                    }
-                } else if let Some(bytes) = rendering.bytes(client.capabilities()) {
-                    client.queue.push(bytes);
-                }
-            }
-        }
-    }
-
     /// `nick!user@host` of who holds the nick, where this is a nick's partition and somebody does.
     fn holder_of_nick(&self, partition: &Partition) -> Option<String> {
         let held = partition.kind() == Kind::Nick && self.state.epoch.is_some();
@@ -644,13 +561,6 @@ impl Inner {
                 client.queue.close(reason);
             }
         }
-    }
-}
-
-fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
-    match rendering.message().tags.get(EVENT_TAG) {
-        Some(event) => told.first(&event, id),
-        None => true,
     }
 }
 

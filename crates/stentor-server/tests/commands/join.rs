@@ -92,7 +92,7 @@ async fn a_founder_who_comes_back_is_operator_again_and_all_see_it() {
     ann.ask("JOIN #room").await;
     bob.ask("JOIN #room").await;
     ann.ask("PART #room").await;
-    assert_eq!(numeric(&ann.ask("JOIN #room").await, "353").param(3).matches('@').count(), 1);
+    assert_eq!(numeric(&ann.ask("JOIN #room").await, "353").param(3).matches('~').count(), 1);
     let seen = bob.drain_until_pong().await;
-    assert_eq!(numeric(&seen, "MODE").params, ["#room", "+o", "ann"]);
+    assert_eq!(numeric(&seen, "MODE").params, ["#room", "+qo", "ann", "ann"]);
 }

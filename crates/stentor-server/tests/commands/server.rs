@@ -42,7 +42,9 @@ async fn the_welcome_tells_what_is_supported() {
         .into_iter()
         .flat_map(|line| line.params.iter().map(String::as_str))
         .collect();
-    for token in ["ELIST=MNU", "WHOX", "SAFELIST", "CASEMAPPING=ascii", "PREFIX=(ov)@+", "AWAYLEN=200"] {
+    for token in
+        ["ELIST=CMNTU", "WHOX", "SAFELIST", "CASEMAPPING=ascii", "PREFIX=(qaohv)~&@%+", "AWAYLEN=200"]
+    {
         assert!(tokens.contains(&token), "{token} is missing in {tokens:?}");
     }
 }

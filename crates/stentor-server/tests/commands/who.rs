@@ -126,7 +126,7 @@ async fn whox_answers_the_fields_in_their_order() {
             host,
             server.name(),
             "bob",
-            "H@",
+            "H~",
             "0",
             row.param(10),
             "bob",

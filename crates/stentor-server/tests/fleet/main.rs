@@ -5,6 +5,7 @@ mod following;
 mod invitations;
 mod logins;
 mod moderation;
+mod modes;
 mod operators;
 mod store_away;
 mod sweeps;

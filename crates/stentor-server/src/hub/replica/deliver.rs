@@ -1,0 +1,105 @@
+//! From a partition's lines to its clients' queues.
+
+use stentor_proto::message::Message;
+
+use super::{Inner, Origin};
+use crate::following::audience::Heard;
+use crate::hub::audience::{Audience, Unseen};
+use crate::hub::render::{EVENT_TAG, Rendering};
+use crate::hub::state::UserId;
+use crate::hub::told::Told;
+use crate::store::{Kind, Partition};
+
+/// What clients are told at once.
+pub(super) struct Lines<'a, F> {
+    pub(super) lines: &'a [String],
+    /// When it was said, as clients read it.
+    pub(super) time: &'a str,
+    /// The id of each line; empty where it has none.
+    pub(super) msgid: F,
+    pub(super) unseen: &'a Unseen,
+}
+
+impl Inner {
+    pub(super) fn deliver<F: Fn(usize) -> String>(
+        &self,
+        partition: &Partition,
+        lines: &Lines<'_, F>,
+        origin: Option<&Origin>,
+        told: &Told,
+    ) {
+        let Some(origin) = origin else {
+            return self.deliver_lines(partition, lines, None, told);
+        };
+        self.deliver_own(partition, lines, origin, told);
+        self.deliver_lines(partition, lines, Some(&origin.client.id), told);
+    }
+
+    pub(super) fn deliver_own<F: Fn(usize) -> String>(
+        &self,
+        partition: &Partition,
+        lines: &Lines<'_, F>,
+        origin: &Origin,
+        told: &Told,
+    ) {
+        for (index, line) in lines.lines.iter().enumerate() {
+            let msgid = (lines.msgid)(index);
+            let Ok(message) = Message::parse(line) else { continue };
+            let in_channel = partition.kind() == Kind::Channel;
+            let rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
+            if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
+                continue;
+            }
+            let nick = &origin.client.profile().nick;
+            if let Some(bytes) = rendering.own_for(origin.client.capabilities(), &origin.tag, nick) {
+                origin.client.queue.push(bytes);
+            }
+        }
+    }
+
+    pub(super) fn deliver_lines<F: Fn(usize) -> String>(
+        &self,
+        partition: &Partition,
+        lines: &Lines<'_, F>,
+        except: Option<&str>,
+        told: &Told,
+    ) {
+        if self.locals.is_empty() {
+            return;
+        }
+        for (index, line) in lines.lines.iter().enumerate() {
+            // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
+            let Ok(message) = Message::parse(line) else { continue };
+            let msgid = (lines.msgid)(index);
+            let in_channel = partition.kind() == Kind::Channel;
+            let audience =
+                if in_channel { Audience::of(&message, lines.unseen) } else { Audience::default() };
+            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
+            let mut rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
+            for (id, client) in &self.locals {
+                if except == Some(&**id) || self.shut.contains(id) || !audience.includes(&self.state, id) {
+                    continue;
+                }
+                if !tell_once(&rendering, id, told) {
+                    continue;
+                }
+                if let Some(heard) = &heard {
+                    let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
+                    let nick = &client.profile().nick;
+                    if is_for && let Some(bytes) = rendering.bytes_for(client.capabilities(), nick) {
+                        client.queue.push(bytes);
+                    }
+                } else if let Some(bytes) = rendering.bytes(client.capabilities()) {
+                    client.queue.push(bytes);
+                }
+            }
+        }
+    }
+}
+
+fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
+    match rendering.message().tags.get(EVENT_TAG) {
+        Some(event) => told.first(&event, id),
+        None => true,
+    }
+}
