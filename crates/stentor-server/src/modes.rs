@@ -75,7 +75,7 @@ pub static PREFIXES: &[Prefix] = &[
         letter: 'q',
         sign: '~',
         name: "founder",
-        does: "Everything. Nobody else can kick a founder. The account that founded the channel has it at every JOIN.",
+        does: "Everything. Only founders can kick one. The account that founded the channel has it at every JOIN.",
         known: "Ergo, InspIRCd, UnrealIRCd",
     },
     Prefix {

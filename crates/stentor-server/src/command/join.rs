@@ -114,9 +114,10 @@ async fn join(
             Err(error)
         }
         Err(error) => {
+            // While the replica is held: nobody else here may be in the channel.
+            let forward = replica.with_state(|state| policy::forward(state, &error).map(str::to_owned));
             drop(session.client.with_channels(|channels| channels.remove(name.folded())));
             session.index::<Error>(&key_in_index, None).await?;
-            let forward = replica.with_state(|state| policy::forward(state, &error).map(str::to_owned));
             if forward.is_some() { Ok(forward) } else { Err(error) }
         }
     }

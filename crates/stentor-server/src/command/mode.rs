@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stentor_proto::ban::ListEntry;
 use stentor_proto::channel::{ChannelName, is_channel_like};
 use stentor_proto::message::Message;
-use stentor_proto::mode::{ModeChange, ModeError, parse_changes, render};
+use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
 use stentor_proto::numeric::Numeric;
 
 use crate::config::Config;
@@ -39,7 +39,7 @@ pub(super) async fn run(
     let (mut lists, mut wrong) = (Vec::new(), Vec::new());
     for parsed in parse_changes(modes, args, modes::class) {
         match parsed {
-            Ok(ModeChange { letter: letter @ ('b' | 'e' | 'I'), arg: None, .. }) => {
+            Ok(ModeChange { letter, arg: None, .. }) if is_list(letter) => {
                 if !lists.contains(&letter) {
                     lists.push(letter);
                 }
@@ -63,6 +63,10 @@ pub(super) async fn run(
     }
     check_forwards(session, &held, target, &mut changes, reply).await?;
     if changes.is_empty() { Ok(()) } else { change(session, &held, target, &changes, reply).await }
+}
+
+fn is_list(letter: char) -> bool {
+    modes::class(letter) == Some(ModeClass::List)
 }
 
 fn refuse(error: ModeError, target: &str, reply: &mut Reply) {
@@ -297,7 +301,7 @@ impl<'a> Draft<'a> {
             return Err(policy::rank_needed(target, who));
         }
         match (change.letter, change.arg.as_deref()) {
-            (letter @ ('b' | 'e' | 'I'), Some(mask)) => self.list(target, change.add, letter, mask),
+            (letter, Some(mask)) if is_list(letter) => self.list(target, change.add, letter, mask),
             ('k', Some(key)) => self.key(target, change.add, key),
             ('l', limit) => self.limit(target, change.add, limit),
             ('f', forward) => {
@@ -333,8 +337,8 @@ impl<'a> Draft<'a> {
             self.done.push(ModeChange::with(false, letter, name));
             return Ok(());
         }
-        let count =
-            ['b', 'e', 'I'].into_iter().map(|letter| policy::list_entries(self.state, letter).count()).sum();
+        let lists = modes::letters(ModeClass::List);
+        let count = lists.chars().map(|letter| policy::list_entries(self.state, letter).count()).sum();
         if !self.config.channels.list_max.has_room(self.added.saturating_add(count)) {
             let text = "The channel's list is full";
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));

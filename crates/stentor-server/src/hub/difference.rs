@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stentor_proto::mode::{ModeChange, render};
+use stentor_proto::mode::{ModeChange, ModeClass, render};
 
 use super::state::{Member, State, UserId};
-use crate::modes::PREFIXES;
+use crate::modes::{self, PREFIXES};
 use crate::store::{Kind, Partition};
 
 /// The lines that lead local clients from one state of a channel to another. What was said between the two is not among
@@ -81,7 +81,7 @@ fn flags(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
 }
 
 fn lists(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
-    for letter in ['b', 'e', 'I'] {
+    for letter in modes::letters(ModeClass::List).chars() {
         let masks = |state: &State| -> Vec<String> {
             crate::policy::list_entries(state, letter).map(|(mask, _)| mask.to_owned()).collect()
         };

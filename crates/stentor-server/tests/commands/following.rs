@@ -331,3 +331,20 @@ async fn a_long_post_reads_the_same_for_everybody() {
     assert!(notice.bare.len() <= 510 && post.text().len() > 400, "{post:?}");
     assert_eq!(notice.text().strip_prefix("[Sub] "), Some(post.text()));
 }
+
+#[tokio::test]
+async fn what_is_said_to_a_rank_is_not_told_outside() {
+    let server = TestServer::start().await;
+    let [mut ann, mut bob] = people(&server, ["ann", "bob"]).await;
+    let mut op = server.client("op").await;
+    ann.ask("SUBSCRIBE bob").await;
+    op.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    bob.ask("PRIVMSG @#room :among us").await;
+    bob.ask("PRIVMSG #room :to all").await;
+    op.ask("MODE #room +U").await;
+    bob.ask("PRIVMSG #room :to be judged").await;
+    let heard = heard_before_marker(&mut bob, &mut ann).await;
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert!(heard[0].ends_with("to all"), "{heard:?}");
+}

@@ -70,6 +70,11 @@ async fn extended_bans_hold_on_the_node_where_they_were_not_set() {
     let lines = eve.ask("JOIN #room").await;
     assert_eq!(numeric(&lines, "470").params[1..3], ["#room", "#spare"]);
     assert_eq!(numeric(&lines, "JOIN").param(0), "#spare");
+    // Also where nobody else on the node keeps a copy of the room.
+    bob.ask("PART #room").await;
+    eve.ask("PART #spare").await;
+    assert_eq!(numeric(&eve.ask("JOIN #room").await, "470").params[1..3], ["#room", "#spare"]);
+    numeric(&bob.ask("JOIN #room").await, "JOIN");
     op.ask("MODE #room +b m:bob").await;
     bob.expect_numeric("MODE").await;
     numeric(&bob.ask("PRIVMSG #room :hello").await, "404");
