@@ -24,18 +24,28 @@ pub enum Capability {
     ChgHost,
     /// The client's own messages come back to it as the others see them.
     EchoMessage,
+    /// `ISUPPORT` tells what the server supports, also before the welcome, as a batch.
+    ExtendedIsupport,
     /// `JOIN` comes with account and real name.
     ExtendedJoin,
+    /// What changes with a monitored person is told, too.
+    ExtendedMonitor,
     /// `INVITE` tells operators who invited whom.
     InviteNotify,
     /// The answers to a labelled command bear its label.
     LabeledResponse,
     /// Tags, and `TAGMSG`.
     MessageTags,
+    /// `METADATA` tells and keeps what people and rooms say about themselves.
+    Metadata,
     /// `NAMES` and `WHO` give all prefixes of a member.
     MultiPrefix,
     /// `JOIN` is not answered with the names of the members.
     NoImplicitNames,
+    /// The same, under the name that it had as a draft.
+    NoImplicitNamesDraft,
+    /// `AWAY` is understood before the welcome.
+    PreAway,
     /// `AUTHENTICATE` logs in.
     Sasl,
     /// The tag `time` tells when a line was made.
@@ -56,7 +66,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -65,13 +75,18 @@ impl Capability {
         Self::ChgHost,
         Self::AccountRegistration,
         Self::ChatHistory,
-        Self::NoImplicitNames,
+        Self::ExtendedIsupport,
+        Self::Metadata,
+        Self::NoImplicitNamesDraft,
+        Self::PreAway,
         Self::EchoMessage,
         Self::ExtendedJoin,
+        Self::ExtendedMonitor,
         Self::InviteNotify,
         Self::LabeledResponse,
         Self::MessageTags,
         Self::MultiPrefix,
+        Self::NoImplicitNames,
         Self::Sasl,
         Self::ServerTime,
         Self::SetName,
@@ -93,12 +108,17 @@ impl Capability {
             Self::ChatHistory => "draft/chathistory",
             Self::ChgHost => "chghost",
             Self::EchoMessage => "echo-message",
+            Self::ExtendedIsupport => "draft/extended-isupport",
             Self::ExtendedJoin => "extended-join",
+            Self::ExtendedMonitor => "extended-monitor",
             Self::InviteNotify => "invite-notify",
             Self::LabeledResponse => "labeled-response",
             Self::MessageTags => "message-tags",
+            Self::Metadata => "draft/metadata-3",
             Self::MultiPrefix => "multi-prefix",
-            Self::NoImplicitNames => "draft/no-implicit-names",
+            Self::NoImplicitNames => "no-implicit-names",
+            Self::NoImplicitNamesDraft => "draft/no-implicit-names",
+            Self::PreAway => "draft/pre-away",
             Self::Sasl => "sasl",
             Self::ServerTime => "server-time",
             Self::SetName => "setname",

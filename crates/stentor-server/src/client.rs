@@ -33,6 +33,8 @@ pub struct Client {
     /// The incarnation that its claims belong to.
     tenure: RwLock<Arc<Tenure>>,
     capabilities: AtomicU64,
+    /// Whether it has shown that it knows version 302 of CAP.
+    knows_values: AtomicBool,
     profile: RwLock<Arc<Profile>>,
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
@@ -118,6 +120,7 @@ impl Client {
             queue,
             cursor: Cursor::default(),
             capabilities: AtomicU64::new(0),
+            knows_values: AtomicBool::new(false),
             profile: RwLock::new(Arc::new(profile)),
             channels: Mutex::default(),
             behind: AtomicBool::new(false),
@@ -142,6 +145,22 @@ impl Client {
     /// Replaces the negotiated capabilities.
     pub fn set_capabilities(&self, capabilities: CapabilitySet) {
         self.capabilities.store(capabilities.bits(), Ordering::Relaxed);
+    }
+
+    /// Takes capabilities away, whatever it asks for meanwhile.
+    pub fn withdraw_capabilities(&self, gone: CapabilitySet) {
+        self.capabilities.fetch_and(!gone.bits(), Ordering::Relaxed);
+    }
+
+    /// Notes that it knows version 302 of CAP, in which capabilities have values.
+    pub fn note_values(&self) {
+        self.knows_values.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was noted.
+    #[must_use]
+    pub fn knows_values(&self) -> bool {
+        self.knows_values.load(Ordering::Relaxed)
     }
 
     /// The incarnation of its node that its claims belong to.

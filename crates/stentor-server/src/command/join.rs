@@ -292,7 +292,8 @@ impl Newcomer<'_> {
 
 async fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
     super::topic::show(held, name.folded(), reply, false);
-    if !session.client.has(Capability::NoImplicitNames) {
+    let has = |capability| session.client.has(capability);
+    if !has(Capability::NoImplicitNames) && !has(Capability::NoImplicitNamesDraft) {
         super::names::show(session, held, name.folded(), reply).await;
     }
 }

@@ -120,12 +120,18 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
+    /// Whether it is stored nowhere: tags alone, unless they are reactions, which belong to what they are about.
+    fn is_transient(&self) -> bool {
+        let is_kept = |raw: &str| KEPT_TAGS.contains(&raw.split('=').next().unwrap_or(raw));
+        self.kind == Kind::Tagmsg && !self.tags.split(';').any(is_kept)
+    }
+
     fn line(&self, sender: &Profile, target: &str) -> String {
         let mut line = sender.line(self.kind.name()).raw_tags(&self.tags).param(target);
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
-        if self.kind == Kind::Tagmsg {
+        if self.is_transient() {
             // It has no place in a log that could name it.
             line = line.tag("msgid", crate::random::text(TRANSIENT_ID));
         }
@@ -138,11 +144,22 @@ pub(super) fn client_tags(session: &Session, message: &Message<'_>) -> String {
     if !session.client.has(Capability::MessageTags) {
         return String::new();
     }
+    let config = session.node.config();
     let is_legal = |raw: &&str| {
         let key = raw.split('=').next().unwrap_or(raw);
-        tag::is_client_only(key) && tag::is_valid_key(key)
+        tag::is_client_only(key) && tag::is_valid_key(key) && !is_denied(&config.denied_tags, key)
     };
     message.tags.raw().split(';').filter(is_legal).collect::<Vec<_>>().join(";")
+}
+
+/// Whether a client-only tag is denied, by the rules of the token CLIENTTAGDENY.
+fn is_denied(denied: &[String], key: &str) -> bool {
+    let name = key.trim_start_matches('+');
+    if denied.first().is_some_and(|first| first == "*") {
+        !denied.iter().any(|item| item.strip_prefix('-') == Some(name))
+    } else {
+        denied.iter().any(|item| item == name)
+    }
 }
 
 async fn to_channel(
@@ -178,7 +195,7 @@ async fn to_channel(
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
-    if said.kind == Kind::Tagmsg {
+    if said.is_transient() {
         // What is stored nowhere is not judged by the store: a node that woke from a pause judges itself.
         if session.node.fleet.now() >= session.client.tenure().ends_at() {
             return Err(Error::Fenced);
@@ -207,7 +224,7 @@ async fn to_person(
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
     let line = said.line(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
-    if said.kind == Kind::Tagmsg {
+    if said.is_transient() {
         if person.id == session.client.id {
             send_transient(session, &line, "");
         } else {
@@ -366,6 +383,8 @@ fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     }
 }
 
+/// With one of these tags a TAGMSG is stored like a message.
+const KEPT_TAGS: [&str; 4] = ["+draft/react", "+react", "+draft/unreact", "+unreact"];
 /// So soon after its own commit a session cannot have been probed and given up.
 const SURELY_OWN: Duration = Duration::from_secs(1);
 /// The length of the id of what is stored nowhere. Those of stored messages are longer.

@@ -11,6 +11,7 @@ mod help;
 mod info;
 mod invite;
 mod ison;
+mod isupport;
 mod join;
 mod kick;
 pub(crate) mod kill;
@@ -34,6 +35,7 @@ pub mod quit;
 pub mod register;
 mod rehash;
 mod setname;
+mod stats;
 mod subscribe;
 mod subscribers;
 mod subscriptions;
@@ -152,6 +154,7 @@ pub const TABLE: &[Command] = &[
         handler!(away::run),
         ("AWAY [:<text>]", "Says that you are away, or, without a text, that you are back."),
     )
+    .always()
     .costs(2),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command(
@@ -175,6 +178,9 @@ pub const TABLE: &[Command] = &[
     command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),
     command("INVITE", 0, handler!(invite::run), ("INVITE <nick> <channel>", "Lets somebody in.")).active(),
     command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
+        .costs(2),
+    command("ISUPPORT", 0, handler!(isupport::run), ("ISUPPORT", "Lists what this server supports."))
+        .always()
         .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel>[,…] <nick>[,…] [:<reason>]", "Throws people out."))
@@ -249,6 +255,12 @@ pub const TABLE: &[Command] = &[
     command("REHASH", 0, handler!(rehash::run), ("REHASH", "Reads the configuration again (operators).")),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
+    command(
+        "STATS",
+        0,
+        handler!(stats::run),
+        ("STATS u [<server>]", "Tells how long this server has been up."),
+    ),
     command(
         "SUBSCRIBE",
         1,
@@ -365,17 +377,15 @@ pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<()
 async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
     let registered = session.registering.is_none();
     let Some(command) = find(message.command) else {
-        let code = if registered { Numeric::ERR_UNKNOWNCOMMAND } else { Numeric::ERR_NOTREGISTERED };
-        let text = if registered { "Unknown command" } else { "You have not registered" };
         return if registered {
-            Err(Error::numeric(code, &[message.command], text))
+            Err(Error::numeric(Numeric::ERR_UNKNOWNCOMMAND, &[message.command], "Unknown command"))
         } else {
-            Err(Error::numeric(code, &[], text))
+            Err(not_registered())
         };
     };
     match command.when {
         When::Registered if !registered => {
-            return Err(Error::numeric(Numeric::ERR_NOTREGISTERED, &[], "You have not registered"));
+            return Err(not_registered());
         }
         When::Registering if registered => {
             return Err(Error::numeric(Numeric::ERR_ALREADYREGISTERED, &[], "You may not reregister"));
@@ -393,6 +403,11 @@ async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) ->
 #[must_use]
 pub fn need_more_params(command: &str) -> Error {
     Error::numeric(Numeric::ERR_NEEDMOREPARAMS, &[command], "Not enough parameters")
+}
+
+/// `ERR_NOTREGISTERED`.
+fn not_registered() -> Error {
+    Error::numeric(Numeric::ERR_NOTREGISTERED, &[], "You have not registered")
 }
 
 /// `ERR_NOSUCHNICK`.

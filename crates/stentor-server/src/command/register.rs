@@ -255,10 +255,10 @@ pub(super) async fn run(
 
 /// Moves a guest who has come to an account there, and tells its channels.
 async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
-    claim::move_inbox(session).await?;
-    super::waiting::deliver(session, reply).await;
     // Its own channels tell the client, too: nothing else does where it is in none.
     session.client.update(|profile| profile.events.account = crate::random::text(12));
+    claim::move_inbox(session).await?;
+    super::waiting::deliver(session, reply).await;
     presence::spread(session).await
 }
 

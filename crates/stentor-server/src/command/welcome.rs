@@ -1,10 +1,10 @@
 //! The welcome: 001 to 005, LUSERS and the message of the day.
 
+use stentor_proto::capability::Capability;
 use stentor_proto::isupport::Isupport;
 use stentor_proto::numeric::Numeric;
 
 use crate::config::Config;
-use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -26,17 +26,20 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
     let params = [&*node.server_name, VERSION, super::user_mode::LETTERS, "beIiklmnstovx", "beIklov"];
     reply.bare(Numeric::RPL_MYINFO, &params);
-    send_isupport(node, reply);
+    send_isupport(session, reply);
     super::lusers::send(session, reply);
     super::motd::send(session, reply);
 }
 
-/// Tells what this server supports.
-pub(super) fn send_isupport(node: &Node, reply: &mut Reply) {
-    for line in isupport(&node.config()).lines(ISUPPORT_BYTES) {
+/// Tells what this server supports, as a batch where the client asked for that.
+pub(super) fn send_isupport(session: &Session, reply: &mut Reply) {
+    let batched = session.client.has(Capability::ExtendedIsupport);
+    let batch = if batched { reply.open("draft/isupport", &[]) } else { None };
+    for line in isupport(&session.node.config()).lines(ISUPPORT_BYTES) {
         let tokens: Vec<&str> = line.split(' ').collect();
-        reply.numeric(Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
+        reply.numeric_in(&batch, Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
     }
+    reply.close(batch);
 }
 
 /// The tokens of reply 005 under a configuration.
@@ -55,6 +58,7 @@ pub fn isupport(config: &Config) -> Isupport {
         .set("CHATHISTORY", config.history.page)
         .set("ELIST", "MNU")
         .flag("EXCEPTS")
+        .set("HOSTLEN", HOST_BYTES)
         .flag("INVEX")
         .set("KICKLEN", limits.kick_length)
         .set("MAXLIST", format!("beI:{}", config.channels.list_max.or_max()))
@@ -74,6 +78,12 @@ pub fn isupport(config: &Config) -> Isupport {
         Some(limit) => tokens.set("MONITOR", limit),
         None => tokens.flag("MONITOR"),
     };
+    if !config.denied_tags.is_empty() {
+        tokens = tokens.set("CLIENTTAGDENY", config.denied_tags.join(","));
+    }
+    if let Some(icon) = &config.network_icon {
+        tokens = tokens.set("draft/ICON", icon);
+    }
     if let Some(targets) = limits.targets.get() {
         let names = super::names::TARGETS;
         let max = format!(
@@ -86,5 +96,7 @@ pub fn isupport(config: &Config) -> Isupport {
 
 /// The program's name and version.
 pub(super) const VERSION: &str = concat!("stentor-", env!("CARGO_PKG_VERSION"));
+/// What a cloaked host has at the most; no host is longer.
+const HOST_BYTES: usize = 63;
 /// What the tokens of one line may take, beside the line's other parts.
 const ISUPPORT_BYTES: usize = 380;

@@ -5,8 +5,8 @@
 pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
-    address_range, bcrypt_hash, certificate_name, channel_modes, file, host, listener, message_of_the_day,
-    network_name, node_name, privilege, redis_url, server_name, user_name,
+    address_range, bcrypt_hash, certificate_name, channel_modes, denied_tag, file, host, icon, listener,
+    message_of_the_day, network_name, node_name, privilege, redis_url, server_name, user_name,
 };
 use std::time::Duration;
 
@@ -259,6 +259,14 @@ pub static KEYS: &[Key] = &[
         Restart,
         "What clients are told that their server is called. Empty: each node tells its own name. With a name, the whole \
          fleet looks like one server: clients do not learn which node they, or others, are on. All nodes of a fleet have \
+         the same.",
+    ),
+    row(
+        "network.icon",
+        optional("an `https://` URL of up to 300 bytes without spaces, or empty", icon),
+        r#""""#,
+        Restart,
+        "A picture that clients may show for the network: the token `draft/ICON` of reply 005. All nodes of a fleet have \
          the same.",
     ),
     row(
@@ -517,6 +525,33 @@ pub static KEYS: &[Key] = &[
         "4",
         Restart,
         "How many targets one PRIVMSG, NOTICE or TAGMSG may have.",
+    ),
+    row(
+        "limits.denied_tags",
+        Kind::List {
+            allowed: "a list of names of client-only tags without `+`; `*` as the first means all, and then `-` in front of a \
+                      name excepts it",
+            check: denied_tag,
+            optional: true,
+        },
+        "[]",
+        Restart,
+        "Client-only tags that are taken off messages, such as `typing`. Clients read it in the token CLIENTTAGDENY.",
+    ),
+    row(
+        "limits.metadata_keys",
+        number(0, 100),
+        "20",
+        Restart,
+        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-3`).",
+    ),
+    row("limits.metadata_value", number(1, 390), "280", Restart, "The longest value in metadata, in bytes."),
+    row(
+        "limits.metadata_subscriptions",
+        number(1, 1000),
+        "50",
+        Restart,
+        "How many keys of metadata one client may hear of.",
     ),
     row("limits.monitor", limit(1_000_000), "100", Restart, "How many nicks one client may MONITOR."),
     row("limits.subscriptions", limit(10_000), "200", Live, "How many people one account may follow."),

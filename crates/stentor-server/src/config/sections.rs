@@ -182,6 +182,12 @@ pub struct Limits {
     pub kick_length: usize,
     /// Targets of one message.
     pub targets: Limit,
+    /// Keys of the metadata of one person or room; 0: there is none.
+    pub metadata_keys: usize,
+    /// Values in it.
+    pub metadata_value: usize,
+    /// Keys that one client may hear of.
+    pub metadata_subscriptions: usize,
     /// Nicks that one client watches.
     pub monitor: Limit,
     /// People whom one account follows.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
@@ -384,20 +385,19 @@ impl Inner {
         let pending = self.pending.remove(&entry.by);
         let origin = pending.as_ref().and_then(|pending| pending.origin.as_ref());
         self.admit(entry, origin);
+        if partition.kind() == Kind::Nick {
+            self.tell_monitors(partition, before.as_deref());
+        }
+        let time = server_time(entry.id.ms);
+        let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
+        self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
         match partition.kind() {
-            Kind::Nick => self.tell_monitors(partition, before.as_deref()),
-            kind => {
-                let time = server_time(entry.id.ms);
-                let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
-                self.deliver(partition, &entry.body.lines, &time, msgid, origin, told);
-                if kind == Kind::User {
-                    self.move_cursors(entry);
-                    self.follow_account(entry);
-                }
-                if kind == Kind::Feed {
-                    self.move_feeds(partition, entry);
-                }
+            Kind::User => {
+                self.move_cursors(entry);
+                self.follow_account(entry);
             }
+            Kind::Feed => self.move_feeds(partition, entry),
+            _ => {}
         }
         for change in &entry.body.changes {
             if let Change::UnsetMember(id) = change
@@ -491,7 +491,10 @@ impl Inner {
             let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
             let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
             for (id, client) in &self.locals {
-                if except == Some(&**id) || self.shut.contains(id) || !tell_once(&rendering, id, told) {
+                if except == Some(&**id) || self.shut.contains(id) || !is_watching(partition, client) {
+                    continue;
+                }
+                if !tell_once(&rendering, id, told) {
                     continue;
                 }
                 if let Some(heard) = &heard {
@@ -621,6 +624,11 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whether a client hears of what changes with those whom it monitors; of a partition of any other kind it hears all.
+fn is_watching(partition: &Partition, client: &Client) -> bool {
+    partition.kind() != Kind::Nick || client.has(Capability::ExtendedMonitor)
 }
 
 fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {

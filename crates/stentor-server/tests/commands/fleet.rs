@@ -159,3 +159,25 @@ async fn whowas_asks_the_nodes_what_they_remember() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test]
+async fn what_changes_with_a_monitored_person_crosses_nodes_once() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client_with("ann", &["extended-monitor", "away-notify", "setname"]).await;
+    let mut bob = two.client("bob").await;
+    for client in [&mut ann, &mut bob] {
+        client.ask("JOIN #room").await;
+    }
+    ann.ask("MONITOR + bob").await;
+    bob.ask("AWAY :tea").await;
+    assert_eq!(ann.expect_numeric("AWAY").await.text(), "tea");
+    bob.ask("SETNAME :Bob").await;
+    bob.ask("PRIVMSG #room :done").await;
+    let told = ann.collect_until("PRIVMSG").await;
+    let told: Vec<&str> =
+        told.iter().map(|line| line.command.as_str()).filter(|name| *name != "JOIN").collect();
+    assert_eq!(told, ["SETNAME", "PRIVMSG"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}
