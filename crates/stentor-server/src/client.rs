@@ -1,6 +1,6 @@
 //! What the rest of a node knows of one connected client.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,6 +36,8 @@ pub struct Client {
     /// Whether it has shown that it knows version 302 of CAP.
     knows_values: AtomicBool,
     profile: RwLock<Arc<Profile>>,
+    /// The keys of metadata that it hears of.
+    metadata_keys: RwLock<Arc<BTreeSet<String>>>,
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
     /// Whether some of its channels have not been told of its last change.
@@ -122,6 +124,7 @@ impl Client {
             capabilities: AtomicU64::new(0),
             knows_values: AtomicBool::new(false),
             profile: RwLock::new(Arc::new(profile)),
+            metadata_keys: RwLock::default(),
             channels: Mutex::default(),
             behind: AtomicBool::new(false),
             demoted: AtomicBool::new(false),
@@ -217,6 +220,17 @@ impl Client {
     /// Whether it was demoted since the last call.
     pub fn take_demoted(&self) -> bool {
         self.demoted.load(Ordering::Relaxed) && self.demoted.swap(false, Ordering::AcqRel)
+    }
+
+    /// The keys of metadata that it hears of.
+    #[must_use]
+    pub fn metadata_keys(&self) -> Arc<BTreeSet<String>> {
+        self.metadata_keys.read().expect("no writer of the keys panics").clone()
+    }
+
+    /// Replaces them. The caller bounds them.
+    pub fn set_metadata_keys(&self, keys: BTreeSet<String>) {
+        *self.metadata_keys.write().expect("no writer of the keys panics") = Arc::new(keys);
     }
 
     /// Its channels, for a look or a change.

@@ -3,15 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
 use crate::command::register::Registering;
+use crate::connection::rate::Rate;
 use crate::cursor::Unsaved;
 use crate::fleet::sweep::session_value;
 use crate::following::sessions::Followed;
 use crate::hub::{Decision, Held, Origin, Refusal};
+use crate::metadata;
 use crate::node::Node;
 use crate::secret::Secret;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
@@ -41,6 +44,8 @@ pub struct Session {
     pub inbox: Option<Held>,
     /// What the command under way costs beyond its row in the table, in lines.
     pub charge: u32,
+    /// How fast it may change metadata.
+    pub metadata_rate: Rate,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
     /// Whether its last private message may not have reached the recipient's log.
@@ -95,6 +100,7 @@ impl Session {
             inbox: None,
             unsent: false,
             charge: 0,
+            metadata_rate: Rate::new(Some(1), metadata::CHANGES, Instant::now()),
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
             monitored: HashMap::new(),

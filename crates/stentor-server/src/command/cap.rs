@@ -61,9 +61,10 @@ pub(super) async fn run(
 /// What a server with these settings offers, each with its value; the value is empty where there is none.
 fn offered(config: &Config) -> impl Iterator<Item = (Capability, String)> {
     let closed = config.accounts.registration == Registration::Closed;
+    let has_metadata = config.limits.metadata_keys > 0;
     let is_offered = move |capability: &Capability| match capability {
         Capability::AccountRegistration => !closed,
-        Capability::Metadata => false,
+        Capability::Metadata => has_metadata,
         _ => true,
     };
     Capability::ALL.into_iter().filter(is_offered).map(|capability| (capability, value(config, capability)))

@@ -20,6 +20,8 @@ mod links;
 mod list;
 pub(crate) mod lusers;
 mod message;
+mod metadata;
+mod metadata_keys;
 mod mode;
 pub mod monitor;
 mod motd;
@@ -201,6 +203,17 @@ pub const TABLE: &[Command] = &[
     )
     .costs(5),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
+    command(
+        "METADATA",
+        2,
+        handler!(metadata::run),
+        (
+            "METADATA <*, nick or channel> GET|LIST|SET|CLEAR|SUB|UNSUB|SUBS|SYNC [<key> …] [:<value>]",
+            "Tells, and keeps, what people and channels say about themselves.",
+        ),
+    )
+    .always()
+    .costs(2),
     command(
         "MODE",
         1,

@@ -28,6 +28,7 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     reply.bare(Numeric::RPL_MYINFO, &params);
     send_isupport(session, reply);
     super::lusers::send(session, reply);
+    crate::metadata::sync::welcome(session, reply);
     super::motd::send(session, reply);
 }
 

@@ -16,6 +16,7 @@ use super::told::Told;
 use crate::client::Client;
 use crate::following::audience::Heard;
 use crate::history::view::is_received;
+use crate::metadata::{self, Update};
 use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
 
 /// A copy of a partition that follows its log.
@@ -311,7 +312,10 @@ impl Replica {
     /// Notes that what was missed up to then has been read.
     pub(super) fn made_good(&self, losses: u64) {
         let mut inner = self.lock();
-        inner.lost.1 = inner.lost.1.max(losses);
+        if losses > inner.lost.1 {
+            inner.lost.1 = losses;
+            inner.ask_to_sync(&self.partition);
+        }
     }
 
     /// Whether entries wait for a predecessor.
@@ -461,7 +465,12 @@ impl Inner {
             let Ok(message) = Message::parse(line) else { continue };
             let in_channel = partition.kind() == Kind::Channel;
             let rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
-            if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
+            if rendering.message().command == metadata::COMMAND {
+                // The command itself answers.
+                continue;
+            }
+            if rendering.is_said() && !origin.echo || !tell_once(rendering.message(), &origin.client.id, told)
+            {
                 continue;
             }
             let nick = &origin.client.profile().nick;
@@ -486,6 +495,10 @@ impl Inner {
         for (index, line) in lines.iter().enumerate() {
             // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
             let Ok(message) = Message::parse(line) else { continue };
+            if let Some(update) = Update::read(&message) {
+                self.deliver_metadata(&update, &message, except, told);
+                continue;
+            }
             let msgid = msgid(index);
             let in_channel = partition.kind() == Kind::Channel;
             let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
@@ -494,7 +507,7 @@ impl Inner {
                 if except == Some(&**id) || self.shut.contains(id) || !is_watching(partition, client) {
                     continue;
                 }
-                if !tell_once(&rendering, id, told) {
+                if !tell_once(rendering.message(), id, told) {
                     continue;
                 }
                 if let Some(heard) = &heard {
@@ -506,6 +519,15 @@ impl Inner {
                 } else if let Some(bytes) = rendering.bytes(client.capabilities()) {
                     client.queue.push(bytes);
                 }
+            }
+        }
+    }
+
+    /// Clients hear of the keys that they want to hear of, in numerics of their own.
+    fn deliver_metadata(&self, update: &Update, message: &Message<'_>, except: Option<&str>, told: &Told) {
+        for (id, client) in &self.locals {
+            if except != Some(&**id) && update.is_for(client) && tell_once(message, id, told) {
+                update.tell(client);
             }
         }
     }
@@ -526,6 +548,14 @@ impl Inner {
         };
         for client in self.locals.values() {
             crate::command::monitor::tell(client, is_there, who);
+        }
+    }
+
+    /// What is published is in no log: metadata of members may be among what was missed.
+    fn ask_to_sync(&self, partition: &Partition) {
+        if partition.kind() == Kind::Channel {
+            let name = self.state.field("name").unwrap_or_else(|| partition.name());
+            self.locals.values().for_each(|client| metadata::ask_to_sync_soon(client, name));
         }
     }
 
@@ -631,8 +661,8 @@ fn is_watching(partition: &Partition, client: &Client) -> bool {
     partition.kind() != Kind::Nick || client.has(Capability::ExtendedMonitor)
 }
 
-fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
-    match rendering.message().tags.get(EVENT_TAG) {
+fn tell_once(message: &Message<'_>, id: &UserId, told: &Told) -> bool {
+    match message.tags.get(EVENT_TAG) {
         Some(event) => told.first(&event, id),
         None => true,
     }

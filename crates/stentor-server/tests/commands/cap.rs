@@ -6,7 +6,7 @@ use stentor_server::config::{Config, Registration};
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 25] = [
+const OFFERED: [&str; 26] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -16,6 +16,7 @@ const OFFERED: [&str; 25] = [
     "draft/account-registration",
     "draft/chathistory",
     "draft/extended-isupport",
+    "draft/metadata-3",
     "draft/no-implicit-names",
     "draft/pre-away",
     "echo-message",
@@ -43,11 +44,11 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
     assert_eq!(offered["sasl"], "PLAIN");
-    assert!(
-        offered
-            .iter()
-            .all(|(name, value)| value.is_empty() || name.contains("account-reg") || *name == "sasl")
-    );
+    let metadata = "before-connect,max-subs=50,max-keys=20,max-value-bytes=280";
+    assert_eq!(offered["draft/metadata-3"], metadata);
+    assert!(offered.iter().all(|(name, value)| value.is_empty()
+        || name.contains("account-reg")
+        || ["sasl", "draft/metadata-3"].contains(name)));
     // Who knows version 301 alone gets names without values, in one line.
     let lines = server.connect().await.ask("CAP LS").await;
     assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());

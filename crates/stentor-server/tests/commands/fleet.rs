@@ -181,3 +181,33 @@ async fn what_changes_with_a_monitored_person_crosses_nodes_once() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test]
+async fn metadata_crosses_nodes() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let wanted = ["draft/metadata-3", "batch"];
+    let mut ann = one.client_with("ann", &wanted).await;
+    let mut bob = two.client_with("bob", &wanted).await;
+    let mut eve = two.client_with("eve", &wanted).await;
+    for client in [&mut bob, &mut eve] {
+        client.ask("METADATA * SUB color").await;
+    }
+    ann.ask("METADATA * SET color :red").await;
+    ann.ask("JOIN #room").await;
+    ann.ask("METADATA #room SET color :grey").await;
+    eve.ask("MONITOR + ann").await;
+    let joined = bob.ask("JOIN #room").await;
+    let told: Vec<&str> = command(&joined, "761").iter().map(|line| line.text()).collect();
+    assert_eq!(told, ["grey", "red"]);
+    assert_eq!(numeric(&bob.ask("METADATA ann GET color").await, "761").text(), "red");
+    eve.drain_until_pong().await;
+    ann.ask("METADATA * SET color :blue").await;
+    for client in [&mut bob, &mut eve] {
+        assert_eq!(client.expect_numeric("761").await.params[1..], ["ann", "color", "*", "blue"]);
+    }
+    ann.ask("METADATA #room CLEAR").await;
+    assert_eq!(bob.expect_numeric("766").await.params[1..3], ["#room", "color"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}

@@ -22,6 +22,7 @@ mod lines;
 mod list;
 mod login;
 mod message;
+mod metadata;
 mod monitor;
 mod names;
 mod nick;
