@@ -59,12 +59,14 @@ mod whox;
 use std::future::Future;
 use std::pin::Pin;
 
+use stentor_proto::capability::Capability;
 use stentor_proto::mask::glob_matches;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 pub use welcome::isupport;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -369,12 +371,8 @@ pub fn find(name: &str) -> Option<&'static Command> {
 /// # Errors
 /// [`Error::Close`] and [`Error::Fenced`].
 pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<(), Error> {
-    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
-    let label = label
-        .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
-        .filter(|_| session.client.has(stentor_proto::capability::Capability::LabeledResponse));
     let server = session.node.server_name.clone();
-    let mut reply = Reply::new(session.client.clone(), server, label.map(str::to_owned));
+    let mut reply = Reply::new(session.client.clone(), server, label(&session.client, message));
     let result = run(session, message, &mut reply).await;
     if let Err(error) = &result {
         reply.reclaim();
@@ -385,6 +383,16 @@ pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<()
         Err(error @ (Error::Close(_) | Error::Fenced)) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// A request's label, where this client may label requests.
+#[must_use]
+pub fn label(client: &Client, message: &Message<'_>) -> Option<String> {
+    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
+    label
+        .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
+        .filter(|_| client.has(Capability::LabeledResponse))
+        .map(str::to_owned)
 }
 
 async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
