@@ -87,7 +87,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
     }
 }
 
-/// How long `limits.denied_tags` may be in all.
+/// How long `messages.denied_tags` may be in all.
 const DENIED_TAGS_BYTES: usize = 300;
 
 struct Builder<'a> {
@@ -234,9 +234,9 @@ impl<'a> Builder<'a> {
             realname_length: self.count("limits.realname_length"),
             kick_length: self.count("limits.kick_length"),
             targets: self.limit("limits.targets"),
-            metadata_keys: self.count("limits.metadata_keys"),
-            metadata_value: self.count("limits.metadata_value"),
-            metadata_subscriptions: self.count("limits.metadata_subscriptions"),
+            metadata_keys: self.count("metadata.max_keys"),
+            metadata_value: self.count("metadata.max_value"),
+            metadata_subscriptions: self.count("metadata.max_subscriptions"),
             monitor: self.limit("limits.monitor"),
             subscriptions: self.limit("limits.subscriptions"),
             subscribers: self.limit("limits.subscribers"),
@@ -260,14 +260,15 @@ impl<'a> Builder<'a> {
 
     /// The token has room for what fits one line of reply 005.
     fn denied_tags(&mut self) -> Vec<String> {
-        let tags = self.list("limits.denied_tags").to_vec();
+        let tags = self.list("messages.denied_tags").to_vec();
         if tags.iter().skip(1).any(|tag| tag == "*") {
-            let text = "`limits.denied_tags`: `*` stands after others; allowed: `*` as the first".to_owned();
-            self.problem("limits.denied_tags", text);
+            let text =
+                "`messages.denied_tags`: `*` stands after others; allowed: `*` as the first".to_owned();
+            self.problem("messages.denied_tags", text);
         }
         if tags.join(",").len() > DENIED_TAGS_BYTES {
-            let text = format!("`limits.denied_tags`: allowed: {DENIED_TAGS_BYTES} bytes in all");
-            self.problem("limits.denied_tags", text);
+            let text = format!("`messages.denied_tags`: allowed: {DENIED_TAGS_BYTES} bytes in all");
+            self.problem("messages.denied_tags", text);
         }
         tags
     }

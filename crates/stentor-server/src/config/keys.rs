@@ -500,6 +500,33 @@ pub static KEYS: &[Key] = &[
         "How many masks the three lists of a channel (bans, exceptions, invitations) may hold together.",
     ),
     row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
+    row(
+        "messages.denied_tags",
+        Kind::List {
+            allowed: "a list of names of client-only tags without `+`; `*` as the first means all, and then `-` in front of a \
+                      name excepts it",
+            check: denied_tag,
+            optional: true,
+        },
+        "[]",
+        Restart,
+        "Client-only tags that are taken off messages, such as `typing`. Clients read it in the token CLIENTTAGDENY.",
+    ),
+    row(
+        "metadata.max_keys",
+        number(0, 100),
+        "20",
+        Restart,
+        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-3`).",
+    ),
+    row("metadata.max_value", number(1, 390), "280", Restart, "The longest value in metadata, in bytes."),
+    row(
+        "metadata.max_subscriptions",
+        number(1, 1000),
+        "50",
+        Restart,
+        "How many keys of metadata one client may hear of.",
+    ),
     row("limits.nick_length", number(1, 64), "32", Restart, "The longest nick and account name, in bytes."),
     row(
         "limits.user_length",
@@ -525,33 +552,6 @@ pub static KEYS: &[Key] = &[
         "4",
         Restart,
         "How many targets one PRIVMSG, NOTICE or TAGMSG may have.",
-    ),
-    row(
-        "limits.denied_tags",
-        Kind::List {
-            allowed: "a list of names of client-only tags without `+`; `*` as the first means all, and then `-` in front of a \
-                      name excepts it",
-            check: denied_tag,
-            optional: true,
-        },
-        "[]",
-        Restart,
-        "Client-only tags that are taken off messages, such as `typing`. Clients read it in the token CLIENTTAGDENY.",
-    ),
-    row(
-        "limits.metadata_keys",
-        number(0, 100),
-        "20",
-        Restart,
-        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-3`).",
-    ),
-    row("limits.metadata_value", number(1, 390), "280", Restart, "The longest value in metadata, in bytes."),
-    row(
-        "limits.metadata_subscriptions",
-        number(1, 1000),
-        "50",
-        Restart,
-        "How many keys of metadata one client may hear of.",
     ),
     row("limits.monitor", limit(1_000_000), "100", Restart, "How many nicks one client may MONITOR."),
     row("limits.subscriptions", limit(10_000), "200", Live, "How many people one account may follow."),

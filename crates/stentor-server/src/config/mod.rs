@@ -79,7 +79,7 @@ pub struct Config {
     pub channels: Channels,
     /// `limits`.
     pub limits: Limits,
-    /// `limits.denied_tags`, in the form of CLIENTTAGDENY.
+    /// `messages.denied_tags`, in the form of CLIENTTAGDENY.
     pub denied_tags: Vec<String>,
     /// `drain.time`; zero: at once.
     pub drain_time: Duration,

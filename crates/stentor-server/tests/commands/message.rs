@@ -146,7 +146,7 @@ async fn denied_tags_are_taken_off_and_said_to_be() {
         (r#"["typing"]"#, "+draft/react=x", "CLIENTTAGDENY=typing"),
         (r#"["*", "-draft/react"]"#, "+draft/react=x", "CLIENTTAGDENY=*,-draft/react"),
     ] {
-        let server = TestServer::start_with(&[("limits.denied_tags", denied)]).await;
+        let server = TestServer::start_with(&[("messages.denied_tags", denied)]).await;
         let mut ann = server.client_with("ann", &["message-tags"]).await;
         let mut bob = server.client_with("bob", &["message-tags"]).await;
         let supported = ann.ask("VERSION").await;

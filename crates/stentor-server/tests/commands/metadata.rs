@@ -52,7 +52,7 @@ async fn what_one_says_about_oneself_is_read_by_all() {
 
 #[tokio::test]
 async fn what_is_not_allowed_is_refused() {
-    let settings = [("limits.metadata_keys", "2"), ("limits.metadata_value", "5")];
+    let settings = [("metadata.max_keys", "2"), ("metadata.max_value", "5")];
     let server = TestServer::start_with(&settings).await;
     let [mut ann, mut bob] = ann_and_bob(&server).await;
     ann.ask("JOIN #room").await;
@@ -178,7 +178,7 @@ async fn rooms_keep_their_secrets() {
 
 #[tokio::test]
 async fn subscriptions_are_listed_and_limited() {
-    let server = TestServer::start_with(&[("limits.metadata_subscriptions", "2")]).await;
+    let server = TestServer::start_with(&[("metadata.max_subscriptions", "2")]).await;
     let mut ann = server.client_with("ann", &WANTED).await;
     let lines = ann.ask("METADATA * SUB b $x a c d").await;
     assert_eq!(numeric(&lines, "770").params, ["ann", "b", "a"]);
@@ -272,7 +272,7 @@ async fn of_a_large_room_one_is_told_to_ask_later() {
 
 #[tokio::test]
 async fn without_keys_it_is_not_offered() {
-    let server = TestServer::start_with(&[("limits.metadata_keys", "0")]).await;
+    let server = TestServer::start_with(&[("metadata.max_keys", "0")]).await;
     let mut ann = server.client("ann").await;
     assert_eq!(numeric(&ann.ask("CAP REQ draft/metadata-3").await, "CAP").param(1), "NAK");
     numeric(&ann.ask("METADATA * LIST").await, "421");
