@@ -46,6 +46,8 @@ pub enum Capability {
     NoImplicitNamesDraft,
     /// `AWAY` is understood before the welcome.
     PreAway,
+    /// `MARKREAD` tells up to where a conversation has been read.
+    ReadMarker,
     /// `AUTHENTICATE` logs in.
     Sasl,
     /// The tag `time` tells when a line was made.
@@ -66,7 +68,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -79,6 +81,7 @@ impl Capability {
         Self::Metadata,
         Self::NoImplicitNamesDraft,
         Self::PreAway,
+        Self::ReadMarker,
         Self::EchoMessage,
         Self::ExtendedJoin,
         Self::ExtendedMonitor,
@@ -119,6 +122,7 @@ impl Capability {
             Self::NoImplicitNames => "no-implicit-names",
             Self::NoImplicitNamesDraft => "draft/no-implicit-names",
             Self::PreAway => "draft/pre-away",
+            Self::ReadMarker => "draft/read-marker",
             Self::Sasl => "sasl",
             Self::ServerTime => "server-time",
             Self::SetName => "setname",

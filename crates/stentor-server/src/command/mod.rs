@@ -19,6 +19,7 @@ pub(crate) mod limits;
 mod links;
 mod list;
 pub(crate) mod lusers;
+mod markread;
 mod message;
 mod metadata;
 mod metadata_keys;
@@ -205,6 +206,16 @@ pub const TABLE: &[Command] = &[
     )
     .costs(5),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
+    command(
+        "MARKREAD",
+        0,
+        handler!(markread::run),
+        (
+            "MARKREAD <channel or nick> [timestamp=<time>]",
+            "Tells, or sets, up to which time a conversation has been read.",
+        ),
+    )
+    .costs(2),
     command(
         "METADATA",
         2,

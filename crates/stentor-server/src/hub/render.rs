@@ -134,6 +134,7 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::ExtendedJoin,
     Capability::Feeds,
     Capability::InviteNotify,
+    Capability::ReadMarker,
     Capability::SetName,
 ]);
 
@@ -144,6 +145,7 @@ fn is_for(message: &Message<'_>, capabilities: CapabilitySet, in_channel: bool) 
         "AWAY" => Capability::AwayNotify,
         "CHGHOST" => Capability::ChgHost,
         "INVITE" if in_channel => Capability::InviteNotify,
+        "MARKREAD" => Capability::ReadMarker,
         "SETNAME" => Capability::SetName,
         _ => return true,
     };

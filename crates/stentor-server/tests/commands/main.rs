@@ -32,6 +32,7 @@ mod pass;
 mod ping;
 mod presence;
 mod quit;
+mod read_marker;
 mod register;
 mod server;
 mod setname;
