@@ -24,6 +24,8 @@ pub enum Capability {
     ChgHost,
     /// The client's own messages come back to it as the others see them.
     EchoMessage,
+    /// `CHATHISTORY` tells of joins, kicks and the like too.
+    EventPlayback,
     /// `ISUPPORT` tells what the server supports, also before the welcome, as a batch.
     ExtendedIsupport,
     /// `JOIN` comes with account and real name.
@@ -68,7 +70,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -77,6 +79,7 @@ impl Capability {
         Self::ChgHost,
         Self::AccountRegistration,
         Self::ChatHistory,
+        Self::EventPlayback,
         Self::ExtendedIsupport,
         Self::Metadata,
         Self::NoImplicitNamesDraft,
@@ -111,6 +114,7 @@ impl Capability {
             Self::ChatHistory => "draft/chathistory",
             Self::ChgHost => "chghost",
             Self::EchoMessage => "echo-message",
+            Self::EventPlayback => "draft/event-playback",
             Self::ExtendedIsupport => "draft/extended-isupport",
             Self::ExtendedJoin => "extended-join",
             Self::ExtendedMonitor => "extended-monitor",

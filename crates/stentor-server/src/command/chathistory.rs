@@ -2,6 +2,7 @@
 //!
 //! The capability changes nothing about the command: a client without it may ask by hand.
 
+use stentor_proto::capability::Capability;
 use stentor_proto::channel::is_channel_like;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
@@ -183,7 +184,8 @@ impl Buffer {
             return Self::room(session, target).ok_or_else(|| request.invalid_target());
         }
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
-        let view = View::With(nick.folded().to_owned());
+        let folded = nick.folded().to_owned();
+        let view = if plays_back(session) { View::WithEvents(folded) } else { View::With(folded) };
         let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
         let own = session.account_folded().unwrap_or_default();
         if own == nick.folded() || session.client.profile().nick.eq_ignore_ascii_case(nick.folded()) {
@@ -199,13 +201,14 @@ impl Buffer {
         let folded = target.to_ascii_lowercase();
         let replica =
             session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()))?;
-        let (name, log) = room(session, &folded, &replica)?;
+        let view = if plays_back(session) { View::RoomEvents } else { View::Room };
+        let (name, log) = room(session, &folded, &replica, view)?;
         Some(Self { name, logs: Conversation { logs: vec![log] } })
     }
 }
 
 /// A room's log as far as this node has applied it, where the client is a member.
-fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, Log)> {
+fn room(session: &Session, folded: &str, replica: &Replica, view: View) -> Option<(String, Log)> {
     replica.with_state(|state| {
         let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
         state.members.contains_key(&session.client.id).then(|| {
@@ -214,12 +217,17 @@ fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, L
                 partition: replica.partition().clone(),
                 epoch,
                 last,
-                view: View::Room,
+                view,
                 since: None,
             };
             (policy::name(state, folded).to_owned(), log)
         })
     })
+}
+
+/// Whether the client understands what happened, and not only what was said.
+fn plays_back(session: &Session) -> bool {
+    session.client.has(Capability::EventPlayback)
 }
 
 /// The session's private messages.
@@ -305,7 +313,7 @@ async fn show_targets(session: &Session, request: &Request<'_>, reply: &mut Repl
     let replicas = session.client.with_channels(|channels| {
         channels.iter().map(|(folded, held)| (folded.clone(), held.replica())).collect::<Vec<_>>()
     });
-    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica));
+    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica, View::Room));
     let feeds = session
         .following
         .iter()

@@ -93,7 +93,9 @@ async fn say(
     }
     // A program's NOTICE never draws an automatic answer; a client that labels it wants one.
     let quiet = kind == Kind::Notice && !reply.is_labelled();
-    let said = Said { kind, tags: client_tags(session, message), text };
+    let tags = client_tags(session, message);
+    let is_transient = kind == Kind::Tagmsg && !is_kept(&tags);
+    let said = Said { kind, tags, text, is_transient };
     for target in targets {
         let result = if is_channel_like(target) {
             to_channel(session, target, &said, reply).await
@@ -117,21 +119,17 @@ struct Said<'a> {
     kind: Kind,
     tags: String,
     text: Option<&'a str>,
+    /// Whether it is stored nowhere.
+    is_transient: bool,
 }
 
 impl Said<'_> {
-    /// Whether it is stored nowhere: tags alone, unless they are reactions, which belong to what they are about.
-    fn is_transient(&self) -> bool {
-        let is_kept = |raw: &str| KEPT_TAGS.contains(&raw.split('=').next().unwrap_or(raw));
-        self.kind == Kind::Tagmsg && !self.tags.split(';').any(is_kept)
-    }
-
     fn line(&self, sender: &Profile, target: &str) -> String {
         let mut line = sender.line(self.kind.name()).raw_tags(&self.tags).param(target);
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
-        if self.is_transient() {
+        if self.is_transient {
             // It has no place in a log that could name it.
             line = line.tag("msgid", crate::random::text(TRANSIENT_ID));
         }
@@ -160,6 +158,11 @@ fn is_denied(denied: &[String], key: &str) -> bool {
     } else {
         denied.iter().any(|item| item == name)
     }
+}
+
+/// Whether tags without a text become a part of history: reactions do, and what asks for it; typing notices do not.
+fn is_kept(tags: &str) -> bool {
+    tags.split(';').any(|raw| KEPT.contains(&raw.split('=').next().unwrap_or(raw)))
 }
 
 async fn to_channel(
@@ -195,7 +198,7 @@ async fn to_channel(
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
-    if said.is_transient() {
+    if said.is_transient {
         // What is stored nowhere is not judged by the store: a node that woke from a pause judges itself.
         if session.node.fleet.now() >= session.client.tenure().ends_at() {
             return Err(Error::Fenced);
@@ -224,7 +227,7 @@ async fn to_person(
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
     let line = said.line(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
-    if said.is_transient() {
+    if said.is_transient {
         if person.id == session.client.id {
             send_transient(session, &line, "");
         } else {
@@ -383,8 +386,8 @@ fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     }
 }
 
-/// With one of these tags a TAGMSG is stored like a message.
-const KEPT_TAGS: [&str; 4] = ["+draft/react", "+react", "+draft/unreact", "+unreact"];
+/// The tags that make a TAGMSG a part of history.
+const KEPT: [&str; 5] = ["+draft/persist", "+draft/react", "+draft/unreact", "+react", "+unreact"];
 /// So soon after its own commit a session cannot have been probed and given up.
 const SURELY_OWN: Duration = Duration::from_secs(1);
 /// The length of the id of what is stored nowhere. Those of stored messages are longer.

@@ -13,8 +13,12 @@ use crate::store::Entry;
 pub enum View {
     /// A room: all that was said there.
     Room,
+    /// A room: all that was said there, and who came and went, the topics, the modes.
+    RoomEvents,
     /// Private messages to and from the person with this folded nick.
     With(String),
+    /// The same with all that refers to them: tags that are kept, and what was taken back.
+    WithEvents(String),
     /// Private messages to and from anybody.
     Everybody,
     /// Private messages from others.
@@ -48,14 +52,20 @@ impl View {
     #[must_use]
     pub fn slack(&self) -> u64 {
         match self {
-            Self::Room | Self::Posts => 0,
-            Self::With(_) | Self::Everybody | Self::Received => SLACK_MS,
+            Self::Room | Self::RoomEvents | Self::Posts => 0,
+            Self::With(_) | Self::WithEvents(_) | Self::Everybody | Self::Received => SLACK_MS,
         }
     }
 
+    /// Whether a line is what the view is about, whoever it is from.
+    fn shows(&self, message: &Message<'_>) -> bool {
+        let events = matches!(self, Self::RoomEvents | Self::WithEvents(_));
+        is_message(message) || events && is_event(message)
+    }
+
     fn read(&self, entry: &Arc<Entry>, line: usize, text: &str) -> Option<Said> {
-        let message = Message::parse(text).ok().filter(is_message)?;
-        if let Self::With(nick) = self
+        let message = Message::parse(text).ok().filter(|message| self.shows(message))?;
+        if let Self::With(nick) | Self::WithEvents(nick) = self
             && !correspondent(&message)?.eq_ignore_ascii_case(nick)
         {
             return None;
@@ -64,7 +74,7 @@ impl View {
             return None;
         }
         let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
-        let shown = told.filter(|_| !matches!(self, Self::Room | Self::Posts)).unwrap_or(entry.id.ms);
+        let shown = told.filter(|_| self.slack() > 0).unwrap_or(entry.id.ms);
         let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
         Some(Said { entry: entry.clone(), line, shown, at })
     }
@@ -88,6 +98,13 @@ impl Said {
 #[must_use]
 pub fn is_message(message: &Message<'_>) -> bool {
     matches!(message.command, "PRIVMSG" | "NOTICE" | "PUBLISH")
+}
+
+/// Whether a line is no message, and yet a part of what happened in a conversation.
+#[must_use]
+pub fn is_event(message: &Message<'_>) -> bool {
+    let events = ["JOIN", "KICK", "MODE", "NICK", "PART", "QUIT", "TAGMSG", "TOPIC"];
+    events.contains(&message.command)
 }
 
 /// Whether a private message came from the sender's log. One's own, and a note to oneself, do not.
