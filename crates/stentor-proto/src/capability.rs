@@ -36,6 +36,8 @@ pub enum Capability {
     InviteNotify,
     /// The answers to a labelled command bear its label.
     LabeledResponse,
+    /// `REDACT` takes back what was said.
+    MessageRedaction,
     /// Tags, and `TAGMSG`.
     MessageTags,
     /// `METADATA` tells and keeps what people and rooms say about themselves.
@@ -70,7 +72,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -81,6 +83,7 @@ impl Capability {
         Self::ChatHistory,
         Self::EventPlayback,
         Self::ExtendedIsupport,
+        Self::MessageRedaction,
         Self::Metadata,
         Self::NoImplicitNamesDraft,
         Self::PreAway,
@@ -120,6 +123,7 @@ impl Capability {
             Self::ExtendedMonitor => "extended-monitor",
             Self::InviteNotify => "invite-notify",
             Self::LabeledResponse => "labeled-response",
+            Self::MessageRedaction => "draft/message-redaction",
             Self::MessageTags => "message-tags",
             Self::Metadata => "draft/metadata-3",
             Self::MultiPrefix => "multi-prefix",

@@ -300,7 +300,9 @@ impl Reply {
 
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {
-    matches!(command, "CHATHISTORY" | "MARKREAD" | "METADATA" | "REGISTER" | "SETNAME") || code == "INVALID_UTF8"
+    let specified =
+        ["CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "SETNAME"];
+    specified.contains(&command) || code == "INVALID_UTF8"
 }
 
 /// Puts one more tag in front of a line.

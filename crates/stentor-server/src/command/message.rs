@@ -15,13 +15,13 @@ use crate::error::Error;
 use crate::following::audience::Room;
 use crate::following::sessions as following;
 use crate::hub::msgid::MessageId;
-use crate::hub::render::Rendering;
+use crate::hub::render::{GUEST_TAG, Rendering, guest_mark};
 use crate::hub::{Decision, Origin, Refusal, State, clock};
 use crate::node::people::Person;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Entry, Guard, Is, Partition, StoreError};
+use crate::store::{Change, Entry, EntryId, Guard, Is, Partition, StoreError};
 
 pub(super) async fn privmsg(
     session: &mut Session,
@@ -95,7 +95,8 @@ async fn say(
     let quiet = kind == Kind::Notice && !reply.is_labelled();
     let tags = client_tags(session, message);
     let is_transient = kind == Kind::Tagmsg && !is_kept(&tags);
-    let said = Said { kind, tags, text, is_transient };
+    let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
+    let said = Said { kind, tags, text, is_transient, guest };
     for target in targets {
         let result = if is_channel_like(target) {
             to_channel(session, target, &said, reply).await
@@ -121,6 +122,8 @@ struct Said<'a> {
     text: Option<&'a str>,
     /// Whether it is stored nowhere.
     is_transient: bool,
+    /// Marks what a guest says.
+    guest: Option<String>,
 }
 
 impl Said<'_> {
@@ -132,6 +135,8 @@ impl Said<'_> {
         if self.is_transient {
             // It has no place in a log that could name it.
             line = line.tag("msgid", crate::random::text(TRANSIENT_ID));
+        } else if let Some(guest) = &self.guest {
+            line = line.tag(GUEST_TAG, guest);
         }
         line.build_within(MAX_CONTENT)
     }
@@ -243,11 +248,11 @@ async fn to_person(
     }
     finish_last(session).await?;
     let kept = Instant::now();
-    let own = keep_own(session, &person, &line).await?;
+    let own = keep_own(session, &person.inbox, &line, None).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
         session.unsent = true;
-        match deliver(session, &person, &own, &line, kept).await {
+        match deliver(session, &person, &own, kept).await {
             // It is in the sender's own log, and reaches the recipient's with the next message or the session's end.
             Err(Error::Store(error)) => return Err(Error::Store(StoreError::Unknown(error.to_string()))),
             delivered => {
@@ -297,7 +302,7 @@ async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<
 }
 
 /// Sees to it that the message before, which may not have reached its recipient, does so first.
-async fn finish_last(session: &mut Session) -> Result<(), Error> {
+pub(super) async fn finish_last(session: &mut Session) -> Result<(), Error> {
     let Some(inbox) = session.inbox.as_ref().filter(|_| session.unsent) else { return Ok(()) };
     let tenure = session.client.tenure();
     match crate::fleet::outbox::finish(&session.node.hub, &tenure, inbox.partition()).await {
@@ -310,8 +315,14 @@ async fn finish_last(session: &mut Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
-async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
+/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too. It may take back
+/// an earlier one.
+pub(super) async fn keep_own(
+    session: &Session,
+    recipient: &Partition,
+    line: &str,
+    taken_back: Option<EntryId>,
+) -> Result<Arc<Entry>, Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let guard = session
         .account
@@ -327,7 +338,10 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
             Ok(Decision {
                 life: state.within(),
                 guards: guard.iter().cloned().collect(),
-                changes: vec![Change::Set("out".to_owned(), crate::fleet::outbox::note(&person.inbox))],
+                changes: [Change::Set("out".to_owned(), crate::fleet::outbox::note(recipient))]
+                    .into_iter()
+                    .chain(taken_back.map(Change::Erase))
+                    .collect(),
                 lines: vec![line.to_owned()],
             })
         })
@@ -336,25 +350,13 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
 }
 
 /// Writes it to the recipient's log, under the id and time that it has in the sender's.
-async fn deliver(
-    session: &Session,
-    person: &Person,
-    own: &Entry,
-    line: &str,
-    kept: Instant,
-) -> Result<(), Error> {
+async fn deliver(session: &Session, person: &Person, own: &Entry, kept: Instant) -> Result<(), Error> {
     let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
-    let line = crate::fleet::outbox::for_recipient(from, own, line);
     if kept.elapsed() >= session.node.config().accounts.probe.min(SURELY_OWN) {
         // This node may have been paused, and somebody else may have finished the message meanwhile.
-        let (hub, tenure) = (&session.node.hub, session.client.tenure());
-        return match crate::fleet::outbox::pass_on(hub, &tenure, &person.inbox, &line, own).await {
-            Ok(()) | Err(Refusal::Rule(())) => Ok(()),
-            Err(Refusal::Store(error)) => Err(Error::Store(error)),
-            Err(Refusal::Contended) => Err(Error::Contended),
-            Err(Refusal::Fenced) => Err(Error::Fenced),
-        };
+        return pass_on(session, &person.inbox, own).await;
     }
+    let lines = crate::fleet::outbox::for_recipient(from, own);
     session
         .node
         .hub
@@ -362,10 +364,22 @@ async fn deliver(
             if peek.epoch.is_none() || peek.fields.iter().any(Option::is_some) {
                 return Err(super::no_such_nick(&person.nick));
             }
-            Ok(Decision { lines: vec![line.clone()], ..Decision::default() })
+            Ok(Decision { lines: lines.clone(), ..Decision::default() })
         })
         .await?;
     Ok(())
+}
+
+/// Sees to it that what the session's own log has is in the recipient's too, once.
+pub(super) async fn pass_on(session: &Session, recipient: &Partition, own: &Entry) -> Result<(), Error> {
+    let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
+    let (hub, tenure) = (&session.node.hub, session.client.tenure());
+    match crate::fleet::outbox::pass_on(hub, &tenure, recipient, from, own).await {
+        Ok(()) | Err(Refusal::Rule(())) => Ok(()),
+        Err(Refusal::Store(error)) => Err(Error::Store(error)),
+        Err(Refusal::Contended) => Err(Error::Contended),
+        Err(Refusal::Fenced) => Err(Error::Fenced),
+    }
 }
 
 fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
@@ -378,7 +392,7 @@ fn send_transient(session: &Session, line: &str, tag: &str) {
 }
 
 /// Sends the client a copy of what it said.
-fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
+pub(super) fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
     if let Ok(message) = Message::parse(line)
         && let Some(bytes) = Rendering::new(message, time, msgid).own(session.client.capabilities(), tag)
     {

@@ -35,6 +35,7 @@ mod ping;
 mod posts;
 mod publish;
 pub mod quit;
+mod redact;
 pub mod register;
 mod rehash;
 mod setname;
@@ -270,6 +271,14 @@ pub const TABLE: &[Command] = &[
     .costs(2)
     .active(),
     command("QUIT", 0, handler!(quit::run), ("QUIT [:<reason>]", "Ends the connection.")).always(),
+    command(
+        "REDACT",
+        2,
+        handler!(redact::run),
+        ("REDACT <channel or nick> <message id> [:<reason>]", "Takes back what was said, everywhere."),
+    )
+    .costs(3)
+    .active(),
     command(
         "REGISTER",
         3,

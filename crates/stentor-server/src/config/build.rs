@@ -63,6 +63,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
             max_age: builder.time_or_none("history.max_age"),
             max_count: builder.limit("history.max_count"),
             page: builder.count("history.page"),
+            redact_window: builder.time_or_none("history.redact_window"),
         },
         channels: builder.channels(),
         limits: builder.limits(),

@@ -472,6 +472,14 @@ pub static KEYS: &[Key] = &[
         Restart,
         "How many messages a client gets for one CHATHISTORY.",
     ),
+    row(
+        "history.redact_window",
+        time_or("no limit", SECOND, Duration::from_hours(24 * 36_500)),
+        r#""0""#,
+        Live,
+        "How long people may take back what they said, with REDACT. Channel operators may always take back what was said in \
+         their channel.",
+    ),
     row("channels.max_per_user", limit(100_000), "100", Restart, "How many channels one user may be in."),
     row(
         "channels.max_founded",

@@ -146,6 +146,8 @@ pub struct History {
     pub max_count: Limit,
     /// How many messages one request gets.
     pub page: usize,
+    /// How long people may take back what they said; `None`: for as long as it is kept.
+    pub redact_window: Option<Duration>,
 }
 
 /// `channels`.

@@ -103,7 +103,7 @@ pub fn is_message(message: &Message<'_>) -> bool {
 /// Whether a line is no message, and yet a part of what happened in a conversation.
 #[must_use]
 pub fn is_event(message: &Message<'_>) -> bool {
-    let events = ["JOIN", "KICK", "MODE", "NICK", "PART", "QUIT", "TAGMSG", "TOPIC"];
+    let events = ["JOIN", "KICK", "MODE", "NICK", "PART", "QUIT", "REDACT", "TAGMSG", "TOPIC"];
     events.contains(&message.command)
 }
 

@@ -1,6 +1,9 @@
 //! From an entry's line to the bytes that a client reads: rendered once for each set of capabilities that matters.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::message::Message;
 use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
@@ -9,6 +12,17 @@ use crate::following::audience::{MASKS_TAG, ROOM_TAG, readable};
 
 /// A tag that the server keeps in its own entries: one event that is committed to several channels.
 pub const EVENT_TAG: &str = "stentor.chat/event";
+
+/// A tag that the server keeps in its own entries: which guest said it, as [`guest_mark`] writes it. What somebody with an
+/// account said carries the account.
+pub const GUEST_TAG: &str = "stentor.chat/guest";
+
+/// What marks a guest's messages. It tells nothing about the user's id, which is the token of its claims.
+#[must_use]
+pub fn guest_mark(id: &str) -> String {
+    let digest = Sha256::digest(id.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.get(..MARK_BYTES).unwrap_or_default())
+}
 
 /// One line of an entry, and its renderings so far.
 #[derive(Debug)]
@@ -40,10 +54,10 @@ impl<'e> Rendering<'e> {
         &self.message
     }
 
-    /// Whether the line is something said, which its sender sees only where it asked for an echo.
+    /// Whether the line is something said, or said no more, which its sender sees only where it asked for an echo.
     #[must_use]
     pub fn is_said(&self) -> bool {
-        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "TAGMSG" | PUBLISH)
+        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "REDACT" | "TAGMSG" | PUBLISH)
     }
 
     /// Whether it comes over a feed, so that it reads differently for each client without [`Capability::Feeds`].
@@ -134,6 +148,7 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::ExtendedJoin,
     Capability::Feeds,
     Capability::InviteNotify,
+    Capability::MessageRedaction,
     Capability::ReadMarker,
     Capability::SetName,
 ]);
@@ -146,6 +161,7 @@ fn is_for(message: &Message<'_>, capabilities: CapabilitySet, in_channel: bool) 
         "CHGHOST" => Capability::ChgHost,
         "INVITE" if in_channel => Capability::InviteNotify,
         "MARKREAD" => Capability::ReadMarker,
+        "REDACT" => Capability::MessageRedaction,
         "SETNAME" => Capability::SetName,
         _ => return true,
     };
@@ -178,7 +194,7 @@ fn push_tags(
         has_time |= key == "time";
         has_msgid |= key == "msgid";
         let wanted = match key {
-            EVENT_TAG | MASKS_TAG => false,
+            EVENT_TAG | GUEST_TAG | MASKS_TAG => false,
             "time" => has(Capability::ServerTime),
             "account" => has(Capability::AccountTag),
             "msgid" | ROOM_TAG => has(Capability::MessageTags),
@@ -221,11 +237,13 @@ fn free_text_at(command: &str) -> Option<usize> {
     match command {
         "QUIT" | "AWAY" | "SETNAME" | PUBLISH => Some(0),
         "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
-        "KICK" | "JOIN" => Some(2),
+        "KICK" | "JOIN" | "REDACT" => Some(2),
         _ => None,
     }
 }
 
+/// How much of a guest's digest is enough.
+const MARK_BYTES: usize = 15;
 /// What somebody posts, or what comes over a feed from a room.
 const PUBLISH: &str = "PUBLISH";
 

@@ -33,6 +33,7 @@ mod ping;
 mod presence;
 mod quit;
 mod read_marker;
+mod redact;
 mod register;
 mod server;
 mod setname;
