@@ -44,6 +44,8 @@ pub enum Capability {
     Metadata,
     /// `NAMES` and `WHO` give all prefixes of a member.
     MultiPrefix,
+    /// A message of several lines comes as one batch.
+    Multiline,
     /// `JOIN` is not answered with the names of the members.
     NoImplicitNames,
     /// The same, under the name that it had as a draft.
@@ -72,7 +74,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -85,6 +87,7 @@ impl Capability {
         Self::ExtendedIsupport,
         Self::MessageRedaction,
         Self::Metadata,
+        Self::Multiline,
         Self::NoImplicitNamesDraft,
         Self::PreAway,
         Self::ReadMarker,
@@ -127,6 +130,7 @@ impl Capability {
             Self::MessageTags => "message-tags",
             Self::Metadata => "draft/metadata-3",
             Self::MultiPrefix => "multi-prefix",
+            Self::Multiline => "draft/multiline",
             Self::NoImplicitNames => "no-implicit-names",
             Self::NoImplicitNamesDraft => "draft/no-implicit-names",
             Self::PreAway => "draft/pre-away",

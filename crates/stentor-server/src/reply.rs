@@ -90,6 +90,17 @@ impl Reply {
         self.label != Label::None
     }
 
+    /// Takes the label away: a later answer bears it.
+    pub fn take_label(&mut self) -> Option<String> {
+        match std::mem::replace(&mut self.label, Label::None) {
+            Label::Open(label) => Some(label),
+            other => {
+                self.label = other;
+                None
+            }
+        }
+    }
+
     /// A NOTICE from the server.
     pub fn notice(&mut self, text: &str) {
         let nick = self.nick();
@@ -301,7 +312,7 @@ impl Reply {
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {
     let specified =
-        ["CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "SETNAME"];
+        ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "SETNAME"];
     specified.contains(&command) || code == "INVALID_UTF8"
 }
 

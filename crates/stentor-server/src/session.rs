@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
+use crate::command::batch::Batch;
 use crate::command::register::Registering;
 use crate::connection::rate::Rate;
 use crate::cursor::Unsaved;
@@ -56,6 +57,8 @@ pub struct Session {
     pub following: HashMap<String, Followed>,
     /// The account's own feed, once it was needed.
     pub feed: Option<Held>,
+    /// A message of several lines that the client has begun.
+    pub batch: Option<Box<Batch>>,
     /// Whether some feeds could not be read when they were to be taken hold of.
     pub is_deaf: bool,
 }
@@ -106,6 +109,7 @@ impl Session {
             monitored: HashMap::new(),
             following: HashMap::new(),
             feed: None,
+            batch: None,
             is_deaf: false,
         }
     }

@@ -81,6 +81,9 @@ fn value(config: &Config, capability: Capability) -> String {
                 limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
             )
         }
+        Capability::Multiline => {
+            format!("max-bytes={},max-lines={}", config.limits.multiline_bytes, config.limits.multiline_lines)
+        }
         _ => String::new(),
     }
 }

@@ -17,6 +17,7 @@ use crate::history::{Ask, Conversation, Log, Merged, Point, Said, View};
 use crate::hub::Replica;
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::msgid::MessageId;
+use crate::hub::multiline::Whole;
 use crate::hub::render::Rendering;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
@@ -293,10 +294,11 @@ pub(super) async fn send(
     let client = &session.client;
     let nick = client.profile().nick.clone();
     for (partition, said) in messages {
-        let Ok(message) = Message::parse(said.text()) else { continue };
+        let Some(Whole { first, rest, .. }) = said.whole() else { continue };
         let id = MessageId::new(partition, said.entry.epoch, said.entry.id, said.line).to_string();
         let time = server_time(said.entry.id.ms);
-        if let Some(bytes) = Rendering::new(message, &time, &id).own_for(client.capabilities(), &tag, &nick) {
+        let rendering = Rendering::new(first, &time, &id).with_rest(rest);
+        if let Some(bytes) = rendering.own_for(client.capabilities(), &tag, &nick) {
             client.queue.room().await;
             client.queue.push(bytes);
         }

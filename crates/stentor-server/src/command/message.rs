@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::following::audience::Room;
 use crate::following::sessions as following;
 use crate::hub::msgid::MessageId;
+use crate::hub::multiline::{self, Whole};
 use crate::hub::render::{GUEST_TAG, Rendering, guest_mark};
 use crate::hub::{Decision, Origin, Refusal, State, clock};
 use crate::node::people::Person;
@@ -96,7 +97,7 @@ async fn say(
     let tags = client_tags(session, message);
     let is_transient = kind == Kind::Tagmsg && !is_kept(&tags);
     let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
-    let said = Said { kind, tags, text, is_transient, guest };
+    let said = Said { kind, tags, text, more: &[], is_transient, guest };
     for target in targets {
         let result = if is_channel_like(target) {
             to_channel(session, target, &said, reply).await
@@ -116,10 +117,44 @@ async fn say(
     Ok(())
 }
 
+/// One line of a message that has several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What it says; may be empty.
+    pub(super) text: String,
+    /// Whether it goes on with the line before it.
+    pub(super) is_concatenated: bool,
+}
+
+/// Says several lines as one message.
+pub(super) async fn several(
+    session: &mut Session,
+    target: &str,
+    tags: String,
+    (is_notice, parts): (bool, &[Part]),
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let Some((first, more)) = parts.split_first() else { return Ok(()) };
+    let kind = if is_notice { Kind::Notice } else { Kind::Privmsg };
+    let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
+    let said = Said { kind, tags, text: Some(&first.text), more, is_transient: false, guest };
+    let result = if is_channel_like(target) {
+        to_channel(session, target, &said, reply).await
+    } else {
+        to_person(session, target, &said, reply).await
+    };
+    match result {
+        Err(Error::Numeric(..)) if is_notice && !reply.is_labelled() => Ok(()),
+        other => other,
+    }
+}
+
 struct Said<'a> {
     kind: Kind,
     tags: String,
     text: Option<&'a str>,
+    /// What follows the text: further lines.
+    more: &'a [Part],
     /// Whether it is stored nowhere.
     is_transient: bool,
     /// Marks what a guest says.
@@ -139,6 +174,16 @@ impl Said<'_> {
             line = line.tag(GUEST_TAG, guest);
         }
         line.build_within(MAX_CONTENT)
+    }
+
+    /// All lines, the first with the tags.
+    fn lines(&self, sender: &Profile, target: &str) -> Vec<String> {
+        let more = self.more.iter().map(|part| {
+            let how = if part.is_concatenated { multiline::CONCAT } else { multiline::NEXT };
+            let line = sender.line(self.kind.name()).tag(multiline::PART_TAG, how).param(target);
+            line.trailing(&part.text).build_within(MAX_CONTENT)
+        });
+        std::iter::once(self.line(sender, target)).chain(more).collect()
     }
 }
 
@@ -198,7 +243,7 @@ async fn to_channel(
         policy::may_speak(state, target, member.map(|member| &**member), &source)?;
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
         let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
-        let lines = vec![said.line(&profile, policy::name(state, &folded))];
+        let lines = said.lines(&profile, policy::name(state, &folded));
         open_room = tells.then(|| Room::open(state, &folded, most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
@@ -230,9 +275,10 @@ async fn to_person(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
-    let line = said.line(&session.client.profile(), &person.nick);
+    let lines = said.lines(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
     if said.is_transient {
+        let line = lines.into_iter().next().unwrap_or_default();
         if person.id == session.client.id {
             send_transient(session, &line, "");
         } else {
@@ -244,11 +290,11 @@ async fn to_person(
         return Ok(());
     }
     if person.id == session.client.id {
-        return to_oneself(session, &line, reply).await;
+        return to_oneself(session, &lines, reply).await;
     }
     finish_last(session).await?;
     let kept = Instant::now();
-    let own = keep_own(session, &person.inbox, &line, None).await?;
+    let own = keep_own(session, &person.inbox, lines, None).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
         session.unsent = true;
@@ -265,7 +311,7 @@ async fn to_person(
         let origin = reply.origin(true, true);
         let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
-        send_own(session, &line, &clock::server_time(own.id.ms), &msgid, &origin.tag);
+        send_own(session, &own.body.lines, &clock::server_time(own.id.ms), &msgid, &origin.tag);
     }
     if said.kind == Kind::Privmsg {
         if let Some(away) = &person.away {
@@ -282,7 +328,7 @@ async fn to_person(
 }
 
 /// A note to oneself is delivered, and, where its sender asked for echoes, echoed too: the echo alone bears the label.
-async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
+async fn to_oneself(session: &Session, lines: &[String], reply: &mut Reply) -> Result<(), Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let echo = session.client.has(Capability::EchoMessage);
     let origin = if echo {
@@ -291,12 +337,12 @@ async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<
         Origin { client: session.client.clone(), tag: String::new(), echo: true }
     };
     let decide = |state: &State| {
-        Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
+        Ok::<_, Error>(Decision { life: state.within(), lines: lines.to_vec(), ..Decision::default() })
     };
     let entry = session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
     if echo {
         let msgid = MessageId::new(inbox.partition(), entry.epoch, entry.id, 0).to_string();
-        send_own(session, line, &clock::server_time(entry.id.ms), &msgid, "");
+        send_own(session, lines, &clock::server_time(entry.id.ms), &msgid, "");
     }
     Ok(())
 }
@@ -320,7 +366,7 @@ pub(super) async fn finish_last(session: &mut Session) -> Result<(), Error> {
 pub(super) async fn keep_own(
     session: &Session,
     recipient: &Partition,
-    line: &str,
+    lines: Vec<String>,
     taken_back: Option<EntryId>,
 ) -> Result<Arc<Entry>, Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
@@ -342,7 +388,7 @@ pub(super) async fn keep_own(
                     .into_iter()
                     .chain(taken_back.map(Change::Erase))
                     .collect(),
-                lines: vec![line.to_owned()],
+                lines: lines.clone(),
             })
         })
         .await?;
@@ -388,13 +434,15 @@ fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
 }
 
 fn send_transient(session: &Session, line: &str, tag: &str) {
-    send_own(session, line, &clock::server_time(clock::wall_ms()), "", tag);
+    let lines = [line.to_owned()];
+    send_own(session, &lines, &clock::server_time(clock::wall_ms()), "", tag);
 }
 
 /// Sends the client a copy of what it said.
-pub(super) fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
-    if let Ok(message) = Message::parse(line)
-        && let Some(bytes) = Rendering::new(message, time, msgid).own(session.client.capabilities(), tag)
+pub(super) fn send_own(session: &Session, lines: &[String], time: &str, msgid: &str, tag: &str) {
+    if let Some(Whole { first, rest, .. }) = multiline::message_at(lines, 0)
+        && let Some(bytes) =
+            Rendering::new(first, time, msgid).with_rest(rest).own(session.client.capabilities(), tag)
     {
         session.client.queue.push(bytes);
     }

@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 pub mod authenticate;
 mod away;
+pub mod batch;
 pub mod cap;
 mod chathistory;
 mod help;
@@ -162,6 +163,16 @@ pub const TABLE: &[Command] = &[
     )
     .always()
     .costs(2),
+    command(
+        "BATCH",
+        1,
+        handler!(batch::run),
+        (
+            "BATCH +<reference> draft/multiline <target>, then BATCH -<reference>",
+            "Says what comes in between, tagged with the reference, as one message.",
+        ),
+    )
+    .active(),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command(
         "CHATHISTORY",
@@ -391,6 +402,12 @@ pub fn find(name: &str) -> Option<&'static Command> {
 /// # Errors
 /// [`Error::Close`] and [`Error::Fenced`].
 pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<(), Error> {
+    if session.client.has(Capability::Multiline)
+        && let Some(reference) = message.tags.get("batch")
+    {
+        batch::take(session, &reference, message);
+        return Ok(());
+    }
     let server = session.node.server_name.clone();
     let mut reply = Reply::new(session.client.clone(), server, label(&session.client, message));
     let result = run(session, message, &mut reply).await;

@@ -205,7 +205,7 @@ async fn in_private(session: &mut Session, request: &Request<'_>, reply: &mut Re
         return to_oneself(session, &inbox, &entry, &line, reply).await;
     };
     message::finish_last(session).await?;
-    let own = message::keep_own(session, &recipient, &line, Some(entry.id)).await?;
+    let own = message::keep_own(session, &recipient, vec![line], Some(entry.id)).await?;
     session.unsent = true;
     match message::pass_on(session, &recipient, &own).await {
         // It is in the author's own log, and reaches the other with the next message or the session's end.
@@ -218,7 +218,7 @@ async fn in_private(session: &mut Session, request: &Request<'_>, reply: &mut Re
     if session.client.has(Capability::MessageRedaction) {
         let origin = reply.origin(true, true);
         let msgid = MessageId::new(inbox.partition(), own.epoch, own.id, 0).to_string();
-        message::send_own(session, &line, &clock::server_time(own.id.ms), &msgid, &origin.tag);
+        message::send_own(session, &own.body.lines, &clock::server_time(own.id.ms), &msgid, &origin.tag);
     }
     confirm(session, reply);
     Ok(())

@@ -234,6 +234,8 @@ impl<'a> Builder<'a> {
             away_length: self.count("limits.away_length"),
             realname_length: self.count("limits.realname_length"),
             kick_length: self.count("limits.kick_length"),
+            multiline_bytes: self.count("limits.multiline_bytes"),
+            multiline_lines: self.count("limits.multiline_lines"),
             targets: self.limit("limits.targets"),
             metadata_keys: self.count("metadata.max_keys"),
             metadata_value: self.count("metadata.max_value"),

@@ -555,6 +555,20 @@ pub static KEYS: &[Key] = &[
     row("limits.realname_length", number(1, 390), "150", Restart, "The longest real name, in bytes."),
     row("limits.kick_length", number(1, 390), "250", Restart, "The longest reason of a KICK, in bytes."),
     row(
+        "limits.multiline_bytes",
+        number(512, 32_768),
+        "4096",
+        Restart,
+        "How long a message of several lines may be, in bytes.",
+    ),
+    row(
+        "limits.multiline_lines",
+        number(2, 250),
+        "32",
+        Restart,
+        "How many lines one message may have. Each counts against `limits.lines_per_second`.",
+    ),
+    row(
         "limits.targets",
         limit(1000),
         "4",

@@ -182,6 +182,10 @@ pub struct Limits {
     pub realname_length: usize,
     /// Reasons of kicks.
     pub kick_length: usize,
+    /// A message of several lines.
+    pub multiline_bytes: usize,
+    /// Lines of one message.
+    pub multiline_lines: usize,
     /// Targets of one message.
     pub targets: Limit,
     /// Keys of the metadata of one person or room; 0: there is none.

@@ -6,6 +6,7 @@ use stentor_proto::message::Message;
 
 use super::Place;
 use crate::hub::clock::parse_server_time;
+use crate::hub::multiline::{self, Whole};
 use crate::store::Entry;
 
 /// One buffer of a client, as a part of a log.
@@ -60,7 +61,7 @@ impl View {
     /// Whether a line is what the view is about, whoever it is from.
     fn shows(&self, message: &Message<'_>) -> bool {
         let events = matches!(self, Self::RoomEvents | Self::WithEvents(_));
-        is_message(message) || events && is_event(message)
+        (is_message(message) || events && is_event(message)) && !multiline::is_part(message)
     }
 
     fn read(&self, entry: &Arc<Entry>, line: usize, text: &str) -> Option<Said> {
@@ -85,6 +86,12 @@ impl Said {
     #[must_use]
     pub fn place(&self) -> Place {
         Place { id: self.entry.id, line: self.line }
+    }
+
+    /// The message, with all its lines.
+    #[must_use]
+    pub fn whole(&self) -> Option<Whole<'_>> {
+        multiline::message_at(&self.entry.body.lines, self.line)
     }
 
     /// The line as it is logged.

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::clock::server_time;
 use super::msgid::MessageId;
+use super::multiline::{self, Whole};
 use super::render::{EVENT_TAG, Rendering};
 use super::state::{State, UserId};
 use super::told::Told;
@@ -460,11 +461,10 @@ impl Inner {
         origin: &Origin,
         told: &Told,
     ) {
-        for (index, line) in lines.iter().enumerate() {
-            let msgid = msgid(index);
-            let Ok(message) = Message::parse(line) else { continue };
+        for Whole { line, first, rest } in multiline::messages(lines) {
+            let msgid = msgid(line);
             let in_channel = partition.kind() == Kind::Channel;
-            let rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
+            let rendering = Rendering::new(first, time, &msgid).with_rest(rest).in_channel(in_channel);
             if rendering.message().command == metadata::COMMAND {
                 // The command itself answers.
                 continue;
@@ -492,17 +492,15 @@ impl Inner {
         if self.locals.is_empty() {
             return;
         }
-        for (index, line) in lines.iter().enumerate() {
-            // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
-            let Ok(message) = Message::parse(line) else { continue };
-            if let Some(update) = Update::read(&message) {
-                self.deliver_metadata(&update, &message, except, told);
+        for Whole { line, first, rest } in multiline::messages(lines) {
+            if let Some(update) = Update::read(&first) {
+                self.deliver_metadata(&update, &first, except, told);
                 continue;
             }
-            let msgid = msgid(index);
+            let msgid = msgid(line);
             let in_channel = partition.kind() == Kind::Channel;
-            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
-            let mut rendering = Rendering::new(message, time, &msgid).in_channel(in_channel);
+            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&first));
+            let mut rendering = Rendering::new(first, time, &msgid).with_rest(rest).in_channel(in_channel);
             for (id, client) in &self.locals {
                 if except == Some(&**id) || self.shut.contains(id) || !is_watching(partition, client) {
                     continue;

@@ -24,6 +24,7 @@ mod login;
 mod message;
 mod metadata;
 mod monitor;
+mod multiline;
 mod names;
 mod nick;
 mod oper;

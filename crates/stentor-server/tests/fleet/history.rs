@@ -47,3 +47,25 @@ async fn what_is_taken_back_on_one_node_is_gone_on_both() {
         assert!(log.contains("more") && !log.contains("a secret"), "{key}: {log}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_lines_reach_the_other_node_as_one_message() {
+    let capabilities = ["draft/multiline", "echo-message", "message-tags", "batch"];
+    let pair = Pair::start(&[]).await;
+    let mut ann = pair.one.client_with("ann", &capabilities).await;
+    let mut bob = pair.two.client_with("bob", &capabilities).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    ann.expect(|line| line.contains(" JOIN ")).await;
+    for target in ["#room", "bob"] {
+        ann.send(&format!("BATCH +1 draft/multiline {target}")).await;
+        ann.send(&format!("@batch=1 PRIVMSG {target} :one")).await;
+        ann.send(&format!("@batch=1 PRIVMSG {target} :two")).await;
+        let echo = ann.ask("BATCH -1").await;
+        let started = bob.expect_numeric("BATCH").await;
+        assert_eq!(started.params[1..], ["draft/multiline", target]);
+        assert_eq!(started.tag("msgid"), command(&echo, "BATCH")[0].tag("msgid"));
+        assert_eq!(bob.expect_numeric("PRIVMSG").await.text(), "one");
+        assert_eq!(bob.expect_numeric("PRIVMSG").await.text(), "two");
+    }
+}
