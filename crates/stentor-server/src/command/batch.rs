@@ -1,6 +1,6 @@
 //! BATCH from a client: a message of several lines (draft/multiline).
 //!
-//! The lines are kept until the batch is closed, within `limits.multiline_bytes` and `limits.multiline_lines`; then they are
+//! The lines are kept until the batch is closed, within `limits.multiline_length` and `limits.multiline_lines`; then they are
 //! one message: one entry, in one place of the order. Each line has been charged to the client's rate as it came.
 
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ pub(super) fn take(session: &mut Session, reference: &str, message: &Message<'_>
     let result = match session.batch.as_deref_mut() {
         Some(batch) if batch.is_refused && batch.reference == reference => return,
         Some(batch) => {
-            let result = batch.add(reference, message, limits.multiline_bytes, limits.multiline_lines);
+            let result = batch.add(reference, message, limits.multiline_length, limits.multiline_lines);
             if result.is_err() {
                 label = batch.label.take();
                 batch.is_refused = true;

@@ -82,7 +82,8 @@ fn value(config: &Config, capability: Capability) -> String {
             )
         }
         Capability::Multiline => {
-            format!("max-bytes={},max-lines={}", config.limits.multiline_bytes, config.limits.multiline_lines)
+            let limits = &config.limits;
+            format!("max-bytes={},max-lines={}", limits.multiline_length, limits.multiline_lines)
         }
         _ => String::new(),
     }

@@ -234,7 +234,7 @@ impl<'a> Builder<'a> {
             away_length: self.count("limits.away_length"),
             realname_length: self.count("limits.realname_length"),
             kick_length: self.count("limits.kick_length"),
-            multiline_bytes: self.count("limits.multiline_bytes"),
+            multiline_length: self.count("limits.multiline_length"),
             multiline_lines: self.count("limits.multiline_lines"),
             targets: self.limit("limits.targets"),
             metadata_keys: self.count("metadata.max_keys"),

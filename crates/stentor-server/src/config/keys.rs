@@ -555,7 +555,7 @@ pub static KEYS: &[Key] = &[
     row("limits.realname_length", number(1, 390), "150", Restart, "The longest real name, in bytes."),
     row("limits.kick_length", number(1, 390), "250", Restart, "The longest reason of a KICK, in bytes."),
     row(
-        "limits.multiline_bytes",
+        "limits.multiline_length",
         number(512, 32_768),
         "4096",
         Restart,
@@ -563,7 +563,7 @@ pub static KEYS: &[Key] = &[
     ),
     row(
         "limits.multiline_lines",
-        number(2, 250),
+        number(2, 1_000_000),
         "32",
         Restart,
         "How many lines one message may have. Each counts against `limits.lines_per_second`.",

@@ -183,7 +183,7 @@ pub struct Limits {
     /// Reasons of kicks.
     pub kick_length: usize,
     /// A message of several lines.
-    pub multiline_bytes: usize,
+    pub multiline_length: usize,
     /// Lines of one message.
     pub multiline_lines: usize,
     /// Targets of one message.

@@ -6,7 +6,7 @@ use stentor_server::config::{Config, Registration};
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 26] = [
+const OFFERED: [&str; 30] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -15,10 +15,14 @@ const OFFERED: [&str; 26] = [
     "chghost",
     "draft/account-registration",
     "draft/chathistory",
+    "draft/event-playback",
     "draft/extended-isupport",
+    "draft/message-redaction",
     "draft/metadata-3",
+    "draft/multiline",
     "draft/no-implicit-names",
     "draft/pre-away",
+    "draft/read-marker",
     "echo-message",
     "extended-join",
     "extended-monitor",
@@ -44,11 +48,10 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
     assert_eq!(offered["sasl"], "PLAIN");
-    let metadata = "before-connect,max-subs=50,max-keys=20,max-value-bytes=280";
-    assert_eq!(offered["draft/metadata-3"], metadata);
-    assert!(offered.iter().all(|(name, value)| value.is_empty()
-        || name.contains("account-reg")
-        || ["sasl", "draft/metadata-3"].contains(name)));
+    assert_eq!(offered["draft/metadata-3"], "before-connect,max-subs=50,max-keys=20,max-value-bytes=280");
+    assert_eq!(offered["draft/multiline"], "max-bytes=4096,max-lines=32");
+    let with_values = ["draft/account-registration", "draft/metadata-3", "draft/multiline", "sasl"];
+    assert!(offered.iter().all(|(name, value)| value.is_empty() || with_values.contains(name)));
     // Who knows version 301 alone gets names without values, in one line.
     let lines = server.connect().await.ask("CAP LS").await;
     assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());

@@ -197,7 +197,7 @@ async fn what_is_not_one_message_is_refused_and_said_nowhere() {
 #[tokio::test]
 async fn lines_and_bytes_are_limited_and_the_limits_are_told() {
     let server =
-        TestServer::start_with(&[("limits.multiline_lines", "3"), ("limits.multiline_bytes", "512")]).await;
+        TestServer::start_with(&[("limits.multiline_lines", "3"), ("limits.multiline_length", "512")]).await;
     let mut ann = server.client_with("ann", CAPABILITIES).await;
     let caps = ann.ask("CAP LS 302").await;
     assert!(

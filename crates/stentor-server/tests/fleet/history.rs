@@ -67,5 +67,6 @@ async fn several_lines_reach_the_other_node_as_one_message() {
         assert_eq!(started.tag("msgid"), command(&echo, "BATCH")[0].tag("msgid"));
         assert_eq!(bob.expect_numeric("PRIVMSG").await.text(), "one");
         assert_eq!(bob.expect_numeric("PRIVMSG").await.text(), "two");
+        assert!(bob.expect_numeric("BATCH").await.param(0).starts_with('-'));
     }
 }
