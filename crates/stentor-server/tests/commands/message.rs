@@ -187,4 +187,16 @@ async fn reactions_are_stored_and_typing_is_not() {
         assert_eq!(seen.tag("msgid"), own.tag("msgid"));
     }
     assert_ne!(entries(&server), before);
+    ann.ask("CAP REQ :draft/event-playback batch").await;
+    bob.ask("CAP REQ :draft/event-playback batch").await;
+    let asked = [
+        ("#room", ann.ask("CHATHISTORY LATEST #room * 50").await),
+        ("bob", ann.ask("CHATHISTORY LATEST bob * 50").await),
+        ("ann", bob.ask("CHATHISTORY LATEST ann * 50").await),
+    ];
+    for (target, lines) in &asked {
+        let kept = command(lines, "TAGMSG");
+        assert_eq!(kept.len(), 1, "{target}: {lines:#?}");
+        assert_eq!(kept[0].tag("+draft/react").as_deref(), Some("yes"));
+    }
 }

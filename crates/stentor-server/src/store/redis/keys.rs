@@ -34,7 +34,7 @@ impl Keys {
 pub(super) const LEASE_KEYS: [&str; 4] = ["{f/}:leases", "{f/}:over", "{f/}:sweeps", RUN];
 
 /// The letters of all kinds of partitions.
-pub(super) const KINDS: [char; 6] = ['c', 'u', 'n', 'd', 'f', 'x'];
+pub(super) const KINDS: [char; 7] = ['c', 'u', 'p', 'n', 'd', 'f', 'x'];
 
 /// The key of the run marker.
 pub(super) const RUN: &str = "{f/}:run";
