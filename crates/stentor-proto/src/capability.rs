@@ -24,18 +24,36 @@ pub enum Capability {
     ChgHost,
     /// The client's own messages come back to it as the others see them.
     EchoMessage,
+    /// `CHATHISTORY` tells of joins, kicks and the like too.
+    EventPlayback,
+    /// `ISUPPORT` tells what the server supports, also before the welcome, as a batch.
+    ExtendedIsupport,
     /// `JOIN` comes with account and real name.
     ExtendedJoin,
+    /// What changes with a monitored person is told, too.
+    ExtendedMonitor,
     /// `INVITE` tells operators who invited whom.
     InviteNotify,
     /// The answers to a labelled command bear its label.
     LabeledResponse,
+    /// `REDACT` takes back what was said.
+    MessageRedaction,
     /// Tags, and `TAGMSG`.
     MessageTags,
+    /// `METADATA` tells and keeps what people and rooms say about themselves.
+    Metadata,
     /// `NAMES` and `WHO` give all prefixes of a member.
     MultiPrefix,
+    /// A message of several lines comes as one batch.
+    Multiline,
     /// `JOIN` is not answered with the names of the members.
     NoImplicitNames,
+    /// The same, under the name that it had as a draft.
+    NoImplicitNamesDraft,
+    /// `AWAY` is understood before the welcome.
+    PreAway,
+    /// `MARKREAD` tells up to where a conversation has been read.
+    ReadMarker,
     /// `AUTHENTICATE` logs in.
     Sasl,
     /// The tag `time` tells when a line was made.
@@ -56,7 +74,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 30] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -65,13 +83,22 @@ impl Capability {
         Self::ChgHost,
         Self::AccountRegistration,
         Self::ChatHistory,
-        Self::NoImplicitNames,
+        Self::EventPlayback,
+        Self::ExtendedIsupport,
+        Self::MessageRedaction,
+        Self::Metadata,
+        Self::Multiline,
+        Self::NoImplicitNamesDraft,
+        Self::PreAway,
+        Self::ReadMarker,
         Self::EchoMessage,
         Self::ExtendedJoin,
+        Self::ExtendedMonitor,
         Self::InviteNotify,
         Self::LabeledResponse,
         Self::MessageTags,
         Self::MultiPrefix,
+        Self::NoImplicitNames,
         Self::Sasl,
         Self::ServerTime,
         Self::SetName,
@@ -93,12 +120,21 @@ impl Capability {
             Self::ChatHistory => "draft/chathistory",
             Self::ChgHost => "chghost",
             Self::EchoMessage => "echo-message",
+            Self::EventPlayback => "draft/event-playback",
+            Self::ExtendedIsupport => "draft/extended-isupport",
             Self::ExtendedJoin => "extended-join",
+            Self::ExtendedMonitor => "extended-monitor",
             Self::InviteNotify => "invite-notify",
             Self::LabeledResponse => "labeled-response",
+            Self::MessageRedaction => "draft/message-redaction",
             Self::MessageTags => "message-tags",
+            Self::Metadata => "draft/metadata-3",
             Self::MultiPrefix => "multi-prefix",
-            Self::NoImplicitNames => "draft/no-implicit-names",
+            Self::Multiline => "draft/multiline",
+            Self::NoImplicitNames => "no-implicit-names",
+            Self::NoImplicitNamesDraft => "draft/no-implicit-names",
+            Self::PreAway => "draft/pre-away",
+            Self::ReadMarker => "draft/read-marker",
             Self::Sasl => "sasl",
             Self::ServerTime => "server-time",
             Self::SetName => "setname",

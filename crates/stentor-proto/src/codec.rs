@@ -23,6 +23,8 @@ pub struct LineReader {
     start: usize,
     /// Where the unfinished line begins.
     unfinished: usize,
+    /// See [`LineReader::legible`].
+    legible: String,
 }
 
 /// Why a line was dropped. The ones after it are not affected.
@@ -45,7 +47,14 @@ impl LineReader {
     /// all else, counted with CR LF whether or not both were sent.
     #[must_use]
     pub fn new(max_tags: usize, max_body: usize) -> Self {
-        Self { max_tags, max_body: max_body.max(3), buffer: Vec::new(), start: 0, unfinished: 0 }
+        Self {
+            max_tags,
+            max_body: max_body.max(3),
+            buffer: Vec::new(),
+            start: 0,
+            unfinished: 0,
+            legible: String::new(),
+        }
     }
 
     /// A reader of what clients send.
@@ -79,11 +88,22 @@ impl LineReader {
             let rest = self.buffer.get(self.start..self.unfinished).unwrap_or_default();
             let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
             self.start += line.len() + 1;
-            if let Some(result) = self.judge(line) {
-                return Some(result);
+            let result = self.judge(line);
+            if result == Some(Err(LineError::InvalidUtf8)) {
+                self.legible =
+                    line.utf8_chunks().next().map(|chunk| chunk.valid().to_owned()).unwrap_or_default();
+            }
+            if result.is_some() {
+                return result;
             }
         }
         None
+    }
+
+    /// What can be read of the last line that was [`LineError::InvalidUtf8`]: all before the first byte that cannot.
+    #[must_use]
+    pub fn legible(&self) -> &str {
+        &self.legible
     }
 
     /// Whether nothing is held: neither a line to take nor the beginning of one.
@@ -108,6 +128,7 @@ impl LineReader {
     pub fn release(&mut self) {
         if self.is_empty() {
             self.buffer = Vec::new();
+            self.legible = String::new();
             self.start = 0;
             self.unfinished = 0;
         }
@@ -181,6 +202,16 @@ impl std::error::Error for LineError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_line_that_is_not_utf_8_the_beginning_can_be_read() {
+        let mut reader = LineReader::for_client_lines();
+        reader.feed(b"@label=x PRIVMSG a :caf\xe9\r\n\xff\r\n");
+        assert_eq!(reader.next_line(), Some(Err(LineError::InvalidUtf8)));
+        assert_eq!(reader.legible(), "@label=x PRIVMSG a :caf");
+        assert_eq!(reader.next_line(), Some(Err(LineError::InvalidUtf8)));
+        assert_eq!(reader.legible(), "");
+    }
 
     fn lines(reader: &mut LineReader) -> Vec<Result<String, LineError>> {
         std::iter::from_fn(|| reader.next_line()).collect()

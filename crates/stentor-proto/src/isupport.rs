@@ -37,7 +37,7 @@ impl Isupport {
         Self::default()
     }
 
-    /// Adds `KEY`. The key is of ASCII letters and digits; all else is left out of it.
+    /// Adds `KEY`. The key is of ASCII letters and digits, and may have a vendor before a `/`; all else is left out of it.
     pub fn flag(mut self, key: &str) -> Self {
         self.tokens.push(clean_key(key));
         self
@@ -83,7 +83,7 @@ impl<'a> Token<'a> {
     /// Reads one parameter of a 005 line; nothing if it is no token, like the closing text.
     #[must_use]
     pub fn parse(written: &'a str) -> Option<Self> {
-        let is_key = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_key = |key: &str| !key.is_empty() && key.chars().all(is_of_key);
         if let Some(key) = written.strip_prefix('-') {
             return is_key(key).then_some(Self::Unset(key));
         }
@@ -141,8 +141,12 @@ fn needs_escape(character: char) -> bool {
     matches!(character, ' ' | '\\' | '=') || character.is_ascii_control()
 }
 
+fn is_of_key(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '/'
+}
+
 fn clean_key(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).collect()
+    key.chars().filter(|character| is_of_key(*character)).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +176,7 @@ mod tests {
     #[test]
     fn tokens_are_read() {
         assert_eq!(Token::parse("NETWORK=Our\\x20net"), Some(Token::Set("NETWORK", "Our net".into())));
+        assert_eq!(Token::parse("draft/ICON=a"), Some(Token::Set("draft/ICON", "a".into())));
         assert_eq!(Token::parse("SAFELIST"), Some(Token::Set("SAFELIST", "".into())));
         assert_eq!(Token::parse("-SAFELIST"), Some(Token::Unset("SAFELIST")));
         assert_eq!(Token::parse("PREFIX=(ov)@+"), Some(Token::Set("PREFIX", "(ov)@+".into())));

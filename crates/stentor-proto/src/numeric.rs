@@ -73,8 +73,12 @@ numerics! {
     RPL_MYINFO = 4;
     /// `<client> <1 to 13 tokens> :are supported by this server`
     RPL_ISUPPORT = 5;
+    /// `<client> <letter> :<text>`.
+    RPL_ENDOFSTATS = 219;
     /// `<client> <user modes>`
     RPL_UMODEIS = 221;
+    /// `<client> :<text>`.
+    RPL_STATSUPTIME = 242;
     /// `<client> :<users, invisible users and servers>`
     RPL_LUSERCLIENT = 251;
     /// `<client> <count> :operator(s) online`
@@ -357,6 +361,20 @@ numerics! {
     RPL_ENDOFMONLIST = 733;
     /// `<client> <limit> <nick>[,…] :Monitor list is full.`
     ERR_MONLISTFULL = 734;
+    /// `<client> <nick> <key> <visibility> :<value>`.
+    RPL_WHOISKEYVALUE = 760;
+    /// `<client> <target> <key> <visibility> :<value>`.
+    RPL_KEYVALUE = 761;
+    /// `<client> <target> <key> :<text>`.
+    RPL_KEYNOTSET = 766;
+    /// `<client> <key> [<key> …]`.
+    RPL_METADATASUBOK = 770;
+    /// `<client> <key> [<key> …]`.
+    RPL_METADATAUNSUBOK = 771;
+    /// `<client> <key> [<key> …]`.
+    RPL_METADATASUBS = 772;
+    /// `<client> <target> [<seconds>]`.
+    RPL_METADATASYNCLATER = 774;
     /// `<client> <nick!user@host> <account> :You are now logged in as <account>`
     RPL_LOGGEDIN = 900;
     /// `<client> <nick!user@host> :You are now logged out`

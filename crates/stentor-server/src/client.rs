@@ -1,6 +1,6 @@
 //! What the rest of a node knows of one connected client.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +33,11 @@ pub struct Client {
     /// The incarnation that its claims belong to.
     tenure: RwLock<Arc<Tenure>>,
     capabilities: AtomicU64,
+    /// Whether it has shown that it knows version 302 of CAP.
+    knows_values: AtomicBool,
     profile: RwLock<Arc<Profile>>,
+    /// The keys of metadata that it hears of.
+    metadata_keys: RwLock<Arc<BTreeSet<String>>>,
     /// The channels it is in, by folded name.
     channels: Mutex<HashMap<String, Held>>,
     /// The channels that it was last invited to, by folded name.
@@ -122,7 +126,9 @@ impl Client {
             queue,
             cursor: Cursor::default(),
             capabilities: AtomicU64::new(0),
+            knows_values: AtomicBool::new(false),
             profile: RwLock::new(Arc::new(profile)),
+            metadata_keys: RwLock::default(),
             channels: Mutex::default(),
             invited: Mutex::default(),
             behind: AtomicBool::new(false),
@@ -147,6 +153,22 @@ impl Client {
     /// Replaces the negotiated capabilities.
     pub fn set_capabilities(&self, capabilities: CapabilitySet) {
         self.capabilities.store(capabilities.bits(), Ordering::Relaxed);
+    }
+
+    /// Takes capabilities away, whatever it asks for meanwhile.
+    pub fn withdraw_capabilities(&self, gone: CapabilitySet) {
+        self.capabilities.fetch_and(!gone.bits(), Ordering::Relaxed);
+    }
+
+    /// Notes that it knows version 302 of CAP, in which capabilities have values.
+    pub fn note_values(&self) {
+        self.knows_values.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was noted.
+    #[must_use]
+    pub fn knows_values(&self) -> bool {
+        self.knows_values.load(Ordering::Relaxed)
     }
 
     /// The incarnation of its node that its claims belong to.
@@ -203,6 +225,17 @@ impl Client {
     /// Whether it was demoted since the last call.
     pub fn take_demoted(&self) -> bool {
         self.demoted.load(Ordering::Relaxed) && self.demoted.swap(false, Ordering::AcqRel)
+    }
+
+    /// The keys of metadata that it hears of.
+    #[must_use]
+    pub fn metadata_keys(&self) -> Arc<BTreeSet<String>> {
+        self.metadata_keys.read().expect("no writer of the keys panics").clone()
+    }
+
+    /// Replaces them. The caller bounds them.
+    pub fn set_metadata_keys(&self, keys: BTreeSet<String>) {
+        *self.metadata_keys.write().expect("no writer of the keys panics") = Arc::new(keys);
     }
 
     /// Its channels, for a look or a change.

@@ -17,6 +17,7 @@
 //! - [`invite`]: codes that let their holders make an account
 //! - [`limits`]: the limits that no key of the configuration moves
 //! - [`listener`]: where clients come in
+//! - [`metadata`]: what people and rooms say about themselves
 //! - [`modes`]: the table of all modes
 //! - [`node`]: everything together, from start to shutdown
 //! - [`operator`]: operators, the log of what they do, and the network's bans
@@ -49,6 +50,7 @@ pub mod hub;
 pub mod invite;
 pub mod limits;
 pub mod listener;
+pub mod metadata;
 pub mod modes;
 pub mod node;
 pub mod operator;

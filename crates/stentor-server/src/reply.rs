@@ -33,6 +33,15 @@ enum Label {
     Batch(String),
 }
 
+/// A batch that [`Reply::open`] opened.
+#[derive(Debug)]
+#[must_use]
+pub struct Batch {
+    reference: String,
+    /// Whether it is the answer to a labelled request, so that all lines are in it by themselves.
+    is_answer: bool,
+}
+
 impl Reply {
     /// The answer of `server` to a request of `client` with this label, already escaped.
     #[must_use]
@@ -79,6 +88,17 @@ impl Reply {
     #[must_use]
     pub fn is_labelled(&self) -> bool {
         self.label != Label::None
+    }
+
+    /// Takes the label away: a later answer bears it.
+    pub fn take_label(&mut self) -> Option<String> {
+        match std::mem::replace(&mut self.label, Label::None) {
+            Label::Open(label) => Some(label),
+            other => {
+                self.label = other;
+                None
+            }
+        }
     }
 
     /// A NOTICE from the server.
@@ -178,6 +198,36 @@ impl Reply {
         self.line(format!(":{} BATCH -{reference}", self.server));
     }
 
+    /// As [`Reply::begin_batch`], for lines that [`Reply::line_in`] puts into it. `None` where the client knows no batches.
+    pub fn open(&mut self, kind: &str, params: &[&str]) -> Option<Batch> {
+        let reference = self.begin_batch(kind, params)?;
+        let is_answer = matches!(&self.label, Label::Batch(answer) if *answer == reference);
+        Some(Batch { reference, is_answer })
+    }
+
+    /// A whole line, in a batch where there is one.
+    pub fn line_in(&mut self, batch: &Option<Batch>, line: String) {
+        match batch {
+            Some(batch) if !batch.is_answer => {
+                self.client.queue.push_line(&with_tag(&format!("batch={}", batch.reference), &line));
+            }
+            _ => self.line(line),
+        }
+    }
+
+    /// A numeric, in a batch where there is one.
+    pub fn numeric_in(&mut self, batch: &Option<Batch>, numeric: Numeric, params: &[&str], text: &str) {
+        let line = self.start(numeric, params).trailing(text).build();
+        self.line_in(batch, line);
+    }
+
+    /// Closes a batch, where there is one.
+    pub fn close(&mut self, batch: Option<Batch>) {
+        if let Some(batch) = batch {
+            self.end_batch(&batch.reference);
+        }
+    }
+
     /// Says that several messages will answer, so that those that the hub sends are in the batch too.
     pub fn expect_many(&mut self) {
         if matches!(self.label, Label::Open(_)) {
@@ -261,7 +311,8 @@ impl Reply {
 
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {
-    matches!(command, "CHATHISTORY" | "REGISTER" | "SETNAME") || code == "INVALID_UTF8"
+    let specified = ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "SETNAME"];
+    specified.contains(&command) || code == "INVALID_UTF8"
 }
 
 /// Puts one more tag in front of a line.

@@ -8,11 +8,14 @@ use std::time::Instant;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
+use crate::command::batch::Batch;
 use crate::command::register::Registering;
+use crate::connection::rate::Rate;
 use crate::cursor::Unsaved;
 use crate::fleet::sweep::session_value;
 use crate::following::sessions::Followed;
 use crate::hub::{Decision, Held, Origin, Refusal};
+use crate::metadata;
 use crate::node::Node;
 use crate::secret::Secret;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
@@ -42,6 +45,8 @@ pub struct Session {
     pub inbox: Option<Held>,
     /// What the command under way costs beyond its row in the table, in lines.
     pub charge: u32,
+    /// How fast it may change metadata.
+    pub metadata_rate: Rate,
     /// What the node's index names of it.
     indexed: BTreeSet<String>,
     /// Whether its last private message may not have reached the recipient's log.
@@ -54,6 +59,8 @@ pub struct Session {
     pub following: HashMap<String, Followed>,
     /// The account's own feed, once it was needed.
     pub feed: Option<Held>,
+    /// A message of several lines that the client has begun.
+    pub batch: Option<Box<Batch>>,
     /// Whether some feeds could not be read when they were to be taken hold of.
     pub is_deaf: bool,
 }
@@ -98,12 +105,14 @@ impl Session {
             inbox: None,
             unsent: false,
             charge: 0,
+            metadata_rate: Rate::new(Some(1), metadata::CHANGES, Instant::now()),
             leftovers: Vec::new(),
             indexed: BTreeSet::new(),
             knocked: None,
             monitored: HashMap::new(),
             following: HashMap::new(),
             feed: None,
+            batch: None,
             is_deaf: false,
         }
     }

@@ -610,3 +610,43 @@ async fn the_janitor_keeps_the_audit_log_as_long_as_it_is_told() {
     let bans = node.ban_list.list().await.expect("the store is open");
     assert_eq!(bans.len(), 1, "the log of bans is cut, and they stay");
 }
+
+#[tokio::test]
+async fn what_happened_is_played_back_to_who_asks_for_it() {
+    let server = TestServer::start().await;
+    let with_events: Vec<&str> = CAPABILITIES.iter().copied().chain(["draft/event-playback"]).collect();
+    let mut ann = server.client_with("ann", &with_events).await;
+    let mut bob = server.client_with("bob", CAPABILITIES).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    ann.drain_until_pong().await;
+    let topic = ann.ask("TOPIC #room :news").await;
+    let topic = numeric(&topic, "TOPIC").tag("msgid");
+    say(&server, &mut ann, "#room", "hello").await;
+    ann.ask("MODE #room +v bob").await;
+    bob.ask("NICK rob").await;
+    bob.ask("AWAY :gone").await;
+    bob.ask("PART #room :bye").await;
+    bob.ask("JOIN #room").await;
+    ann.ask("KICK #room rob :out").await;
+    bob.drain_until_pong().await;
+    bob.ask("JOIN #room").await;
+    let lines = ann.ask("CHATHISTORY LATEST #room * 50").await;
+    let batch = batch_of(&lines, &["chathistory", "#room"]);
+    let events: Vec<&str> = batch.iter().map(|line| line.command.as_str()).collect();
+    let expected = ["JOIN", "JOIN", "TOPIC", "PRIVMSG", "MODE", "NICK", "PART", "JOIN", "KICK", "JOIN"];
+    assert_eq!(events, expected);
+    assert_eq!(batch[2].tag("msgid"), topic);
+    let ids: std::collections::HashSet<_> = batch.iter().map(|line| line.tag("msgid")).collect();
+    assert_eq!(ids.len(), expected.len(), "each has an id of its own");
+    // Events count, and are referred to like messages.
+    let lines = ann.ask(&format!("CHATHISTORY AFTER #room msgid={} 2", topic.expect("an id"))).await;
+    let after: Vec<String> =
+        batch_of(&lines, &["chathistory", "#room"]).iter().map(|line| line.command.clone()).collect();
+    assert_eq!(after, ["PRIVMSG", "MODE"]);
+    // Without the capability nothing has changed.
+    let lines = bob.ask("CHATHISTORY LATEST #room * 50").await;
+    let said: Vec<String> =
+        batch_of(&lines, &["chathistory", "#room"]).iter().map(|line| line.command.clone()).collect();
+    assert_eq!(said, ["PRIVMSG"]);
+}

@@ -87,7 +87,7 @@ async fn remove(session: &Session, nick: &str) -> Result<(), Error> {
 async fn change(session: &Session, change: impl FnOnce(&mut Vec<(Arc<str>, String)>)) -> Result<(), Error> {
     let before = session.client.profile();
     session.client.update(|profile| change(&mut profile.accepted));
-    let written = claim::refresh(session).await;
+    let written = claim::refresh(session, None).await;
     if written.is_err() {
         session.client.update(|profile| profile.accepted.clone_from(&before.accepted));
     }

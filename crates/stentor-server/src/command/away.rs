@@ -1,5 +1,6 @@
 //! AWAY: says that one is not there to answer, or is back.
 
+use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::text::truncate_utf8;
@@ -18,7 +19,12 @@ pub(super) async fn run(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let limit = session.node.config().limits.away_length;
-    let away = message.nonempty(0).map(|text| truncate_utf8(text, limit).to_owned());
+    // What `draft/pre-away` has for "nobody is there, for no reason that is given" reads as words everywhere.
+    let text = message.nonempty(0).map(|text| if text == "*" { UNSPECIFIED } else { text });
+    let away = text.map(|text| truncate_utf8(text, limit).to_owned());
+    if session.registering.is_some() {
+        return before_welcome(session, away, reply);
+    }
     let before = session.client.profile();
     if before.away != away {
         let event = presence::event(session);
@@ -26,7 +32,8 @@ pub(super) async fn run(
             profile.away.clone_from(&away);
             profile.events.away = event;
         });
-        if let Err(error) = claim::refresh(session).await {
+        let told = line(&session.client.profile(), away.as_deref());
+        if let Err(error) = claim::refresh(session, Some(told)).await {
             // Nobody else has heard of it: it has not happened.
             session.client.update(|profile| {
                 profile.away.clone_from(&before.away);
@@ -37,11 +44,29 @@ pub(super) async fn run(
         // The numeric tells the client itself; its channels tell the others.
         presence::spread(session).await?;
     }
-    match away {
-        Some(_) => reply.numeric(Numeric::RPL_NOWAWAY, &[], "You have been marked as being away"),
-        None => reply.numeric(Numeric::RPL_UNAWAY, &[], "You are no longer marked as being away"),
-    }
+    answer(away.is_some(), reply);
     Ok(())
+}
+
+/// By `draft/pre-away`: the claim on the nick will tell it.
+fn before_welcome(session: &Session, away: Option<String>, reply: &mut Reply) -> Result<(), Error> {
+    if !session.client.has(Capability::PreAway) {
+        return Err(super::not_registered());
+    }
+    answer(away.is_some(), reply);
+    session.client.update(|profile| {
+        profile.events.away = crate::random::text(12);
+        profile.away = away;
+    });
+    Ok(())
+}
+
+fn answer(is_away: bool, reply: &mut Reply) {
+    if is_away {
+        reply.numeric(Numeric::RPL_NOWAWAY, &[], "You have been marked as being away");
+    } else {
+        reply.numeric(Numeric::RPL_UNAWAY, &[], "You are no longer marked as being away");
+    }
 }
 
 /// What others read of somebody's going or coming back.
@@ -52,3 +77,6 @@ pub(super) fn line(who: &Profile, away: Option<&str>) -> String {
         None => line.build(),
     }
 }
+
+/// What others read of somebody who is away for no reason that is given.
+const UNSPECIFIED: &str = "Away";

@@ -5,7 +5,8 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
-use crate::config::{Accounts, Registration};
+use crate::client::Client;
+use crate::config::{Accounts, Config, Registration};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -26,9 +27,10 @@ pub(super) async fn run(
                 let mut capabilities = session.client.capabilities();
                 capabilities.insert(Capability::CapNotify);
                 session.client.set_capabilities(capabilities);
+                session.client.note_values();
             }
-            let all: Vec<String> =
-                offered(session).map(|capability| show(session, capability, version >= 302)).collect();
+            let config = session.node.config();
+            let all: Vec<String> = offered(&config).map(|one| show(one, version >= 302)).collect();
             list(session, reply, "LS", &all, version >= 302);
         }
         "LIST" => {
@@ -56,23 +58,65 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What this server offers, as it is configured now.
-fn offered(session: &Session) -> impl Iterator<Item = Capability> {
-    let closed = session.node.config().accounts.registration == Registration::Closed;
-    Capability::ALL.into_iter().filter(move |capability| match capability {
+/// What a server with these settings offers, each with its value; the value is empty where there is none.
+fn offered(config: &Config) -> impl Iterator<Item = (Capability, String)> {
+    let closed = config.accounts.registration == Registration::Closed;
+    let has_metadata = config.limits.metadata_keys > 0;
+    let is_offered = move |capability: &Capability| match capability {
         Capability::AccountRegistration => !closed,
+        Capability::Metadata => has_metadata,
         _ => true,
-    })
+    };
+    Capability::ALL.into_iter().filter(is_offered).map(|capability| (capability, value(config, capability)))
 }
 
-fn show(session: &Session, capability: Capability, with_value: bool) -> String {
+fn value(config: &Config, capability: Capability) -> String {
+    match capability {
+        Capability::Sasl => "PLAIN".to_owned(),
+        Capability::AccountRegistration => making_accounts(&config.accounts).to_owned(),
+        Capability::Metadata => {
+            let limits = &config.limits;
+            format!(
+                "before-connect,max-subs={},max-keys={},max-value-bytes={}",
+                limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
+            )
+        }
+        Capability::Multiline => {
+            let limits = &config.limits;
+            format!("max-bytes={},max-lines={}", limits.multiline_length, limits.multiline_lines)
+        }
+        _ => String::new(),
+    }
+}
+
+fn show((capability, value): (Capability, String), with_value: bool) -> String {
     let name = capability.name();
-    let value = match capability {
-        Capability::Sasl => "PLAIN",
-        Capability::AccountRegistration => making_accounts(&session.node.config().accounts),
-        _ => "",
-    };
     if with_value && !value.is_empty() { format!("{name}={value}") } else { name.to_owned() }
+}
+
+/// Tells a client what other settings change in what is offered: CAP DEL, after which it has that no more, and CAP NEW.
+pub fn tell_changes(client: &Client, before: &Config, now: &Config) {
+    let (old, new): (Vec<_>, Vec<_>) = (offered(before).collect(), offered(now).collect());
+    let is_gone = |capability: &Capability| new.iter().all(|(other, _)| other != capability);
+    let gone: CapabilitySet = old.iter().map(|(capability, _)| *capability).filter(is_gone).collect();
+    let with_values = client.knows_values();
+    let gone_names: Vec<String> = gone.iter().map(|capability| capability.name().to_owned()).collect();
+    let come = new.into_iter().filter(|one| {
+        let known = old.iter().find(|(capability, _)| *capability == one.0);
+        known.is_none_or(|known| with_values && known != one)
+    });
+    let come: Vec<String> = come.map(|one| show(one, with_values)).collect();
+    if client.has(Capability::CapNotify) {
+        let nick = client.profile().nick.clone();
+        for (subcommand, names) in [("DEL", gone_names), ("NEW", come)] {
+            let line = || Line::new("CAP").source(&client.server).param(&nick).param(subcommand);
+            let length = line().trailing("").build().len();
+            for names in stentor_proto::text::pack(length, &names, ' ') {
+                client.queue.push_line(&line().trailing(names).build());
+            }
+        }
+    }
+    client.withdraw_capabilities(gone);
 }
 
 /// Where accounts are required, the account's name is the nick.
@@ -105,12 +149,15 @@ fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String]
 
 fn request(session: &Session, wanted: &str, reply: &mut Reply) {
     let mut capabilities: CapabilitySet = session.client.capabilities();
+    let (config, is_302) = (session.node.config(), session.client.knows_values());
     let mut known = true;
     for name in wanted.split(' ').filter(|name| !name.is_empty()) {
         let (name, add) = name.strip_prefix('-').map_or((name, true), |name| (name, false));
         match Capability::from_name(name) {
+            // Who speaks version 302 hears of changes, whatever else it asks for.
+            Some(Capability::CapNotify) if !add && is_302 => known = false,
             Some(capability) if !add => capabilities.remove(capability),
-            Some(capability) if offered(session).any(|one| one == capability) => {
+            Some(capability) if offered(&config).any(|(one, _)| one == capability) => {
                 capabilities.insert(capability);
             }
             _ => known = false,

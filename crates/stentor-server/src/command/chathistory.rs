@@ -2,6 +2,7 @@
 //!
 //! The capability changes nothing about the command: a client without it may ask by hand.
 
+use stentor_proto::capability::Capability;
 use stentor_proto::channel::is_channel_like;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
@@ -13,10 +14,12 @@ use crate::following::links;
 use crate::following::record::{OWNER, Subscriber};
 use crate::history::targets::{self, Targets};
 use crate::history::{Ask, Conversation, Log, Merged, Point, Said, View};
-use crate::hub::Replica;
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::msgid::MessageId;
+use crate::hub::multiline::Whole;
 use crate::hub::render::Rendering;
+use crate::hub::{Replica, State};
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
 use crate::session::Session;
@@ -183,7 +186,8 @@ impl Buffer {
             return Self::room(session, target).ok_or_else(|| request.invalid_target());
         }
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
-        let view = View::With(nick.folded().to_owned());
+        let folded = nick.folded().to_owned();
+        let view = if plays_back(session) { View::WithEvents(folded) } else { View::With(folded) };
         let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
         let own = session.account_folded().unwrap_or_default();
         if own == nick.folded() || session.client.profile().nick.eq_ignore_ascii_case(nick.folded()) {
@@ -199,13 +203,13 @@ impl Buffer {
         let folded = target.to_ascii_lowercase();
         let replica =
             session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()))?;
-        let (name, log) = room(session, &folded, &replica)?;
+        let (name, log) = room(session, &folded, &replica, plays_back(session))?;
         Some(Self { name, logs: Conversation { logs: vec![log] } })
     }
 }
 
 /// A room's log as far as this node has applied it, where the client is a member.
-fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, Log)> {
+fn room(session: &Session, folded: &str, replica: &Replica, events: bool) -> Option<(String, Log)> {
     replica.with_state(|state| {
         let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
         state.members.get(&session.client.id).map(|member| {
@@ -214,13 +218,24 @@ fn room(session: &Session, folded: &str, replica: &Replica) -> Option<(String, L
                 partition: replica.partition().clone(),
                 epoch,
                 last,
-                // What was said to a rank is read by those who have it now.
-                view: View::RoomOf(member.rank()),
+                view: room_view(state, member.rank(), events),
                 since: None,
             };
             (policy::name(state, folded).to_owned(), log)
         })
     })
+}
+
+/// What was said to a rank is read by those who have it now. Of a room that hides who comes and goes, that is not played
+/// back to those from whom it is hidden.
+fn room_view(state: &State, rank: Rank, events: bool) -> View {
+    let hides = policy::has_mode(state, 'u') && rank < policy::SEES_ALL;
+    if events && !hides { View::RoomEvents(rank) } else { View::RoomOf(rank) }
+}
+
+/// Whether the client understands what happened, and not only what was said.
+fn plays_back(session: &Session) -> bool {
+    session.client.has(Capability::EventPlayback)
 }
 
 /// The session's private messages.
@@ -286,10 +301,11 @@ pub(super) async fn send(
     let client = &session.client;
     let nick = client.profile().nick.clone();
     for (partition, said) in messages {
-        let Ok(message) = Message::parse(said.text()) else { continue };
+        let Some(Whole { first, rest, .. }) = said.whole() else { continue };
         let id = MessageId::new(partition, said.entry.epoch, said.entry.id, said.line).to_string();
         let time = server_time(said.entry.id.ms);
-        if let Some(bytes) = Rendering::new(message, &time, &id).own_for(client.capabilities(), &tag, &nick) {
+        let rendering = Rendering::new(first, &time, &id).with_rest(rest);
+        if let Some(bytes) = rendering.own_for(client.capabilities(), &tag, &nick) {
             client.queue.room().await;
             client.queue.push(bytes);
         }
@@ -306,7 +322,7 @@ async fn show_targets(session: &Session, request: &Request<'_>, reply: &mut Repl
     let replicas = session.client.with_channels(|channels| {
         channels.iter().map(|(folded, held)| (folded.clone(), held.replica())).collect::<Vec<_>>()
     });
-    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica));
+    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica, false));
     let feeds = session
         .following
         .iter()

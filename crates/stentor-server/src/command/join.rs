@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fleet::directory::Listing;
 use crate::fleet::founded;
 use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
+use crate::metadata;
 use crate::modes::BOT;
 use crate::operator;
 use crate::policy::{self, Joiner};
@@ -105,6 +106,13 @@ async fn join(
     match result {
         Ok(()) => {
             greet(session, &replica, &name, reply).await;
+            let keys = session.client.metadata_keys();
+            if let Err(error) = metadata::sync::joined(session, &replica, &keys, reply).await {
+                // It has joined; the client asks again.
+                tracing::debug!(?error, "a room's metadata cannot be read now");
+                metadata::ask_to_sync_soon(&session.client, name.as_str());
+            }
+            metadata::own::introduce(session, replica.partition()).await;
             Ok(None)
         }
         // It may have been stored: the channel stays among the client's own, so that its end takes it out, and its lines
@@ -330,7 +338,9 @@ impl Newcomer<'_> {
 
 async fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
     super::topic::show(held, name.folded(), reply, false);
-    if !session.client.has(Capability::NoImplicitNames) {
+    super::markread::tell(session, name.as_str(), reply);
+    let has = |capability| session.client.has(capability);
+    if !has(Capability::NoImplicitNames) && !has(Capability::NoImplicitNamesDraft) {
         super::names::show(session, held, name.folded(), reply).await;
     }
 }

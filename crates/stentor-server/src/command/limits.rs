@@ -8,6 +8,7 @@ use super::{
 };
 use crate::client::INVITATIONS;
 use crate::history::scan;
+use crate::metadata;
 use crate::node::presence;
 
 /// The limits of commands.
@@ -77,6 +78,26 @@ pub(crate) static TABLE: Table = Table {
             "Rooms that a change of oneself costs a line for",
             presence::CHANNELS_PER_LINE as usize,
             "AWAY, NICK and SETNAME are told to each room that one is in; so many rooms cost as much as a further line.",
+        ),
+        Limit::bytes(
+            "Key in metadata",
+            metadata::KEY_LENGTH,
+            "A longer one is answered with `FAIL METADATA KEY_INVALID`.",
+        ),
+        Limit::count(
+            "Changes of metadata at once",
+            metadata::CHANGES,
+            "Then one a second; more are answered with `FAIL METADATA RATE_LIMITED`.",
+        ),
+        Limit::count(
+            "Members of a room whose metadata comes with JOIN",
+            metadata::sync::MEMBERS,
+            "Of a larger room the client is told with `774` to ask later.",
+        ),
+        Limit::count(
+            "Members whose metadata costs a line",
+            metadata::sync::MEMBERS_PER_LINE,
+            "Beyond the first, so many members cost as much as a further line.",
         ),
     ],
 };

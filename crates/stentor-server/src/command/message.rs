@@ -16,14 +16,15 @@ use crate::following::audience::Room;
 use crate::following::sessions as following;
 use crate::hub::audience::for_rank;
 use crate::hub::msgid::MessageId;
-use crate::hub::render::Rendering;
+use crate::hub::multiline::{self, Whole};
+use crate::hub::render::{GUEST_TAG, Rendering, guest_mark};
 use crate::hub::{Decision, Origin, Refusal, State, clock};
 use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Entry, Guard, Is, Partition, StoreError};
+use crate::store::{Change, Entry, EntryId, Guard, Is, Partition, StoreError};
 
 pub(super) async fn privmsg(
     session: &mut Session,
@@ -95,7 +96,10 @@ async fn say(
     }
     // A program's NOTICE never draws an automatic answer; a client that labels it wants one.
     let quiet = kind == Kind::Notice && !reply.is_labelled();
-    let said = Said { kind, tags: client_tags(session, message), text };
+    let tags = client_tags(session, message);
+    let is_transient = kind == Kind::Tagmsg && !is_kept(&tags);
+    let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
+    let said = Said { kind, tags, text, more: &[], is_transient, guest };
     for target in targets {
         let result = match room_of(target) {
             Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
@@ -114,6 +118,37 @@ async fn say(
     Ok(())
 }
 
+/// One line of a message that has several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What it says; may be empty.
+    pub(super) text: String,
+    /// Whether it goes on with the line before it.
+    pub(super) is_concatenated: bool,
+}
+
+/// Says several lines as one message.
+pub(super) async fn several(
+    session: &mut Session,
+    target: &str,
+    tags: String,
+    (is_notice, parts): (bool, &[Part]),
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let Some((first, more)) = parts.split_first() else { return Ok(()) };
+    let kind = if is_notice { Kind::Notice } else { Kind::Privmsg };
+    let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
+    let said = Said { kind, tags, text: Some(&first.text), more, is_transient: false, guest };
+    let result = match room_of(target) {
+        Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
+        None => to_person(session, target, &said, reply).await,
+    };
+    match result {
+        Err(Error::Numeric(..)) if is_notice && !reply.is_labelled() => Ok(()),
+        other => other,
+    }
+}
+
 /// The channel that a target means, and the lowest rank that is to hear: `#room`, `@#room`.
 fn room_of(target: &str) -> Option<(&str, Rank)> {
     let channel = target.trim_start_matches(|sign| Rank::of_sign(sign).is_some());
@@ -126,14 +161,16 @@ struct Said<'a> {
     kind: Kind,
     tags: String,
     text: Option<&'a str>,
+    /// What follows the text: further lines.
+    more: &'a [Part],
+    /// Whether it is stored nowhere.
+    is_transient: bool,
+    /// Marks what a guest says.
+    guest: Option<String>,
 }
 
 impl Said<'_> {
-    fn line(&self, sender: &Profile, target: &str) -> String {
-        self.line_for(Rank::Plain, sender, target)
-    }
-
-    /// The line for members of a rank and higher.
+    /// The first line, for members of a rank and higher.
     fn line_for(&self, rank: Rank, sender: &Profile, target: &str) -> String {
         let mut line = for_rank(sender.line(self.kind.name()), rank).raw_tags(&self.tags).param(target);
         if sender.has_mode(BOT) {
@@ -142,11 +179,27 @@ impl Said<'_> {
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
-        if self.kind == Kind::Tagmsg {
+        if self.is_transient {
             // It has no place in a log that could name it.
             line = line.tag("msgid", crate::random::text(TRANSIENT_ID));
+        } else if let Some(guest) = &self.guest {
+            line = line.tag(GUEST_TAG, guest);
         }
         line.build_within(MAX_CONTENT)
+    }
+
+    fn lines(&self, sender: &Profile, target: &str) -> Vec<String> {
+        self.lines_for(Rank::Plain, sender, target)
+    }
+
+    /// All lines for members of a rank and higher, the first with the tags.
+    fn lines_for(&self, rank: Rank, sender: &Profile, target: &str) -> Vec<String> {
+        let more = self.more.iter().map(|part| {
+            let how = if part.is_concatenated { multiline::CONCAT } else { multiline::NEXT };
+            let line = sender.line(self.kind.name()).tag(multiline::PART_TAG, how).param(target);
+            line.trailing(&part.text).build_within(MAX_CONTENT)
+        });
+        std::iter::once(self.line_for(rank, sender, target)).chain(more).collect()
     }
 }
 
@@ -155,11 +208,27 @@ pub(super) fn client_tags(session: &Session, message: &Message<'_>) -> String {
     if !session.client.has(Capability::MessageTags) {
         return String::new();
     }
+    let config = session.node.config();
     let is_legal = |raw: &&str| {
         let key = raw.split('=').next().unwrap_or(raw);
-        tag::is_client_only(key) && tag::is_valid_key(key)
+        tag::is_client_only(key) && tag::is_valid_key(key) && !is_denied(&config.denied_tags, key)
     };
     message.tags.raw().split(';').filter(is_legal).collect::<Vec<_>>().join(";")
+}
+
+/// Whether a client-only tag is denied, by the rules of the token CLIENTTAGDENY.
+fn is_denied(denied: &[String], key: &str) -> bool {
+    let name = key.trim_start_matches('+');
+    if denied.first().is_some_and(|first| first == "*") {
+        !denied.iter().any(|item| item.strip_prefix('-') == Some(name))
+    } else {
+        denied.iter().any(|item| item == name)
+    }
+}
+
+/// Whether tags without a text become a part of history: reactions do, and what asks for it; typing notices do not.
+fn is_kept(tags: &str) -> bool {
+    tags.split(';').any(|raw| KEPT.contains(&raw.split('=').next().unwrap_or(raw)))
 }
 
 async fn to_channel(
@@ -199,14 +268,14 @@ async fn to_channel(
         let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
         let sign = to.prefix().map_or(String::new(), |prefix| prefix.sign.to_string());
         let (name, rank) = (policy::name(state, &folded), to.max(heard));
-        let lines = vec![said.line_for(rank, &profile, &format!("{sign}{name}"))];
+        let lines = said.lines_for(rank, &profile, &format!("{sign}{name}"));
         // What is not for all of the room is for nobody outside it.
         let told = tells && rank == Rank::Plain;
         open_room = told.then(|| Room::open(state, &folded, most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);
-    if said.kind == Kind::Tagmsg {
+    if said.is_transient {
         // What is stored nowhere is not judged by the store: a node that woke from a pause judges itself.
         if session.node.fleet.now() >= session.client.tenure().ends_at() {
             return Err(Error::Fenced);
@@ -237,9 +306,10 @@ async fn to_person(
     if session.client.profile().has_mode(REGISTERED_ONLY) && person.online {
         super::accept::answerable(session, &person).await?;
     }
-    let line = said.line(&session.client.profile(), &person.nick);
+    let lines = said.lines(&session.client.profile(), &person.nick);
     let echo = session.client.has(Capability::EchoMessage);
-    if said.kind == Kind::Tagmsg {
+    if said.is_transient {
+        let line = lines.into_iter().next().unwrap_or_default();
         if person.id == session.client.id {
             send_transient(session, &line, "");
         } else {
@@ -251,15 +321,15 @@ async fn to_person(
         return Ok(());
     }
     if person.id == session.client.id {
-        return to_oneself(session, &line, reply).await;
+        return to_oneself(session, &lines, reply).await;
     }
     finish_last(session).await?;
     let kept = Instant::now();
-    let own = keep_own(session, &person, &line).await?;
+    let own = keep_own(session, &person.inbox, lines, None).await?;
     let own_partition = session.inbox.as_ref().map(|inbox| inbox.partition().clone());
     if own_partition.as_ref() != Some(&person.inbox) {
         session.unsent = true;
-        match deliver(session, &person, &own, &line, kept).await {
+        match deliver(session, &person, &own, kept).await {
             // It is in the sender's own log, and reaches the recipient's with the next message or the session's end.
             Err(Error::Store(error)) => return Err(Error::Store(StoreError::Unknown(error.to_string()))),
             delivered => {
@@ -272,7 +342,7 @@ async fn to_person(
         let origin = reply.origin(true, true);
         let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
-        send_own(session, &line, &clock::server_time(own.id.ms), &msgid, &origin.tag);
+        send_own(session, &own.body.lines, &clock::server_time(own.id.ms), &msgid, &origin.tag);
     }
     if said.kind == Kind::Privmsg {
         if let Some(away) = &person.away {
@@ -306,7 +376,7 @@ fn may_write_to(session: &Session, person: &Person, said: &Said<'_>) -> Result<(
 }
 
 /// A note to oneself is delivered, and, where its sender asked for echoes, echoed too: the echo alone bears the label.
-async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<(), Error> {
+async fn to_oneself(session: &Session, lines: &[String], reply: &mut Reply) -> Result<(), Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let echo = session.client.has(Capability::EchoMessage);
     let origin = if echo {
@@ -315,18 +385,18 @@ async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<
         Origin { client: session.client.clone(), tag: String::new(), echo: true }
     };
     let decide = |state: &State| {
-        Ok::<_, Error>(Decision { life: state.within(), lines: vec![line.to_owned()], ..Decision::default() })
+        Ok::<_, Error>(Decision { life: state.within(), lines: lines.to_vec(), ..Decision::default() })
     };
     let entry = session.node.hub.transact(inbox, &session.client.tenure(), Some(origin), decide).await?;
     if echo {
         let msgid = MessageId::new(inbox.partition(), entry.epoch, entry.id, 0).to_string();
-        send_own(session, line, &clock::server_time(entry.id.ms), &msgid, "");
+        send_own(session, lines, &clock::server_time(entry.id.ms), &msgid, "");
     }
     Ok(())
 }
 
 /// Sees to it that the message before, which may not have reached its recipient, does so first.
-async fn finish_last(session: &mut Session) -> Result<(), Error> {
+pub(super) async fn finish_last(session: &mut Session) -> Result<(), Error> {
     let Some(inbox) = session.inbox.as_ref().filter(|_| session.unsent) else { return Ok(()) };
     let tenure = session.client.tenure();
     match crate::fleet::outbox::finish(&session.node.hub, &tenure, inbox.partition()).await {
@@ -339,8 +409,14 @@ async fn finish_last(session: &mut Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too.
-async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<Entry>, Error> {
+/// Writes a private message to the sender's own log, with a note of whom it is for until it is there too. It may take back
+/// an earlier one.
+pub(super) async fn keep_own(
+    session: &Session,
+    recipient: &Partition,
+    lines: Vec<String>,
+    taken_back: Option<EntryId>,
+) -> Result<Arc<Entry>, Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
     let guard = session
         .account
@@ -356,8 +432,11 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
             Ok(Decision {
                 life: state.within(),
                 guards: guard.iter().cloned().collect(),
-                changes: vec![Change::Set("out".to_owned(), crate::fleet::outbox::note(&person.inbox))],
-                lines: vec![line.to_owned()],
+                changes: [Change::Set("out".to_owned(), crate::fleet::outbox::note(recipient))]
+                    .into_iter()
+                    .chain(taken_back.map(Change::Erase))
+                    .collect(),
+                lines: lines.clone(),
             })
         })
         .await?;
@@ -365,25 +444,13 @@ async fn keep_own(session: &Session, person: &Person, line: &str) -> Result<Arc<
 }
 
 /// Writes it to the recipient's log, under the id and time that it has in the sender's.
-async fn deliver(
-    session: &Session,
-    person: &Person,
-    own: &Entry,
-    line: &str,
-    kept: Instant,
-) -> Result<(), Error> {
+async fn deliver(session: &Session, person: &Person, own: &Entry, kept: Instant) -> Result<(), Error> {
     let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
-    let line = crate::fleet::outbox::for_recipient(from, own, line);
     if kept.elapsed() >= session.node.config().accounts.probe.min(SURELY_OWN) {
         // This node may have been paused, and somebody else may have finished the message meanwhile.
-        let (hub, tenure) = (&session.node.hub, session.client.tenure());
-        return match crate::fleet::outbox::pass_on(hub, &tenure, &person.inbox, &line, own).await {
-            Ok(()) | Err(Refusal::Rule(())) => Ok(()),
-            Err(Refusal::Store(error)) => Err(Error::Store(error)),
-            Err(Refusal::Contended) => Err(Error::Contended),
-            Err(Refusal::Fenced) => Err(Error::Fenced),
-        };
+        return pass_on(session, &person.inbox, own).await;
     }
+    let lines = crate::fleet::outbox::for_recipient(from, own);
     session
         .node
         .hub
@@ -391,10 +458,22 @@ async fn deliver(
             if peek.epoch.is_none() || peek.fields.iter().any(Option::is_some) {
                 return Err(super::no_such_nick(&person.nick));
             }
-            Ok(Decision { lines: vec![line.clone()], ..Decision::default() })
+            Ok(Decision { lines: lines.clone(), ..Decision::default() })
         })
         .await?;
     Ok(())
+}
+
+/// Sees to it that what the session's own log has is in the recipient's too, once.
+pub(super) async fn pass_on(session: &Session, recipient: &Partition, own: &Entry) -> Result<(), Error> {
+    let Some(from) = session.inbox.as_ref().map(|inbox| inbox.partition()) else { return Err(Error::Fenced) };
+    let (hub, tenure) = (&session.node.hub, session.client.tenure());
+    match crate::fleet::outbox::pass_on(hub, &tenure, recipient, from, own).await {
+        Ok(()) | Err(Refusal::Rule(())) => Ok(()),
+        Err(Refusal::Store(error)) => Err(Error::Store(error)),
+        Err(Refusal::Contended) => Err(Error::Contended),
+        Err(Refusal::Fenced) => Err(Error::Fenced),
+    }
 }
 
 fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
@@ -403,18 +482,22 @@ fn echo_transient(session: &Session, line: &str, reply: &mut Reply) {
 }
 
 fn send_transient(session: &Session, line: &str, tag: &str) {
-    send_own(session, line, &clock::server_time(clock::wall_ms()), "", tag);
+    let lines = [line.to_owned()];
+    send_own(session, &lines, &clock::server_time(clock::wall_ms()), "", tag);
 }
 
 /// Sends the client a copy of what it said.
-fn send_own(session: &Session, line: &str, time: &str, msgid: &str, tag: &str) {
-    if let Ok(message) = Message::parse(line)
-        && let Some(bytes) = Rendering::new(message, time, msgid).own(session.client.capabilities(), tag)
+pub(super) fn send_own(session: &Session, lines: &[String], time: &str, msgid: &str, tag: &str) {
+    if let Some(Whole { first, rest, .. }) = multiline::message_at(lines, 0)
+        && let Some(bytes) =
+            Rendering::new(first, time, msgid).with_rest(rest).own(session.client.capabilities(), tag)
     {
         session.client.queue.push(bytes);
     }
 }
 
+/// The tags that make a TAGMSG a part of history.
+const KEPT: [&str; 5] = ["+draft/persist", "+draft/react", "+draft/unreact", "+react", "+unreact"];
 /// So soon after its own commit a session cannot have been probed and given up.
 const SURELY_OWN: Duration = Duration::from_secs(1);
 /// The length of the id of what is stored nowhere. Those of stored messages are longer.

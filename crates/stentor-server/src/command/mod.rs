@@ -6,12 +6,14 @@ mod admin;
 mod audit;
 pub mod authenticate;
 mod away;
+pub mod batch;
 pub mod cap;
 mod chathistory;
 mod help;
 mod info;
 mod invite;
 mod ison;
+mod isupport;
 mod join;
 mod kick;
 pub(crate) mod kill;
@@ -20,7 +22,10 @@ pub(crate) mod limits;
 mod links;
 mod list;
 pub(crate) mod lusers;
+mod markread;
 mod message;
+mod metadata;
+mod metadata_keys;
 mod mode;
 pub mod monitor;
 mod motd;
@@ -33,9 +38,11 @@ mod ping;
 mod posts;
 mod publish;
 pub mod quit;
+mod redact;
 pub mod register;
 mod rehash;
 mod setname;
+mod stats;
 mod subscribe;
 mod subscribers;
 mod subscriptions;
@@ -57,12 +64,14 @@ mod whox;
 use std::future::Future;
 use std::pin::Pin;
 
+use stentor_proto::capability::Capability;
 use stentor_proto::mask::glob_matches;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 pub use welcome::isupport;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -161,7 +170,18 @@ pub const TABLE: &[Command] = &[
         handler!(away::run),
         ("AWAY [:<text>]", "Says that you are away, or, without a text, that you are back."),
     )
+    .always()
     .costs(2),
+    command(
+        "BATCH",
+        1,
+        handler!(batch::run),
+        (
+            "BATCH +<reference> draft/multiline <target>, then BATCH -<reference>",
+            "Says what comes in between, tagged with the reference, as one message.",
+        ),
+    )
+    .active(),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command(
         "CHATHISTORY",
@@ -185,6 +205,9 @@ pub const TABLE: &[Command] = &[
     command("INVITE", 0, handler!(invite::run), ("INVITE [<nick> <channel>]", "Lets somebody in, or lists where you were invited.")).active(),
     command("ISON", 1, handler!(ison::run), ("ISON <nick> […]", "Tells which of some nicks are here."))
         .costs(2),
+    command("ISUPPORT", 0, handler!(isupport::run), ("ISUPPORT", "Lists what this server supports."))
+        .always()
+        .costs(2),
     command("JOIN", 1, handler!(join::run), ("JOIN <channel>[,…] [<key>[,…]]", "Enters channels.")).active(),
     command("KICK", 2, handler!(kick::run), ("KICK <channel>[,…] <nick>[,…] [:<reason>]", "Throws people out."))
         .active(),
@@ -205,6 +228,27 @@ pub const TABLE: &[Command] = &[
     )
     .costs(5),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
+    command(
+        "MARKREAD",
+        0,
+        handler!(markread::run),
+        (
+            "MARKREAD <channel or nick> [timestamp=<time>]",
+            "Tells, or sets, up to which time a conversation has been read.",
+        ),
+    )
+    .costs(2),
+    command(
+        "METADATA",
+        2,
+        handler!(metadata::run),
+        (
+            "METADATA <*, nick or channel> GET|LIST|SET|CLEAR|SUB|UNSUB|SUBS|SYNC [<key> …] [:<value>]",
+            "Tells, and keeps, what people and channels say about themselves.",
+        ),
+    )
+    .always()
+    .costs(2),
     command(
         "MODE",
         1,
@@ -249,6 +293,14 @@ pub const TABLE: &[Command] = &[
     .active(),
     command("QUIT", 0, handler!(quit::run), ("QUIT [:<reason>]", "Ends the connection.")).always(),
     command(
+        "REDACT",
+        2,
+        handler!(redact::run),
+        ("REDACT <channel or nick> <message id> [:<reason>]", "Takes back what was said, everywhere."),
+    )
+    .costs(3)
+    .active(),
+    command(
         "REGISTER",
         3,
         handler!(register::run),
@@ -259,6 +311,12 @@ pub const TABLE: &[Command] = &[
     command("REHASH", 0, handler!(rehash::run), ("REHASH", "Reads the configuration again (operators).")),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
+    command(
+        "STATS",
+        0,
+        handler!(stats::run),
+        ("STATS u [<server>]", "Tells how long this server has been up."),
+    ),
     command(
         "SUBSCRIBE",
         1,
@@ -354,12 +412,14 @@ pub fn find(name: &str) -> Option<&'static Command> {
 /// # Errors
 /// [`Error::Close`] and [`Error::Fenced`].
 pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<(), Error> {
-    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
-    let label = label
-        .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
-        .filter(|_| session.client.has(stentor_proto::capability::Capability::LabeledResponse));
+    if session.client.has(Capability::Multiline)
+        && let Some(reference) = message.tags.get("batch")
+    {
+        batch::take(session, &reference, message);
+        return Ok(());
+    }
     let server = session.node.server_name.clone();
-    let mut reply = Reply::new(session.client.clone(), server, label.map(str::to_owned));
+    let mut reply = Reply::new(session.client.clone(), server, label(&session.client, message));
     let result = run(session, message, &mut reply).await;
     if let Err(error) = &result {
         reply.reclaim();
@@ -372,20 +432,28 @@ pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<()
     }
 }
 
+/// A request's label, where this client may label requests.
+#[must_use]
+pub fn label(client: &Client, message: &Message<'_>) -> Option<String> {
+    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
+    label
+        .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
+        .filter(|_| client.has(Capability::LabeledResponse))
+        .map(str::to_owned)
+}
+
 async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
     let registered = session.registering.is_none();
     let Some(command) = find(message.command) else {
-        let code = if registered { Numeric::ERR_UNKNOWNCOMMAND } else { Numeric::ERR_NOTREGISTERED };
-        let text = if registered { "Unknown command" } else { "You have not registered" };
         return if registered {
-            Err(Error::numeric(code, &[message.command], text))
+            Err(Error::numeric(Numeric::ERR_UNKNOWNCOMMAND, &[message.command], "Unknown command"))
         } else {
-            Err(Error::numeric(code, &[], text))
+            Err(not_registered())
         };
     };
     match command.when {
         When::Registered if !registered => {
-            return Err(Error::numeric(Numeric::ERR_NOTREGISTERED, &[], "You have not registered"));
+            return Err(not_registered());
         }
         When::Registering if registered => {
             return Err(Error::numeric(Numeric::ERR_ALREADYREGISTERED, &[], "You may not reregister"));
@@ -403,6 +471,11 @@ async fn run(session: &mut Session, message: &Message<'_>, reply: &mut Reply) ->
 #[must_use]
 pub fn need_more_params(command: &str) -> Error {
     Error::numeric(Numeric::ERR_NEEDMOREPARAMS, &[command], "Not enough parameters")
+}
+
+/// `ERR_NOTREGISTERED`.
+fn not_registered() -> Error {
+    Error::numeric(Numeric::ERR_NOTREGISTERED, &[], "You have not registered")
 }
 
 /// `ERR_NOSUCHNICK`.

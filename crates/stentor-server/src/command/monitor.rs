@@ -7,6 +7,9 @@ use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::hub::Held;
+use crate::metadata;
+use crate::node::people::inbox_of;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::Partition;
@@ -71,7 +74,18 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
         added.push(nick.as_str().to_owned());
     }
     report(session, &added, reply);
-    Ok(())
+    let held = |nick: &String| session.monitored.get(&nick.to_ascii_lowercase());
+    let people: Vec<_> = added.iter().filter_map(held).filter_map(person).collect();
+    let keys = session.client.metadata_keys();
+    metadata::sync::monitored(session, &people, &keys, reply).await
+}
+
+/// Who holds a monitored nick now, and where that person's private messages go.
+pub(super) fn person(held: &Held) -> Option<(String, Partition)> {
+    held.with_state(|state| {
+        let nick = state.field("who")?.split('!').next()?;
+        Some((nick.to_owned(), inbox_of(state.field("account"), state.field("user")?)))
+    })
 }
 
 /// Tells which of these are here and which are not.

@@ -82,6 +82,9 @@ async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     }
     watch::check(session, nick.as_str(), before.account.as_deref(), reply)?;
     presence::spread(session).await?;
+    if !same {
+        crate::metadata::own::introduce_nick(session).await;
+    }
     // The change is done. What this leaves undone, the session's end does.
     while let Some(old) = session.leftovers.last().cloned() {
         if let Err(refusal) = session.release_nick::<Error>(&old).await {

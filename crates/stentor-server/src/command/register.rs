@@ -11,6 +11,7 @@ use crate::commit_identity::WriteError;
 use crate::config::Registration;
 use crate::error::Error;
 use crate::invite::{InviteError, RegisterError};
+use crate::metadata::{Values, own};
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::operator::watch;
@@ -32,6 +33,8 @@ pub struct Registering {
     pub negotiating: bool,
     /// What PASS said.
     pub pass: Option<Pass>,
+    /// What it has said about itself.
+    pub metadata: Values,
 }
 
 /// Logs in, and claims the account for this session. `refusal` is the numeric that says why not.
@@ -142,6 +145,8 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
         Err(Refused::Error(error)) => return Err(error),
     }
     claim::inbox(session).await?;
+    let said = session.registering.as_mut().map(|registering| std::mem::take(&mut registering.metadata));
+    own::carry(session, &said.unwrap_or_default()).await?;
     if session.sasl.take().is_some() {
         reply.numeric(Numeric::ERR_SASLABORTED, &[], "SASL authentication aborted");
     }
@@ -155,6 +160,7 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     let account = session.account.as_ref().map(|claim| claim.name.clone());
     watch::check(session, nick.as_str(), account.as_deref(), reply)?;
     super::welcome::send(session, reply);
+    own::introduce_nick(session).await;
     super::waiting::deliver(session, reply).await;
     Ok(())
 }
@@ -255,10 +261,13 @@ pub(super) async fn run(
 
 /// Moves a guest who has come to an account there, and tells its channels.
 async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
-    claim::move_inbox(session).await?;
-    super::waiting::deliver(session, reply).await;
     // Its own channels tell the client, too: nothing else does where it is in none.
     session.client.update(|profile| profile.events.account = crate::random::text(12));
+    let said = own::values(session);
+    claim::move_inbox(session).await?;
+    let now = own::carry(session, &said).await?;
+    own::announce(session, own::difference(&said, &now)).await;
+    super::waiting::deliver(session, reply).await;
     presence::spread(session).await
 }
 

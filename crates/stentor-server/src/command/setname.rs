@@ -4,7 +4,8 @@ use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use crate::error::Error;
-use crate::node::presence;
+use crate::hub::render::EVENT_TAG;
+use crate::node::{claim, presence};
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -28,6 +29,16 @@ pub(super) async fn run(
             name.clone_into(&mut profile.realname);
             profile.events.realname = event;
         });
+        let profile = session.client.profile();
+        let told = profile.line("SETNAME").trailing(name).tag(EVENT_TAG, &profile.events.realname);
+        if let Err(error) = claim::refresh(session, Some(told.build())).await {
+            // Nobody else has heard of it: it has not happened.
+            session.client.update(|profile| {
+                profile.realname.clone_from(&before.realname);
+                profile.events.realname.clone_from(&before.events.realname);
+            });
+            return Err(error);
+        }
         presence::spread(session).await?;
     }
     if session.client.has(Capability::SetName) {

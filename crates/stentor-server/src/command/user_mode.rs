@@ -74,7 +74,7 @@ async fn set(session: &mut Session, before: &Profile, mut letters: Vec<char>) ->
         return Ok(());
     }
     session.client.update(|profile| profile.modes.clone_from(&letters));
-    if let Err(error) = claim::refresh(session).await {
+    if let Err(error) = claim::refresh(session, None).await {
         // No other node has heard of it: it has not happened.
         session.client.update(|now| now.modes.clone_from(&before.modes));
         return Err(error);

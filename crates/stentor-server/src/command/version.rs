@@ -16,6 +16,6 @@ pub(super) async fn run(
     super::for_this_server(session, message.nonempty(0))?;
     let server = session.node.server_name.clone();
     reply.numeric(Numeric::RPL_VERSION, &[VERSION, &server], "A chat server for any IRCv3 client");
-    welcome::send_isupport(&session.node, reply);
+    welcome::send_isupport(session, reply);
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! The welcome: 001 to 005, LUSERS and the message of the day.
 
 use stentor_proto::ban;
+use stentor_proto::capability::Capability;
 use stentor_proto::isupport::Isupport;
 use stentor_proto::mode::ModeClass;
 use stentor_proto::numeric::Numeric;
 
 use crate::config::Config;
 use crate::modes;
-use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -29,17 +29,21 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     reply.numeric(Numeric::RPL_CREATED, &[], &format!("This server was started at {started}"));
     let [user, channel, with_param] = modes::myinfo();
     reply.bare(Numeric::RPL_MYINFO, &[&node.server_name, VERSION, &user, &channel, &with_param]);
-    send_isupport(node, reply);
+    send_isupport(session, reply);
     super::lusers::send(session, reply);
+    crate::metadata::sync::welcome(session, reply);
     super::motd::send(session, reply);
 }
 
-/// Tells what this server supports.
-pub(super) fn send_isupport(node: &Node, reply: &mut Reply) {
-    for line in isupport(&node.config()).lines(ISUPPORT_BYTES) {
+/// Tells what this server supports, as a batch where the client asked for that.
+pub(super) fn send_isupport(session: &Session, reply: &mut Reply) {
+    let batched = session.client.has(Capability::ExtendedIsupport);
+    let batch = if batched { reply.open("draft/isupport", &[]) } else { None };
+    for line in isupport(&session.node.config()).lines(ISUPPORT_BYTES) {
         let tokens: Vec<&str> = line.split(' ').collect();
-        reply.numeric(Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
+        reply.numeric_in(&batch, Numeric::RPL_ISUPPORT, &tokens, "are supported by this server");
     }
+    reply.close(batch);
 }
 
 /// The tokens of reply 005 under a configuration.
@@ -62,6 +66,7 @@ pub fn isupport(config: &Config) -> Isupport {
         .set("ELIST", "CMNTU")
         .flag("EXCEPTS")
         .set("EXTBAN", format!(",{}", ban::LETTERS))
+        .set("HOSTLEN", HOST_BYTES)
         .flag("INVEX")
         .set("KICKLEN", limits.kick_length)
         .flag("KNOCK")
@@ -83,6 +88,12 @@ pub fn isupport(config: &Config) -> Isupport {
         Some(limit) => tokens.set("MONITOR", limit),
         None => tokens.flag("MONITOR"),
     };
+    if !config.denied_tags.is_empty() {
+        tokens = tokens.set("CLIENTTAGDENY", config.denied_tags.join(","));
+    }
+    if let Some(icon) = &config.network_icon {
+        tokens = tokens.set("draft/ICON", icon);
+    }
     if let Some(targets) = limits.targets.get() {
         let names = super::names::TARGETS;
         let max = format!(
@@ -95,5 +106,7 @@ pub fn isupport(config: &Config) -> Isupport {
 
 /// The program's name and version.
 pub(super) const VERSION: &str = concat!("stentor-", env!("CARGO_PKG_VERSION"));
+/// What a cloaked host has at the most; no host is longer.
+const HOST_BYTES: usize = 63;
 /// What the tokens of one line may take, beside the line's other parts.
 const ISUPPORT_BYTES: usize = 380;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
@@ -9,6 +10,7 @@ use super::about::{self, About};
 use super::who::PATIENCE;
 use crate::config::Privilege;
 use crate::error::Error;
+use crate::metadata;
 use crate::node::Node;
 use crate::node::people::Person;
 use crate::operator;
@@ -29,6 +31,7 @@ pub(super) async fn run(
         Some(person) => {
             let (about, complete) = About::fetch(session, &person).await;
             tell(session, &about, reply).await;
+            tell_metadata(session, &person, reply).await;
             if *person.id == *session.client.id {
                 tell_address(&about, session.address, reply);
             } else if operator::demand(session, Privilege::Addresses).is_ok()
@@ -90,6 +93,17 @@ async fn tell(session: &Session, about: &About, reply: &mut Reply) {
     if let Some(idle) = about.idle {
         let times = [nick, &idle.to_string(), &about.since.to_string()];
         reply.numeric(Numeric::RPL_WHOISIDLE, &times, "seconds idle, signon time");
+    }
+}
+
+/// What the person says, where the client knows what to do with it and the store can be asked.
+async fn tell_metadata(session: &Session, person: &Person, reply: &mut Reply) {
+    if !session.client.has(Capability::Metadata) {
+        return;
+    }
+    let Ok(peek) = session.node.hub.store().peek_one(&person.inbox, &[metadata::FIELD]).await else { return };
+    for (key, value) in metadata::read(peek.fields.first().and_then(Option::as_deref)) {
+        reply.numeric(Numeric::RPL_WHOISKEYVALUE, &[&person.nick, &key, metadata::EVERYBODY], &value);
     }
 }
 

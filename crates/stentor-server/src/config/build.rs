@@ -47,6 +47,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
     let config = Config {
         network_name: builder.text("network.name").to_owned(),
         network_server: builder.given("network.server").map(str::to_owned),
+        network_icon: builder.given("network.icon").map(str::to_owned),
         node_name: builder.given("node.name").map(str::to_owned),
         listen: builder.listeners(),
         data: builder.data(),
@@ -62,9 +63,11 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
             max_age: builder.time_or_none("history.max_age"),
             max_count: builder.limit("history.max_count"),
             page: builder.count("history.page"),
+            redact_window: builder.time_or_none("history.redact_window"),
         },
         channels: builder.channels(),
         limits: builder.limits(),
+        denied_tags: builder.denied_tags(),
         drain_time: builder.time("drain.time"),
         motd: builder.motd(),
         log_level: builder.choice(
@@ -84,6 +87,9 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
         Err(ConfigError::new(problems))
     }
 }
+
+/// How long `messages.denied_tags` may be in all.
+const DENIED_TAGS_BYTES: usize = 300;
 
 struct Builder<'a> {
     values: &'a Values,
@@ -228,7 +234,12 @@ impl<'a> Builder<'a> {
             away_length: self.count("limits.away_length"),
             realname_length: self.count("limits.realname_length"),
             kick_length: self.count("limits.kick_length"),
+            multiline_length: self.count("limits.multiline_length"),
+            multiline_lines: self.count("limits.multiline_lines"),
             targets: self.limit("limits.targets"),
+            metadata_keys: self.count("metadata.max_keys"),
+            metadata_value: self.count("metadata.max_value"),
+            metadata_subscriptions: self.count("metadata.max_subscriptions"),
             monitor: self.limit("limits.monitor"),
             subscriptions: self.limit("limits.subscriptions"),
             subscribers: self.limit("limits.subscribers"),
@@ -248,6 +259,21 @@ impl<'a> Builder<'a> {
                 threads => threads,
             },
         }
+    }
+
+    /// The token has room for what fits one line of reply 005.
+    fn denied_tags(&mut self) -> Vec<String> {
+        let tags = self.list("messages.denied_tags").to_vec();
+        if tags.iter().skip(1).any(|tag| tag == "*") {
+            let text =
+                "`messages.denied_tags`: `*` stands after others; allowed: `*` as the first".to_owned();
+            self.problem("messages.denied_tags", text);
+        }
+        if tags.join(",").len() > DENIED_TAGS_BYTES {
+            let text = format!("`messages.denied_tags`: allowed: {DENIED_TAGS_BYTES} bytes in all");
+            self.problem("messages.denied_tags", text);
+        }
+        tags
     }
 
     fn motd(&mut self) -> Vec<String> {

@@ -5,8 +5,8 @@
 pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
-    address_range, bcrypt_hash, certificate_name, channel_modes, file, host, listener, message_of_the_day,
-    network_name, node_name, privilege, redis_url, server_name, user_name,
+    address_range, bcrypt_hash, certificate_name, channel_modes, denied_tag, file, host, icon, listener,
+    message_of_the_day, network_name, node_name, privilege, redis_url, server_name, user_name,
 };
 use std::time::Duration;
 
@@ -262,6 +262,14 @@ pub static KEYS: &[Key] = &[
          the same.",
     ),
     row(
+        "network.icon",
+        optional("an `https://` URL of up to 300 bytes without spaces, or empty", icon),
+        r#""""#,
+        Restart,
+        "A picture that clients may show for the network: the token `draft/ICON` of reply 005. All nodes of a fleet have \
+         the same.",
+    ),
+    row(
         "node.name",
         optional("1 to 63 letters, digits, `.`, `:`, `_`, `-`, `[` or `]`, or empty", node_name),
         r#""""#,
@@ -464,6 +472,14 @@ pub static KEYS: &[Key] = &[
         Restart,
         "How many messages a client gets for one CHATHISTORY.",
     ),
+    row(
+        "history.redact_window",
+        time_or("no limit", SECOND, Duration::from_hours(24 * 36_500)),
+        r#""0""#,
+        Live,
+        "How long people may take back what they said, with REDACT. Channel operators may always take back what was said in \
+         their channel.",
+    ),
     row("channels.max_per_user", limit(100_000), "100", Restart, "How many channels one user may be in."),
     row(
         "channels.max_founded",
@@ -492,6 +508,33 @@ pub static KEYS: &[Key] = &[
         "How many masks the three lists of a channel (bans, exceptions, invitations) may hold together.",
     ),
     row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
+    row(
+        "messages.denied_tags",
+        Kind::List {
+            allowed: "a list of names of client-only tags without `+`; `*` as the first means all, and then `-` in front of a \
+                      name excepts it",
+            check: denied_tag,
+            optional: true,
+        },
+        "[]",
+        Restart,
+        "Client-only tags that are taken off messages, such as `typing`. Clients read it in the token CLIENTTAGDENY.",
+    ),
+    row(
+        "metadata.max_keys",
+        number(0, 100),
+        "20",
+        Restart,
+        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-3`).",
+    ),
+    row("metadata.max_value", number(1, 390), "280", Restart, "The longest value in metadata, in bytes."),
+    row(
+        "metadata.max_subscriptions",
+        number(1, 1000),
+        "50",
+        Restart,
+        "How many keys of metadata one client may hear of.",
+    ),
     row("limits.nick_length", number(1, 64), "32", Restart, "The longest nick and account name, in bytes."),
     row(
         "limits.user_length",
@@ -511,6 +554,20 @@ pub static KEYS: &[Key] = &[
     row("limits.away_length", number(1, 390), "200", Restart, "The longest away message, in bytes."),
     row("limits.realname_length", number(1, 390), "150", Restart, "The longest real name, in bytes."),
     row("limits.kick_length", number(1, 390), "250", Restart, "The longest reason of a KICK, in bytes."),
+    row(
+        "limits.multiline_length",
+        number(512, 32_768),
+        "4096",
+        Restart,
+        "How long a message of several lines may be, in bytes.",
+    ),
+    row(
+        "limits.multiline_lines",
+        number(2, 1_000_000),
+        "32",
+        Restart,
+        "How many lines one message may have. Each counts against `limits.lines_per_second`.",
+    ),
     row(
         "limits.targets",
         limit(1000),

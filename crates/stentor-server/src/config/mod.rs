@@ -53,6 +53,8 @@ pub struct Config {
     pub network_name: String,
     /// `network.server`; `None`: each node tells its own name.
     pub network_server: Option<String>,
+    /// `network.icon`: an `https://` URL.
+    pub network_icon: Option<String>,
     /// `node.name`; `None`: host and port of the first listener, once it is open.
     pub node_name: Option<String>,
     /// `listen`; at least one. Plaintext off loopback only where that was allowed.
@@ -77,6 +79,8 @@ pub struct Config {
     pub channels: Channels,
     /// `limits`.
     pub limits: Limits,
+    /// `messages.denied_tags`, in the form of CLIENTTAGDENY.
+    pub denied_tags: Vec<String>,
     /// `drain.time`; zero: at once.
     pub drain_time: Duration,
     /// `motd` or the content of `motd_file`, line by line; empty: there is none.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use stentor_proto::mode::ModeClass;
+use stentor_proto::tag::is_valid_key;
 
 use super::address::{AddressRange, Listen, RedisUrl};
 use super::role::{Host, Privilege};
@@ -45,6 +46,26 @@ pub(super) fn operator_name(text: &str) -> Result<(), String> {
 
 pub(super) fn network_name(text: &str) -> Result<(), String> {
     word(text, 32, "._-")
+}
+
+/// The address of a picture: it stands in one token of reply 005.
+pub(super) fn icon(text: &str) -> Result<(), String> {
+    if text.len() > ICON_BYTES {
+        return Err(format!("it has {} bytes", text.len()));
+    }
+    match text.strip_prefix("https://") {
+        Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(()),
+        _ => Err("it is no such URL".to_owned()),
+    }
+}
+
+/// One item of the token CLIENTTAGDENY.
+pub(super) fn denied_tag(text: &str) -> Result<(), String> {
+    let name = text.strip_prefix('-').unwrap_or(text);
+    if text == "*" || is_valid_key(name) && !name.starts_with('+') {
+        return Ok(());
+    }
+    Err("it is no name of a tag".to_owned())
 }
 
 /// No nick has a dot, so no user is taken for the server.
@@ -117,5 +138,7 @@ fn word(text: &str, most: usize, extra: &str) -> Result<(), String> {
     if (1..=most).contains(&text.len()) { Ok(()) } else { Err(format!("it has {} characters", text.len())) }
 }
 
+/// The longest URL of the network's picture.
+const ICON_BYTES: usize = 300;
 /// The longest message of the day.
 pub(crate) const MOTD_BYTES: usize = 16 << 10;

@@ -146,6 +146,8 @@ pub struct History {
     pub max_count: Limit,
     /// How many messages one request gets.
     pub page: usize,
+    /// How long people may take back what they said; `None`: for as long as it is kept.
+    pub redact_window: Option<Duration>,
 }
 
 /// `channels`.
@@ -180,8 +182,18 @@ pub struct Limits {
     pub realname_length: usize,
     /// Reasons of kicks.
     pub kick_length: usize,
+    /// A message of several lines.
+    pub multiline_length: usize,
+    /// Lines of one message.
+    pub multiline_lines: usize,
     /// Targets of one message.
     pub targets: Limit,
+    /// Keys of the metadata of one person or room; 0: there is none.
+    pub metadata_keys: usize,
+    /// Values in it.
+    pub metadata_value: usize,
+    /// Keys that one client may hear of.
+    pub metadata_subscriptions: usize,
     /// Nicks that one client watches.
     pub monitor: Limit,
     /// People whom one account follows.

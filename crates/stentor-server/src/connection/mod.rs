@@ -187,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Woke::Drain => {
                     draining = true;
                     clock.close_at = Some(Instant::now() + self.node.drain_delay());
-                    self.reply().notice("This server is shutting down. Your client can reconnect now.");
+                    self.reply(None).notice("This server is shutting down. Your client can reconnect now.");
                 }
             }
         }
@@ -226,14 +226,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     fn refuse_line(&self, error: &LineError) {
-        let mut reply = self.reply();
+        let mut reply = self.reply(None);
         match error {
             LineError::TooLong | LineError::TagsTooLong => {
                 reply.numeric(Numeric::ERR_INPUTTOOLONG, &[], "Input line was too long");
             }
             LineError::InvalidUtf8 => {
                 let text = "Your message is not valid UTF-8, and was not sent";
-                reply.standard("FAIL", "*", "INVALID_UTF8", &[], text);
+                let message = Message::parse(self.reader.legible()).ok();
+                let label = message.as_ref().and_then(|message| command::label(&self.client, message));
+                let name = message.as_ref().map_or("*", |message| message.command);
+                // Nobody is told of a command that is none.
+                let name = command::find(name).map_or("*", |command| command.name);
+                let mut reply = self.reply(label);
+                reply.standard("FAIL", name, "INVALID_UTF8", &[], text);
+                reply.finish();
             }
             LineError::Nul | LineError::BareCr => {
                 let text = "Your message holds a NUL or a lone CR, and was not sent";
@@ -242,9 +249,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// An answer to no command in particular.
-    fn reply(&self) -> Reply {
-        Reply::new(self.client.clone(), self.node.server_name.clone(), None)
+    /// An answer to no command in particular, or to one that was not taken.
+    fn reply(&self, label: Option<String>) -> Reply {
+        Reply::new(self.client.clone(), self.node.server_name.clone(), label)
     }
 
     /// Writes what has queued up, as much as goes into one write. A command under way goes on meanwhile: what it holds

@@ -8,11 +8,25 @@ use crate::reply::with_tag;
 use crate::store::{Change, Entry, EntryId, Epoch, Guard, Is, Life, Partition, Range, StoreError};
 use crate::tenure::Tenure;
 
-/// The line as the recipient's log has it: under the id and time that it has in the sender's.
+/// The lines as the recipient's log has them: the message under the id and time that it has in the sender's.
 #[must_use]
-pub fn for_recipient(from: &Partition, own: &Entry, line: &str) -> String {
+pub fn for_recipient(from: &Partition, own: &Entry) -> Vec<String> {
     let msgid = MessageId::new(from, own.epoch, own.id, 0);
-    with_tag(&format!("msgid={msgid};time={}", clock::server_time(own.id.ms)), line)
+    let tags = format!("msgid={msgid};time={}", clock::server_time(own.id.ms));
+    let mut lines = own.body.lines.clone();
+    if let Some(first) = lines.first_mut() {
+        *first = with_tag(&tags, first);
+    }
+    lines
+}
+
+/// Whose log has the other copy of a private message, by the entry that the sender's has; `None` for a note to oneself.
+#[must_use]
+pub fn recipient_of(own: &Entry) -> Option<Partition> {
+    own.body.changes.iter().find_map(|change| match change {
+        Change::Set(name, out) if name == "out" => out.split(' ').next().and_then(Partition::from_name),
+        _ => None,
+    })
 }
 
 /// What the sender's field `out` says of a message that is under way: its recipient, and a word of its own.
@@ -33,10 +47,8 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
         let page = hub.store().read(sender, epoch, Range::Latest, LOOK_BACK).await?;
         let sets_out = |change: &Change| matches!(change, Change::Set(name, _) if name == "out");
         let last = page.entries.iter().rev().find(|entry| entry.body.changes.iter().any(sets_out));
-        if let Some(entry) = last
-            && let Some(line) = entry.body.lines.first()
-        {
-            pass_on(hub, tenure, &recipient, &for_recipient(sender, entry, line), entry).await?;
+        if let Some(entry) = last {
+            pass_on(hub, tenure, &recipient, sender, entry).await?;
         }
     }
     let decision = Decision {
@@ -48,7 +60,7 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
     Ok(())
 }
 
-/// Writes the line to the recipient's log unless it is there. Of two that do so at once, one finds the other's.
+/// Writes an entry's lines to the recipient's log unless it is there. Of two that do so at once, one finds the other's.
 ///
 /// # Errors
 /// The store's.
@@ -56,26 +68,23 @@ pub async fn pass_on(
     hub: &Hub,
     tenure: &Tenure,
     recipient: &Partition,
-    line: &str,
+    sender: &Partition,
     own: &Entry,
 ) -> Result<(), Refusal<()>> {
-    let Some(wanted) = msgid_of(line) else { return Ok(()) };
+    let lines = for_recipient(sender, own);
+    let Some(wanted) = lines.first().and_then(|line| msgid_of(line)) else { return Ok(()) };
     for _ in 0..ATTEMPTS {
         let peek = hub.store().peek_one(recipient, &["removed", PASSED]).await?;
         let mut fields = peek.fields.into_iter();
         let (Some(epoch), None) = (peek.epoch, fields.next().flatten()) else { return Ok(()) };
-        if is_there(hub, recipient, epoch, own, &wanted).await? {
+        if find_copy(hub, recipient, epoch, own.id.ms, &wanted).await?.is_some() {
             return Ok(());
         }
-        let decision = Decision {
-            guards: vec![Guard::Field(
-                PASSED.to_owned(),
-                fields.next().flatten().map_or(Is::Absent, Is::Equal),
-            )],
-            changes: vec![Change::Set(PASSED.to_owned(), wanted.clone())],
-            lines: vec![line.to_owned()],
-            ..Decision::default()
-        };
+        let passed = fields.next().flatten().map_or(Is::Absent, Is::Equal);
+        let mut changes = vec![Change::Set(PASSED.to_owned(), wanted.clone())];
+        changes.extend(taken_back(hub, recipient, epoch, &lines).await?);
+        let guards = vec![Guard::Field(PASSED.to_owned(), passed)];
+        let decision = Decision { guards, changes, lines: lines.clone(), ..Decision::default() };
         if hub.write_blind::<()>(tenure, recipient, Life::Within(epoch), decision).await?.is_some() {
             return Ok(());
         }
@@ -83,23 +92,43 @@ pub async fn pass_on(
     Err(Refusal::Contended)
 }
 
-async fn is_there(
+/// Where lines take back a message, that of the recipient's log which holds the copy is erased with them.
+async fn taken_back(
     hub: &Hub,
     recipient: &Partition,
     epoch: Epoch,
-    own: &Entry,
-    wanted: &str,
-) -> Result<bool, StoreError> {
-    let mut from = Range::From(EntryId { ms: own.id.ms.saturating_sub(CLOCKS_MS), seq: 0 });
+    lines: &[String],
+) -> Result<Option<Change>, StoreError> {
+    let first = lines.first().and_then(|line| Message::parse(line).ok());
+    let Some(msgid) = first.filter(|first| first.command == "REDACT").and_then(|first| first.param(1)) else {
+        return Ok(None);
+    };
+    let Some(MessageId { id, .. }) = MessageId::parse(msgid) else { return Ok(None) };
+    Ok(find_copy(hub, recipient, epoch, id.ms, msgid).await?.map(Change::Erase))
+}
+
+/// The entry of a log that holds the copy of a message which its sender's log has had since `ms`.
+///
+/// # Errors
+/// The store's.
+pub async fn find_copy(
+    hub: &Hub,
+    recipient: &Partition,
+    epoch: Epoch,
+    ms: u64,
+    msgid: &str,
+) -> Result<Option<EntryId>, StoreError> {
+    let mut from = Range::From(EntryId { ms: ms.saturating_sub(CLOCKS_MS), seq: 0 });
     loop {
         let page = hub.store().read(recipient, epoch, from, LOOK_BACK).await?;
-        let mut lines = page.entries.iter().flat_map(|entry| &entry.body.lines);
-        if lines.any(|there| msgid_of(there).is_some_and(|there| there == wanted)) {
-            return Ok(true);
+        let is_it = |line: &String| msgid_of(line).is_some_and(|there| there == msgid);
+        let found = page.entries.iter().find(|entry| entry.body.lines.iter().any(is_it));
+        if let Some(found) = found {
+            return Ok(Some(found.id));
         }
         match page.entries.last() {
             Some(last) if page.entries.len() == LOOK_BACK => from = Range::After(last.id),
-            _ => return Ok(false),
+            _ => return Ok(None),
         }
     }
 }

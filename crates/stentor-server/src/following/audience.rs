@@ -66,6 +66,9 @@ impl<'a> Heard<'a> {
     /// Reads the tags of a line; `None` where the line is not for followers.
     #[must_use]
     pub fn new(message: &Message<'a>) -> Option<Self> {
+        if message.command == "REDACT" {
+            return Some(Self { room: None, bans: Vec::new(), exceptions: Vec::new() });
+        }
         if message.command != "PUBLISH" {
             return None;
         }

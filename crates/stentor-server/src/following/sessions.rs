@@ -228,10 +228,10 @@ pub async fn tell(
     entry: &Entry,
 ) {
     let Some(feed) = &session.feed else { return };
-    let said = entry.body.lines.first().and_then(|line| Message::parse(line).ok());
-    let Some(text) = said.as_ref().and_then(|said| said.param(1)).filter(|text| is_for_people(text)) else {
-        return;
-    };
+    // Of several lines, the first that says something: a post is one line.
+    let said = entry.body.lines.iter().filter_map(|line| Message::parse(line).ok());
+    let said = said.filter_map(|said| said.param(1).map(str::to_owned)).find(|text| !text.is_empty());
+    let Some(text) = said.filter(|text| is_for_people(text)) else { return };
     let mut line = profile
         .line("PUBLISH")
         .tag("time", clock::server_time(entry.id.ms))

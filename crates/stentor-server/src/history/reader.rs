@@ -47,7 +47,7 @@ impl Log {
             let mark = if id.epoch == self.epoch { Mark::Place(place) } else { Mark::Time(id.id.ms) };
             return Ok(Some((mark, id.id.ms)));
         }
-        if self.view.is_room() || self.view == View::Posts {
+        if self.view.slack() == 0 {
             return Ok(None);
         }
         let received = self.received(msgid, id.id.ms).await?;

@@ -127,9 +127,12 @@ impl Cutter {
     }
 }
 
-/// How many messages an entry holds: joins and the like are no part of the bound.
+/// How many messages an entry holds: joins and the like are no part of the bound. Tags that are kept are, since nothing
+/// else bounds them.
 fn messages_in(entry: &Entry) -> u64 {
-    let is_said = |line: &&String| Message::parse(line).is_ok_and(|message| is_message(&message));
+    let is_said = |line: &&String| {
+        Message::parse(line).is_ok_and(|message| is_message(&message) || message.command == "TAGMSG")
+    };
     entry.body.lines.iter().filter(is_said).count() as u64
 }
 

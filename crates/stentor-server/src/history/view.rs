@@ -7,6 +7,7 @@ use stentor_proto::message::Message;
 use super::Place;
 use crate::hub::audience::rank_of;
 use crate::hub::clock::parse_server_time;
+use crate::hub::multiline::{self, Whole};
 use crate::modes::Rank;
 use crate::store::Entry;
 
@@ -17,8 +18,12 @@ pub enum View {
     Room,
     /// A room as somebody of this rank reads it: also what was said to that rank and to lower ones.
     RoomOf(Rank),
+    /// The same, and who came and went, the topics, the modes.
+    RoomEvents(Rank),
     /// Private messages to and from the person with this folded nick.
     With(String),
+    /// The same with all that refers to them: tags that are kept, and what was taken back.
+    WithEvents(String),
     /// Private messages to and from anybody.
     Everybody,
     /// Private messages from others.
@@ -52,28 +57,29 @@ impl View {
     #[must_use]
     pub fn slack(&self) -> u64 {
         match self {
-            Self::Room | Self::RoomOf(_) | Self::Posts => 0,
-            Self::With(_) | Self::Everybody | Self::Received => SLACK_MS,
+            Self::Room | Self::RoomOf(_) | Self::RoomEvents(_) | Self::Posts => 0,
+            Self::With(_) | Self::WithEvents(_) | Self::Everybody | Self::Received => SLACK_MS,
         }
     }
 
-    /// Whether it is a room.
-    #[must_use]
-    pub fn is_room(&self) -> bool {
-        self.rank().is_some()
-    }
-
+    /// The rank that a room is read with.
     fn rank(&self) -> Option<Rank> {
         match self {
             Self::Room => Some(Rank::Plain),
-            Self::RoomOf(rank) => Some(*rank),
-            Self::With(_) | Self::Everybody | Self::Received | Self::Posts => None,
+            Self::RoomOf(rank) | Self::RoomEvents(rank) => Some(*rank),
+            Self::With(_) | Self::WithEvents(_) | Self::Everybody | Self::Received | Self::Posts => None,
         }
     }
 
+    /// Whether a line is what the view is about, whoever it is from.
+    fn shows(&self, message: &Message<'_>) -> bool {
+        let events = matches!(self, Self::RoomEvents(_) | Self::WithEvents(_));
+        (is_message(message) || events && is_event(message)) && !multiline::is_part(message)
+    }
+
     fn read(&self, entry: &Arc<Entry>, line: usize, text: &str) -> Option<Said> {
-        let message = Message::parse(text).ok().filter(is_message)?;
-        if let Self::With(nick) = self
+        let message = Message::parse(text).ok().filter(|message| self.shows(message))?;
+        if let Self::With(nick) | Self::WithEvents(nick) = self
             && !correspondent(&message)?.eq_ignore_ascii_case(nick)
         {
             return None;
@@ -85,7 +91,7 @@ impl View {
             return None;
         }
         let told = message.tags.get("time").and_then(|time| parse_server_time(&time));
-        let shown = told.filter(|_| !self.is_room() && *self != Self::Posts).unwrap_or(entry.id.ms);
+        let shown = told.filter(|_| self.slack() > 0).unwrap_or(entry.id.ms);
         let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
         Some(Said { entry: entry.clone(), line, shown, at })
     }
@@ -96,6 +102,12 @@ impl Said {
     #[must_use]
     pub fn place(&self) -> Place {
         Place { id: self.entry.id, line: self.line }
+    }
+
+    /// The message, with all its lines.
+    #[must_use]
+    pub fn whole(&self) -> Option<Whole<'_>> {
+        multiline::message_at(&self.entry.body.lines, self.line)
     }
 
     /// The line as it is logged.
@@ -109,6 +121,13 @@ impl Said {
 #[must_use]
 pub fn is_message(message: &Message<'_>) -> bool {
     matches!(message.command, "PRIVMSG" | "NOTICE" | "PUBLISH")
+}
+
+/// Whether a line is no message, and yet a part of what happened in a conversation.
+#[must_use]
+pub fn is_event(message: &Message<'_>) -> bool {
+    let events = ["JOIN", "KICK", "MODE", "NICK", "PART", "QUIT", "REDACT", "TAGMSG", "TOPIC"];
+    events.contains(&message.command)
 }
 
 /// Whether a private message came from the sender's log. One's own, and a note to oneself, do not.

@@ -73,7 +73,7 @@ impl Unseen {
             let (id, after) = match change {
                 Change::SetMember(id, value) => (id, Member::from_value(value)),
                 Change::UnsetMember(id) => (id, None),
-                Change::Set(..) | Change::Unset(..) => continue,
+                Change::Set(..) | Change::Unset(..) | Change::Erase(_) => continue,
             };
             let known = before.members.get_key_value(id.as_str());
             let user: UserId = known.map_or_else(|| id.as_str().into(), |(user, _)| user.clone());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use stentor_proto::line::Line;
 use stentor_proto::mode::{ModeChange, ModeClass, render};
 
 use super::state::{Member, State, UserId};
@@ -13,6 +14,9 @@ use crate::store::{Kind, Partition};
 /// them: a NOTICE says that it may be missing.
 #[must_use]
 pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
+    if partition.kind() == Kind::Nick {
+        return of_nick(from, to);
+    }
     if partition.kind() != Kind::Channel || from.epoch.is_none() {
         return Vec::new();
     }
@@ -48,6 +52,42 @@ pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
             ":{SOURCE} NOTICE {name} :This room was read anew from the store; earlier lines may be missing here. They are \
              in its history."
         ));
+    }
+    lines
+}
+
+/// What those who monitor a nick are told where its holder is the same person.
+fn of_nick(from: &State, to: &State) -> Vec<String> {
+    let (Some(before), Some(who)) = (from.field("who"), to.field("who")) else { return Vec::new() };
+    if from.epoch != to.epoch {
+        return Vec::new();
+    }
+    let line = |command| {
+        let line = Line::new(command).source(who);
+        match to.field("account") {
+            Some(account) => line.tag("account", account),
+            None => line,
+        }
+    };
+    let host = |who: &str| who.split_once('!').map(|(_, host)| host.to_owned());
+    let changed = |field: &str| from.field(field) != to.field(field);
+    let mut lines = Vec::new();
+    if host(before) != host(who)
+        && let Some((user, host)) = host(who).as_deref().and_then(|host| host.split_once('@'))
+    {
+        lines.push(line("CHGHOST").source(before).param(user).param(host).build());
+    }
+    if changed("account") {
+        lines.push(line("ACCOUNT").param(to.field("account").unwrap_or("*")).build());
+    }
+    if let Some(name) = to.field("realname").filter(|_| changed("realname")) {
+        lines.push(line("SETNAME").trailing(name).build());
+    }
+    if changed("away") {
+        lines.push(match to.field("away") {
+            Some(text) => line("AWAY").trailing(text).build(),
+            None => line("AWAY").build(),
+        });
     }
     lines
 }
@@ -143,6 +183,19 @@ mod tests {
                 ":store.stentor TOPIC #room :new",
             ]
         );
+    }
+
+    #[test]
+    fn what_changed_with_a_monitored_person_is_told() {
+        let from =
+            state(&[], &[("who", "ann!u@old"), ("account", "Ann"), ("away", "tea"), ("realname", "A")]);
+        let to = state(&[], &[("who", "ann!u@new"), ("realname", "B")]);
+        assert_eq!(
+            lines(&Partition::nick("ann"), &from, &to),
+            [":ann!u@old CHGHOST u new", ":ann!u@new ACCOUNT *", ":ann!u@new SETNAME :B", ":ann!u@new AWAY",]
+        );
+        let other = State { epoch: Some(Epoch(2)), ..to };
+        assert!(lines(&Partition::nick("ann"), &from, &other).is_empty(), "somebody else holds the nick now");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! - [`clock`]: times as IRCv3 writes them
 //! - [`difference`]: what clients are told when a copy had to be replaced
 //! - [`msgid`]: message ids
+//! - [`multiline`]: messages of several lines
 //! - [`render`]: from an entry's line to bytes, once for each set of capabilities
 //! - [`replica`]: a copy of a partition that follows its log
 //! - [`state`]: what a partition holds, as values
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod difference;
 mod feed;
 pub mod msgid;
+pub mod multiline;
 pub mod render;
 pub mod replica;
 pub mod state;

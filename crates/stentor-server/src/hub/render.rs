@@ -1,15 +1,30 @@
 //! From an entry's line to the bytes that a client reads: rendered once for each set of capabilities that matters.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::message::Message;
 use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use super::audience::RANK_TAG;
+use super::multiline::{self, PART_TAG};
 use crate::following::audience::{MASKS_TAG, ROOM_TAG, readable};
 
 /// A tag that the server keeps in its own entries: one event that is committed to several channels.
 pub const EVENT_TAG: &str = "stentor.chat/event";
+
+/// A tag that the server keeps in its own entries: which guest said it, as [`guest_mark`] writes it. What somebody with an
+/// account said carries the account.
+pub const GUEST_TAG: &str = "stentor.chat/guest";
+
+/// What marks a guest's messages. It tells nothing about the user's id, which is the token of its claims.
+#[must_use]
+pub fn guest_mark(id: &str) -> String {
+    let digest = Sha256::digest(id.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.get(..MARK_BYTES).unwrap_or_default())
+}
 
 /// One line of an entry, and its renderings so far.
 #[derive(Debug)]
@@ -19,13 +34,27 @@ pub struct Rendering<'e> {
     msgid: &'e str,
     in_channel: bool,
     done: Vec<(CapabilitySet, Option<Bytes>)>,
+    /// The further lines of a message that has several, and what its batch is called.
+    rest: Vec<Message<'e>>,
+    reference: String,
 }
 
 impl<'e> Rendering<'e> {
     /// Prepares a line of an entry. `time` and `msgid` are the entry's own; a line that carries such a tag keeps it.
     #[must_use]
     pub fn new(message: Message<'e>, time: &'e str, msgid: &'e str) -> Self {
-        Self { message, time, msgid, in_channel: false, done: Vec::new() }
+        let (done, rest, reference) = Default::default();
+        Self { message, time, msgid, in_channel: false, done, rest, reference }
+    }
+
+    /// Adds the further lines of the message.
+    #[must_use]
+    pub fn with_rest(mut self, rest: Vec<Message<'e>>) -> Self {
+        if !rest.is_empty() {
+            self.reference = crate::random::text(8);
+        }
+        self.rest = rest;
+        self
     }
 
     /// Says that the line goes to a channel's members: some lines are for those alone who asked for them.
@@ -41,10 +70,10 @@ impl<'e> Rendering<'e> {
         &self.message
     }
 
-    /// Whether the line is something said, which its sender sees only where it asked for an echo.
+    /// Whether the line is something said, or said no more, which its sender sees only where it asked for an echo.
     #[must_use]
     pub fn is_said(&self) -> bool {
-        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "TAGMSG" | PUBLISH)
+        matches!(self.message.command, "PRIVMSG" | "NOTICE" | "REDACT" | "TAGMSG" | PUBLISH)
     }
 
     /// Whether it comes over a feed, so that it reads differently for each client without [`Capability::Feeds`].
@@ -73,7 +102,7 @@ impl<'e> Rendering<'e> {
     /// What came over a feed, for a client that does not know feeds.
     fn notice(&self, capabilities: CapabilitySet, first_tag: &str, nick: &str) -> Bytes {
         let mut line = String::with_capacity(256);
-        push_tags(&mut line, &self.message, capabilities, self.time, self.msgid, first_tag);
+        self.push_tags(&mut line, capabilities, first_tag, true);
         let tags = line.len();
         if let Some(source) = self.message.source {
             line.push(':');
@@ -110,17 +139,91 @@ impl<'e> Rendering<'e> {
         if !is_for(&self.message, capabilities, self.in_channel) {
             return None;
         }
-        let mut line = String::with_capacity(256);
-        push_tags(&mut line, &self.message, capabilities, self.time, self.msgid, first_tag);
-        if let Some(source) = self.message.source {
-            line.push(':');
-            line.push_str(source);
+        let mut lines = String::with_capacity(256);
+        if self.rest.is_empty() {
+            self.push_tags(&mut lines, capabilities, first_tag, true);
+            push_line(&mut lines, &self.message, capabilities);
+        } else if capabilities.contains(Capability::Multiline) && capabilities.contains(Capability::Batch) {
+            self.push_batch(&mut lines, capabilities, first_tag);
+        } else {
+            self.push_each(&mut lines, capabilities, first_tag);
+        }
+        Some(Bytes::from(lines))
+    }
+
+    /// A message of several lines as one batch, which has the tags.
+    fn push_batch(&self, lines: &mut String, capabilities: CapabilitySet, first_tag: &str) {
+        let (source, reference) = (self.message.source.unwrap_or_default(), &self.reference);
+        let target = self.message.param(0).unwrap_or_default();
+        self.push_tags(lines, capabilities, first_tag, true);
+        for part in [":", source, " BATCH +", reference, " draft/multiline ", target, "\r\n"] {
+            lines.push_str(part);
+        }
+        for message in std::iter::once(&self.message).chain(&self.rest) {
+            let concat = if multiline::is_concatenated(message) { ";draft/multiline-concat " } else { " " };
+            for part in ["@batch=", reference, concat] {
+                lines.push_str(part);
+            }
+            push_line(lines, message, capabilities);
+        }
+        for part in [":", source, " BATCH -", reference, "\r\n"] {
+            lines.push_str(part);
+        }
+    }
+
+    /// A message of several lines as so many messages, of which the first has its id; blank ones are left out.
+    fn push_each(&self, lines: &mut String, capabilities: CapabilitySet, first_tag: &str) {
+        let all = std::iter::once(&self.message).chain(&self.rest);
+        let shown = all.filter(|message| message.param(1).is_some_and(|text| !text.is_empty()));
+        for (index, message) in shown.enumerate() {
+            self.push_tags(lines, capabilities, first_tag, index == 0);
+            push_line(lines, message, capabilities);
+        }
+    }
+
+    /// The tags that such a client gets, with or without the message's id.
+    fn push_tags(&self, line: &mut String, capabilities: CapabilitySet, first: &str, with_id: bool) {
+        let message = &self.message;
+        let all = capabilities.contains(Capability::MessageTags);
+        // The specification of feeds has these tags, so whoever asked for feeds understands them there.
+        let is_post = message.command == PUBLISH && capabilities.contains(Capability::Feeds);
+        let has = |capability| is_post || capabilities.contains(capability);
+        let start = line.len();
+        let push = |line: &mut String, tag: &str| {
+            line.push(if line.len() == start { '@' } else { ';' });
+            line.push_str(tag);
+        };
+        if !first.is_empty() {
+            push(line, first);
+        }
+        let (mut has_time, mut has_msgid) = (false, !with_id);
+        for raw in message.tags.raw().split(';').filter(|raw| !raw.is_empty()) {
+            let key = raw.split('=').next().unwrap_or(raw);
+            has_time |= key == "time";
+            has_msgid |= key == "msgid";
+            let wanted = match key {
+                EVENT_TAG | GUEST_TAG | MASKS_TAG | PART_TAG | RANK_TAG => false,
+                "time" => has(Capability::ServerTime),
+                "account" => has(Capability::AccountTag),
+                "msgid" => with_id && has(Capability::MessageTags),
+                ROOM_TAG => has(Capability::MessageTags),
+                _ => all,
+            };
+            if wanted {
+                push(line, raw);
+            }
+        }
+        if !has_time && has(Capability::ServerTime) {
+            push(line, "time=");
+            line.push_str(self.time);
+        }
+        if !has_msgid && has(Capability::MessageTags) && !self.msgid.is_empty() {
+            push(line, "msgid=");
+            line.push_str(self.msgid);
+        }
+        if line.len() > start {
             line.push(' ');
         }
-        line.push_str(self.message.command);
-        push_params(&mut line, &self.message, capabilities);
-        line.push_str("\r\n");
-        Some(Bytes::from(line))
     }
 }
 
@@ -131,10 +234,14 @@ const MATTERS: CapabilitySet = CapabilitySet::of(&[
     Capability::AccountTag,
     Capability::AccountNotify,
     Capability::AwayNotify,
+    Capability::Batch,
     Capability::ChgHost,
     Capability::ExtendedJoin,
     Capability::Feeds,
     Capability::InviteNotify,
+    Capability::MessageRedaction,
+    Capability::Multiline,
+    Capability::ReadMarker,
     Capability::SetName,
 ]);
 
@@ -145,59 +252,23 @@ fn is_for(message: &Message<'_>, capabilities: CapabilitySet, in_channel: bool) 
         "AWAY" => Capability::AwayNotify,
         "CHGHOST" => Capability::ChgHost,
         "INVITE" if in_channel => Capability::InviteNotify,
+        "MARKREAD" => Capability::ReadMarker,
+        "REDACT" => Capability::MessageRedaction,
         "SETNAME" => Capability::SetName,
         _ => return true,
     };
     capabilities.contains(needed)
 }
 
-fn push_tags(
-    line: &mut String,
-    message: &Message<'_>,
-    capabilities: CapabilitySet,
-    time: &str,
-    msgid: &str,
-    first: &str,
-) {
-    let all = capabilities.contains(Capability::MessageTags);
-    // The specification of feeds has these tags, so whoever asked for feeds understands them there.
-    let is_post = message.command == PUBLISH && capabilities.contains(Capability::Feeds);
-    let has = |capability| is_post || capabilities.contains(capability);
-    let start = line.len();
-    let push = |line: &mut String, tag: &str| {
-        line.push(if line.len() == start { '@' } else { ';' });
-        line.push_str(tag);
-    };
-    if !first.is_empty() {
-        push(line, first);
+fn push_line(lines: &mut String, message: &Message<'_>, capabilities: CapabilitySet) {
+    if let Some(source) = message.source {
+        lines.push(':');
+        lines.push_str(source);
+        lines.push(' ');
     }
-    let (mut has_time, mut has_msgid) = (false, false);
-    for raw in message.tags.raw().split(';').filter(|raw| !raw.is_empty()) {
-        let key = raw.split('=').next().unwrap_or(raw);
-        has_time |= key == "time";
-        has_msgid |= key == "msgid";
-        let wanted = match key {
-            EVENT_TAG | MASKS_TAG | RANK_TAG => false,
-            "time" => has(Capability::ServerTime),
-            "account" => has(Capability::AccountTag),
-            "msgid" | ROOM_TAG => has(Capability::MessageTags),
-            _ => all,
-        };
-        if wanted {
-            push(line, raw);
-        }
-    }
-    if !has_time && has(Capability::ServerTime) {
-        push(line, "time=");
-        line.push_str(time);
-    }
-    if !has_msgid && has(Capability::MessageTags) && !msgid.is_empty() {
-        push(line, "msgid=");
-        line.push_str(msgid);
-    }
-    if line.len() > start {
-        line.push(' ');
-    }
+    lines.push_str(message.command);
+    push_params(lines, message, capabilities);
+    lines.push_str("\r\n");
 }
 
 fn push_params(line: &mut String, message: &Message<'_>, capabilities: CapabilitySet) {
@@ -220,11 +291,13 @@ fn free_text_at(command: &str) -> Option<usize> {
     match command {
         "QUIT" | "AWAY" | "SETNAME" | PUBLISH => Some(0),
         "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
-        "KICK" | "JOIN" => Some(2),
+        "KICK" | "JOIN" | "REDACT" => Some(2),
         _ => None,
     }
 }
 
+/// How much of a guest's digest is enough.
+const MARK_BYTES: usize = 15;
 /// What somebody posts, or what comes over a feed from a room.
 const PUBLISH: &str = "PUBLISH";
 

@@ -16,6 +16,7 @@ use super::state::{State, UserId};
 use super::told::Told;
 use crate::client::Client;
 use crate::history::view::is_received;
+use crate::metadata;
 use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
 use deliver::Lines;
 
@@ -315,7 +316,10 @@ impl Replica {
     /// Notes that what was missed up to then has been read.
     pub(super) fn made_good(&self, losses: u64) {
         let mut inner = self.lock();
-        inner.lost.1 = inner.lost.1.max(losses);
+        if losses > inner.lost.1 {
+            inner.lost.1 = losses;
+            inner.ask_to_sync(&self.partition);
+        }
     }
 
     /// Whether entries wait for a predecessor.
@@ -400,21 +404,20 @@ impl Inner {
         let pending = self.pending.remove(&entry.by);
         let origin = pending.as_ref().and_then(|pending| pending.origin.as_ref());
         self.admit(entry, origin);
+        if partition.kind() == Kind::Nick {
+            self.tell_monitors(partition, before.as_deref());
+        }
+        let time = server_time(entry.id.ms);
+        let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
+        let lines = Lines { lines: &entry.body.lines, time: &time, msgid, unseen: &unseen };
+        self.deliver(partition, &lines, origin, told);
         match partition.kind() {
-            Kind::Nick => self.tell_monitors(partition, before.as_deref()),
-            kind => {
-                let time = server_time(entry.id.ms);
-                let msgid = |line| MessageId::new(partition, entry.epoch, entry.id, line).to_string();
-                let lines = Lines { lines: &entry.body.lines, time: &time, msgid, unseen: &unseen };
-                self.deliver(partition, &lines, origin, told);
-                if kind == Kind::User {
-                    self.move_cursors(entry);
-                    self.follow_account(entry);
-                }
-                if kind == Kind::Feed {
-                    self.move_feeds(partition, entry);
-                }
+            Kind::User => {
+                self.move_cursors(entry);
+                self.follow_account(entry);
             }
+            Kind::Feed => self.move_feeds(partition, entry),
+            _ => {}
         }
         for change in &entry.body.changes {
             if let Change::UnsetMember(id) = change
@@ -464,6 +467,14 @@ impl Inner {
         };
         for client in self.locals.values() {
             crate::command::monitor::tell(client, is_there, who);
+        }
+    }
+
+    /// What is published is in no log: metadata of members may be among what was missed.
+    fn ask_to_sync(&self, partition: &Partition) {
+        if partition.kind() == Kind::Channel {
+            let name = self.state.field("name").unwrap_or_else(|| partition.name());
+            self.locals.values().for_each(|client| metadata::ask_to_sync_soon(client, name));
         }
     }
 

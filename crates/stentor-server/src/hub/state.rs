@@ -101,6 +101,7 @@ impl State {
             Change::UnsetMember(id) => {
                 self.members.remove(id.as_str());
             }
+            Change::Erase(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use crate::account::record::{LOCKED, REVISION};
 use crate::config::DuplicateLogin;
 use crate::error::Error;
 use crate::fleet::sweep;
+use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Refusal, State};
 use crate::operator;
 use crate::session::{AccountClaim, NickClaim, Session};
@@ -214,10 +215,15 @@ async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result
 /// # Errors
 /// The store's.
 pub async fn respell(session: &Session, nick: &Nick) -> Result<(), Error> {
+    write(session, nick, Vec::new()).await
+}
+
+async fn write(session: &Session, nick: &Nick, lines: Vec<String>) -> Result<(), Error> {
     let Some(claim) = &session.nick else { return Ok(()) };
     let decision = Decision {
         guards: vec![Guard::Field("user".to_owned(), Is::Equal(session.client.id.to_string()))],
         changes: claim_fields(session, nick.as_str()),
+        lines,
         ..Decision::default()
     };
     let life = Life::Within(claim.epoch);
@@ -225,14 +231,15 @@ pub async fn respell(session: &Session, nick: &Nick) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes what the claim on the nick tells others, after a change of the profile.
+/// Writes what the claim on the nick tells others, after a change of the profile, and tells those who monitor the nick
+/// with `line`, where they hear of the change.
 ///
 /// # Errors
 /// The store's.
-pub async fn refresh(session: &Session) -> Result<(), Error> {
+pub async fn refresh(session: &Session, line: Option<String>) -> Result<(), Error> {
     let nick = session.client.profile().nick.clone();
     let Ok(nick) = Nick::parse(&nick, usize::MAX) else { return Ok(()) };
-    respell(session, &nick).await
+    write(session, &nick, line.into_iter().collect()).await
 }
 
 /// Names in the node's index what the session may hold.
@@ -307,7 +314,10 @@ pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
                 .await?;
         }
     }
-    refresh(session).await?;
+    let profile = session.client.profile();
+    let account = profile.account.as_deref().unwrap_or("*");
+    let line = profile.line("ACCOUNT").param(account).tag(EVENT_TAG, &profile.events.account);
+    refresh(session, Some(line.build())).await?;
     inbox(session).await
 }
 
@@ -329,6 +339,7 @@ fn claim_fields(session: &Session, nick: &str) -> Vec<Change> {
     set("modes", (!profile.modes.is_empty()).then(|| profile.modes.clone()));
     let accepted: Vec<&str> = profile.accepted.iter().map(|(id, _)| &**id).collect();
     set("accepted", (!accepted.is_empty()).then(|| accepted.join(" ")));
+    set("realname", Some(profile.realname.clone()));
     changes
 }
 

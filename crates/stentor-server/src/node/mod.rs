@@ -157,13 +157,20 @@ impl Node {
         self.config.read().expect("no writer of the settings panics").clone()
     }
 
-    /// Puts other settings in force, for what is done from now on.
+    /// Puts other settings in force, for what is done from now on, and tells clients what is offered no more or anew.
     pub fn set_config(&self, config: Config) {
         self.accounts.set_rules(Rules::of(&config));
         self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
         self.login.set(ThrottleSettings::of(&config));
-        *self.config.write().expect("no writer of the settings panics") = Arc::new(config);
+        let config = Arc::new(config);
+        let before = {
+            let mut slot = self.config.write().expect("no writer of the settings panics");
+            std::mem::replace(&mut *slot, config.clone())
+        };
         operator::review(self);
+        for client in self.clients.all() {
+            crate::command::cap::tell_changes(&client, &before, &config);
+        }
     }
 
     /// What clients are told that this writer's server is called.

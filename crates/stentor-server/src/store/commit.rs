@@ -29,7 +29,7 @@ impl Commit {
     /// # Errors
     /// [`StoreError::Refused`] where a name or a line is not what [`Change`] and [`Commit::lines`] say.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        if let Some(name) = self.changes.iter().map(Change::name).find(|name| !is_name(name)) {
+        if let Some(name) = self.changes.iter().filter_map(Change::name).find(|name| !is_name(name)) {
             return Err(StoreError::Refused(format!("{name:?} cannot be the name of a field or member")));
         }
         if self.lines.iter().all(|line| line.starts_with([':', '@'])) {
@@ -124,16 +124,20 @@ pub enum Change {
     SetMember(String, String),
     /// Deletes a member; it need not exist.
     UnsetMember(String),
+    /// Takes the lines of an earlier entry of this life away for good: whoever reads it from then on finds it in its place,
+    /// with what it changed, and without a word. It need not be logged.
+    Erase(EntryId),
 }
 
 impl Change {
-    /// The name of the field or member that it is about.
+    /// The name of the field or member that it is about, where it is about one.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         match self {
             Self::Set(name, _) | Self::Unset(name) | Self::SetMember(name, _) | Self::UnsetMember(name) => {
-                name
+                Some(name)
             }
+            Self::Erase(_) => None,
         }
     }
 
@@ -142,13 +146,18 @@ impl Change {
         match self {
             Self::Set(name, value) | Self::SetMember(name, value) => name.len() + value.len(),
             Self::Unset(name) | Self::UnsetMember(name) => name.len(),
+            Self::Erase(_) => 0,
         }
     }
 
-    /// Whether the change is to a private field, which no entry shows.
+    /// Whether no entry shows it: it is to a private field, or to the log.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        matches!(self, Self::Set(name, _) | Self::Unset(name) if name.starts_with('~'))
+        match self {
+            Self::Set(name, _) | Self::Unset(name) => name.starts_with('~'),
+            Self::SetMember(..) | Self::UnsetMember(_) => false,
+            Self::Erase(_) => true,
+        }
     }
 }
 

@@ -147,6 +147,7 @@ fn push_change(text: &mut String, change: &Change) {
         Change::Unset(name) => ('-', name, None),
         Change::SetMember(name, value) => ('+', name, Some(value)),
         Change::UnsetMember(name) => ('~', name, None),
+        Change::Erase(_) => return,
     };
     text.push(sign);
     text.push_str(name);

@@ -29,6 +29,10 @@
 //!
 //! **Ids.** Within an epoch they rise. Their milliseconds are the store's time, or the last entry's where that is later.
 //!
+//! **Erasure.** A commit may take the lines of earlier entries of its life away ([`Change::Erase`]), in the same step. The
+//! entries stay where they are, so the chain holds and a writer's number is still found; no reader sees those lines again.
+//! Copies outside the store, such as backups, are not reached.
+//!
 //! **Durability.** [`Outcome::Committed`] means stored as the store's setting declares; an event is delivered only
 //! for what is stored.
 //!
@@ -116,7 +120,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// Removes log entries: all older than `before`, then the oldest until at most `keep` are left.
+    /// Removes log entries: all older than `before`, then the oldest until at most `keep` are left. Erased ones need not count.
     async fn trim(&self, partition: &Partition, before: StoreTime, keep: u64) -> Result<(), StoreError>;
 
     /// Sends `text` to the partition's watchers without storing it. It may be lost.

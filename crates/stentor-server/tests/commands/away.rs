@@ -63,3 +63,27 @@ async fn a_long_text_is_cut_to_the_limit() {
     let mut bob = server.client("bob").await;
     assert_eq!(numeric(&bob.ask("PRIVMSG ann :hi").await, "301").text(), "0123456789");
 }
+
+#[tokio::test]
+async fn who_asked_for_it_can_be_away_before_the_welcome() {
+    let server = TestServer::start().await;
+    let mut bob = server.client_with("bob", &["away-notify"]).await;
+    bob.ask("JOIN #room").await;
+    bob.ask("MONITOR + ann").await;
+    let mut ann = server.connect().await;
+    assert_eq!(ann.ask("AWAY :tea").await[0].command, "451");
+    ann.ask("CAP REQ draft/pre-away").await;
+    numeric(&ann.ask("AWAY :tea").await, "306");
+    numeric(&ann.ask("AWAY").await, "305");
+    numeric(&ann.ask("AWAY *").await, "306");
+    for line in ["NICK ann", "USER ann 0 * :Ann", "CAP END"] {
+        ann.send(line).await;
+    }
+    ann.expect_numeric("422").await;
+    bob.expect_numeric("730").await;
+    assert_eq!(numeric(&bob.ask("PRIVMSG ann :hi").await, "301").text(), "Away");
+    ann.ask("JOIN #room").await;
+    assert_eq!(bob.expect_numeric("AWAY").await.text(), "Away");
+    ann.ask("AWAY").await;
+    assert!(bob.expect_numeric("AWAY").await.params.is_empty());
+}

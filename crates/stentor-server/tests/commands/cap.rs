@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use stentor_server::config::{Config, Registration};
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 21] = [
+const OFFERED: [&str; 30] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -14,13 +15,22 @@ const OFFERED: [&str; 21] = [
     "chghost",
     "draft/account-registration",
     "draft/chathistory",
+    "draft/event-playback",
+    "draft/extended-isupport",
+    "draft/message-redaction",
+    "draft/metadata-3",
+    "draft/multiline",
     "draft/no-implicit-names",
+    "draft/pre-away",
+    "draft/read-marker",
     "echo-message",
     "extended-join",
+    "extended-monitor",
     "invite-notify",
     "labeled-response",
     "message-tags",
     "multi-prefix",
+    "no-implicit-names",
     "sasl",
     "server-time",
     "setname",
@@ -38,11 +48,10 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
     assert_eq!(offered["sasl"], "PLAIN");
-    assert!(
-        offered
-            .iter()
-            .all(|(name, value)| value.is_empty() || name.contains("account-reg") || *name == "sasl")
-    );
+    assert_eq!(offered["draft/metadata-3"], "before-connect,max-subs=50,max-keys=20,max-value-bytes=280");
+    assert_eq!(offered["draft/multiline"], "max-bytes=4096,max-lines=32");
+    let with_values = ["draft/account-registration", "draft/metadata-3", "draft/multiline", "sasl"];
+    assert!(offered.iter().all(|(name, value)| value.is_empty() || with_values.contains(name)));
     // Who knows version 301 alone gets names without values, in one line.
     let lines = server.connect().await.ask("CAP LS").await;
     assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());
@@ -108,6 +117,62 @@ async fn the_welcome_waits_for_the_end_of_the_negotiation() {
     assert!(before.iter().all(|line| line.command == "CAP"), "{before:?}");
     ann.send("CAP END").await;
     ann.expect_numeric("001").await;
+}
+
+#[tokio::test]
+async fn what_a_reload_changes_is_told_to_those_who_know_version_302() {
+    let server = TestServer::start_with(&[("accounts.registration", "'closed'")]).await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.connect().await;
+    bob.ask("CAP LS").await;
+    bob.ask("CAP REQ cap-notify").await;
+    let mut eve = server.connect().await;
+    eve.ask("CAP LS").await;
+    reload(&server, |config| config.accounts.registration = Registration::Open);
+    let told = ann.drain_until_pong().await;
+    let wanted = "draft/account-registration=before-connect,custom-account-name";
+    assert_eq!(numeric(&told, "CAP").params, ["ann", "NEW", wanted]);
+    let told = bob.drain_until_pong().await;
+    assert_eq!(numeric(&told, "CAP").params, ["*", "NEW", "draft/account-registration"]);
+    assert!(eve.drain_until_pong().await.is_empty());
+    for client in [&mut ann, &mut bob, &mut eve] {
+        let answer = client.ask("CAP REQ draft/account-registration").await;
+        assert_eq!(numeric(&answer, "CAP").param(1), "ACK");
+    }
+    // Another value alone is told to those who know values.
+    reload(&server, |config| config.accounts.required = true);
+    let told = ann.drain_until_pong().await;
+    assert_eq!(numeric(&told, "CAP").params[1..], ["NEW", "draft/account-registration=before-connect"]);
+    assert!(bob.drain_until_pong().await.is_empty());
+    reload(&server, |config| config.accounts.registration = Registration::Closed);
+    for client in [&mut ann, &mut bob] {
+        let told = client.drain_until_pong().await;
+        assert_eq!(numeric(&told, "CAP").params[1..], ["DEL", "draft/account-registration"]);
+    }
+    assert!(eve.drain_until_pong().await.is_empty());
+    for client in [&mut ann, &mut bob, &mut eve] {
+        let had = client.ask("CAP LIST").await;
+        assert!(!numeric(&had, "CAP").text().contains("account-registration"), "{had:?}");
+    }
+}
+
+#[tokio::test]
+async fn cap_notify_is_given_back_by_those_alone_who_asked_for_it_by_name() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    assert_eq!(numeric(&ann.ask("CAP REQ cap-notify").await, "CAP").param(1), "ACK");
+    assert_eq!(numeric(&ann.ask("CAP REQ -cap-notify").await, "CAP").param(1), "NAK");
+    let mut bob = server.connect().await;
+    bob.ask("CAP REQ cap-notify").await;
+    assert_eq!(numeric(&bob.ask("CAP REQ -cap-notify").await, "CAP").param(1), "ACK");
+    reload(&server, |config| config.accounts.registration = Registration::Closed);
+    assert!(bob.drain_until_pong().await.is_empty());
+}
+
+fn reload(server: &TestServer, change: impl FnOnce(&mut Config)) {
+    let mut config = Config::clone(&server.node.config());
+    change(&mut config);
+    server.node.set_config(config);
 }
 
 /// The names and values that the lines of a CAP LS list.

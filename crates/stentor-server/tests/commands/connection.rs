@@ -54,15 +54,16 @@ async fn what_is_no_proper_line_is_refused_and_the_next_one_read() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", &["standard-replies"]).await;
     let mut bob = server.client("bob").await;
-    let cases: [(&[u8], &str); 4] = [
-        (b"PRIVMSG bob :a\0b\r\n", "INVALID_MESSAGE"),
-        (b"PRIVMSG bob :a\rQUIT\r\n", "INVALID_MESSAGE"),
-        (b"PRIVMSG bob :\xff\xfe\r\n", "INVALID_UTF8"),
-        (b"PRIVMSG bob :caf\xe9\r\n", "INVALID_UTF8"),
+    let cases: [(&[u8], [&str; 2]); 5] = [
+        (b"PRIVMSG bob :a\0b\r\n", ["*", "INVALID_MESSAGE"]),
+        (b"PRIVMSG bob :a\rQUIT\r\n", ["*", "INVALID_MESSAGE"]),
+        (b"PRIVMSG bob :\xff\xfe\r\n", ["PRIVMSG", "INVALID_UTF8"]),
+        (b"privmsg bob :caf\xe9\r\n", ["PRIVMSG", "INVALID_UTF8"]),
+        (b"\xff bob :caf\xe9\r\n", ["*", "INVALID_UTF8"]),
     ];
-    for (bytes, code) in cases {
+    for (bytes, failure) in cases {
         ann.send_bytes(bytes).await;
-        assert_eq!(numeric(&ann.drain_until_pong().await, "FAIL").params[..2], ["*", code]);
+        assert_eq!(numeric(&ann.drain_until_pong().await, "FAIL").params[..2], failure);
     }
     ann.send_bytes(b"\r\n\n \r\n").await;
     assert!(ann.drain_until_pong().await.is_empty());

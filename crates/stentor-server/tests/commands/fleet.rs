@@ -159,3 +159,55 @@ async fn whowas_asks_the_nodes_what_they_remember() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test]
+async fn what_changes_with_a_monitored_person_crosses_nodes_once() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let mut ann = one.client_with("ann", &["extended-monitor", "away-notify", "setname"]).await;
+    let mut bob = two.client("bob").await;
+    for client in [&mut ann, &mut bob] {
+        client.ask("JOIN #room").await;
+    }
+    ann.ask("MONITOR + bob").await;
+    bob.ask("AWAY :tea").await;
+    assert_eq!(ann.expect_numeric("AWAY").await.text(), "tea");
+    bob.ask("SETNAME :Bob").await;
+    bob.ask("PRIVMSG #room :done").await;
+    let told = ann.collect_until("PRIVMSG").await;
+    let told: Vec<&str> =
+        told.iter().map(|line| line.command.as_str()).filter(|name| *name != "JOIN").collect();
+    assert_eq!(told, ["SETNAME", "PRIVMSG"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}
+
+#[tokio::test]
+async fn metadata_crosses_nodes() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    let wanted = ["draft/metadata-3", "batch"];
+    let mut ann = one.client_with("ann", &wanted).await;
+    let mut bob = two.client_with("bob", &wanted).await;
+    let mut eve = two.client_with("eve", &wanted).await;
+    for client in [&mut bob, &mut eve] {
+        client.ask("METADATA * SUB color").await;
+    }
+    ann.ask("METADATA * SET color :red").await;
+    ann.ask("JOIN #room").await;
+    ann.ask("METADATA #room SET color :grey").await;
+    eve.ask("MONITOR + ann").await;
+    let joined = bob.ask("JOIN #room").await;
+    let told: Vec<&str> = command(&joined, "761").iter().map(|line| line.text()).collect();
+    assert_eq!(told, ["grey", "red"]);
+    assert_eq!(numeric(&bob.ask("METADATA ann GET color").await, "761").text(), "red");
+    eve.drain_until_pong().await;
+    ann.ask("METADATA * SET color :blue").await;
+    for client in [&mut bob, &mut eve] {
+        assert_eq!(client.expect_numeric("761").await.params[1..], ["ann", "color", "*", "blue"]);
+    }
+    ann.ask("METADATA #room CLEAR").await;
+    assert_eq!(bob.expect_numeric("766").await.params[1..3], ["#room", "color"]);
+    one.shutdown().await;
+    two.shutdown().await;
+}

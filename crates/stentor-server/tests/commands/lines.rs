@@ -30,10 +30,12 @@ async fn a_longest_line_is_read_although_it_arrives_with_others() {
 #[tokio::test]
 async fn what_is_not_utf_8_is_refused_in_the_words_of_the_specification() {
     let server = TestServer::start().await;
-    let mut ann = server.client("ann").await;
+    let mut ann = server.client_with("ann", &["labeled-response", "batch"]).await;
     let mut bob = server.client("bob").await;
-    ann.send_bytes(b"PRIVMSG bob :caf\xe9\r\n").await;
+    ann.send_bytes(b"@label=x PRIVMSG bob :caf\xe9\r\n").await;
     let lines = ann.drain_until_pong().await;
-    assert_eq!(numeric(&lines, "FAIL").params[..2], ["*", "INVALID_UTF8"]);
+    let failure = numeric(&lines, "FAIL");
+    assert_eq!(failure.params[..2], ["PRIVMSG", "INVALID_UTF8"]);
+    assert_eq!(failure.tag("label").as_deref(), Some("x"));
     assert!(bob.drain_until_pong().await.is_empty());
 }

@@ -1,5 +1,6 @@
 //! PRIVMSG, NOTICE and TAGMSG.
 
+use stentor_server::store::Partition;
 use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
@@ -137,4 +138,65 @@ async fn what_is_only_tags_has_an_id_that_all_see() {
         ids.push(own);
     }
     assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn denied_tags_are_taken_off_and_said_to_be() {
+    for (denied, passes, token) in [
+        (r#"["typing"]"#, "+draft/react=x", "CLIENTTAGDENY=typing"),
+        (r#"["*", "-draft/react"]"#, "+draft/react=x", "CLIENTTAGDENY=*,-draft/react"),
+    ] {
+        let server = TestServer::start_with(&[("messages.denied_tags", denied)]).await;
+        let mut ann = server.client_with("ann", &["message-tags"]).await;
+        let mut bob = server.client_with("bob", &["message-tags"]).await;
+        let supported = ann.ask("VERSION").await;
+        assert!(supported.iter().any(|line| line.params.iter().any(|one| one == token)), "{supported:?}");
+        ann.ask("@+typing=active;+draft/react=x PRIVMSG bob :hi").await;
+        let told = bob.expect_numeric("PRIVMSG").await;
+        assert!(told.line.contains(passes) && !told.line.contains("typing"), "{}", told.line);
+    }
+}
+
+#[tokio::test]
+async fn reactions_are_stored_and_typing_is_not() {
+    let server = TestServer::start().await;
+    let wanted = ["message-tags", "echo-message"];
+    let mut ann = server.client_with("ann", &wanted).await;
+    let mut bob = server.client_with("bob", &wanted).await;
+    for client in [&mut ann, &mut bob] {
+        client.ask("JOIN #room").await;
+    }
+    ann.drain_until_pong().await;
+    let entries = |server: &TestServer| {
+        let room = server.node.hub.find(&Partition::channel("#room")).expect("somebody is there");
+        room.last()
+    };
+    let before = entries(&server);
+    ann.ask("@+typing=active TAGMSG #room").await;
+    assert_eq!(entries(&server), before);
+    for target in ["#room", "bob"] {
+        bob.drain_until_pong().await;
+        let own = ann.ask(&format!("@+draft/react=yes;+draft/reply=123 TAGMSG {target}")).await;
+        let own = numeric(&own, "TAGMSG");
+        let seen = bob.drain_until_pong().await;
+        let seen = numeric(&seen, "TAGMSG");
+        assert_eq!(
+            (seen.tag("+draft/react"), seen.tag("+draft/reply")),
+            (Some("yes".into()), Some("123".into()))
+        );
+        assert_eq!(seen.tag("msgid"), own.tag("msgid"));
+    }
+    assert_ne!(entries(&server), before);
+    ann.ask("CAP REQ :draft/event-playback batch").await;
+    bob.ask("CAP REQ :draft/event-playback batch").await;
+    let asked = [
+        ("#room", ann.ask("CHATHISTORY LATEST #room * 50").await),
+        ("bob", ann.ask("CHATHISTORY LATEST bob * 50").await),
+        ("ann", bob.ask("CHATHISTORY LATEST ann * 50").await),
+    ];
+    for (target, lines) in &asked {
+        let kept = command(lines, "TAGMSG");
+        assert_eq!(kept.len(), 1, "{target}: {lines:#?}");
+        assert_eq!(kept[0].tag("+draft/react").as_deref(), Some("yes"));
+    }
 }

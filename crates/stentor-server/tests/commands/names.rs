@@ -37,3 +37,14 @@ async fn a_request_for_several_channels_has_one_end() {
     let ends = command(&lines, "366");
     assert_eq!(ends.iter().map(|end| end.param(1)).collect::<Vec<_>>(), ["#one,#nowhere,#two"]);
 }
+
+#[tokio::test]
+async fn a_join_is_answered_with_no_names_where_that_was_asked_for_under_either_name() {
+    let server = TestServer::start().await;
+    for (nick, capability) in [("ann", "no-implicit-names"), ("bob", "draft/no-implicit-names")] {
+        let mut client = server.client_with(nick, &[capability]).await;
+        let lines = client.ask("JOIN #room").await;
+        assert!(command(&lines, "353").is_empty() && command(&lines, "366").is_empty(), "{lines:?}");
+        assert_eq!(command(&client.ask("NAMES #room").await, "366").len(), 1);
+    }
+}

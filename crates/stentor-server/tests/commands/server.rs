@@ -71,3 +71,45 @@ async fn the_message_of_the_day_is_shown_where_there_is_one() {
     let bare = TestServer::start().await;
     numeric(&bare.client("ann").await.ask("MOTD").await, "422");
 }
+
+#[tokio::test]
+async fn what_is_supported_can_be_asked_for_before_the_welcome_and_comes_as_a_batch() {
+    let icon = "https://chat.example/icon.png?size=64";
+    let quoted = format!("'{icon}'");
+    let server = TestServer::start_with(&[("network.icon", &quoted)]).await;
+    let mut ann = server.connect().await;
+    ann.send("ISUPPORT").await;
+    ann.expect_numeric("451").await;
+    ann.ask("CAP REQ draft/extended-isupport").await;
+    let plain = ann.ask("ISUPPORT").await;
+    assert!(plain.iter().all(|line| line.command == "005"), "{plain:?}");
+    let wanted = format!("draft/ICON={}", icon.replace('=', "\\x3D"));
+    assert!(plain.iter().any(|line| line.params.contains(&wanted)), "{plain:?}");
+    ann.ask("CAP REQ :batch labeled-response").await;
+    for (request, label) in [("ISUPPORT", None), ("@label=x ISUPPORT", Some("x"))] {
+        let lines = ann.ask(request).await;
+        let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+        assert_eq!((first.param(1), first.tag("label").as_deref()), ("draft/isupport", label));
+        let reference = &first.param(0)[1..];
+        assert_eq!(last.params, [format!("-{reference}")]);
+        for line in &lines[1..lines.len() - 1] {
+            assert_eq!((line.command.as_str(), line.tag("batch").as_deref()), ("005", Some(reference)));
+        }
+    }
+    for line in ["NICK ann", "USER ann 0 * :Ann", "CAP END"] {
+        ann.send(line).await;
+    }
+    let welcome = ann.collect_until("422").await;
+    assert!(command(&welcome, "005").iter().all(|line| line.tag("batch").is_some()), "{welcome:?}");
+}
+
+#[tokio::test]
+async fn stats_tells_how_long_the_node_has_been_up() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("STATS u").await;
+    assert!(numeric(&lines, "242").text().starts_with("Server Up 0 days 0:00:"), "{lines:?}");
+    assert_eq!(numeric(&lines, "219").param(1), "u");
+    assert_eq!(ann.ask("STATS z").await.len(), 1);
+    numeric(&ann.ask("STATS").await, "461");
+}

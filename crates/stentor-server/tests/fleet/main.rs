@@ -2,6 +2,7 @@
 
 mod chat;
 mod following;
+mod history;
 mod invitations;
 mod logins;
 mod moderation;

@@ -1,13 +1,17 @@
 //! From a partition's lines to its clients' queues.
 
+use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use super::{Inner, Origin};
+use crate::client::Client;
 use crate::following::audience::Heard;
 use crate::hub::audience::{Audience, Unseen};
+use crate::hub::multiline::{self, Whole};
 use crate::hub::render::{EVENT_TAG, Rendering};
 use crate::hub::state::UserId;
 use crate::hub::told::Told;
+use crate::metadata::{self, Update};
 use crate::store::{Kind, Partition};
 
 /// What clients are told at once.
@@ -42,12 +46,16 @@ impl Inner {
         origin: &Origin,
         told: &Told,
     ) {
-        for (index, line) in lines.lines.iter().enumerate() {
-            let msgid = (lines.msgid)(index);
-            let Ok(message) = Message::parse(line) else { continue };
+        for Whole { line, first, rest } in multiline::messages(lines.lines) {
+            let msgid = (lines.msgid)(line);
             let in_channel = partition.kind() == Kind::Channel;
-            let rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
-            if rendering.is_said() && !origin.echo || !tell_once(&rendering, &origin.client.id, told) {
+            let rendering = Rendering::new(first, lines.time, &msgid).with_rest(rest).in_channel(in_channel);
+            if rendering.message().command == metadata::COMMAND {
+                // The command itself answers.
+                continue;
+            }
+            if rendering.is_said() && !origin.echo || !tell_once(rendering.message(), &origin.client.id, told)
+            {
                 continue;
             }
             let nick = &origin.client.profile().nick;
@@ -67,20 +75,22 @@ impl Inner {
         if self.locals.is_empty() {
             return;
         }
-        for (index, line) in lines.lines.iter().enumerate() {
-            // An entry that cannot be read is dropped, whoever wrote it: nothing malformed reaches a client.
-            let Ok(message) = Message::parse(line) else { continue };
-            let msgid = (lines.msgid)(index);
+        for Whole { line, first, rest } in multiline::messages(lines.lines) {
+            if let Some(update) = Update::read(&first) {
+                self.deliver_metadata(&update, &first, except, told);
+                continue;
+            }
+            let msgid = (lines.msgid)(line);
             let in_channel = partition.kind() == Kind::Channel;
-            let audience =
-                if in_channel { Audience::of(&message, lines.unseen) } else { Audience::default() };
-            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&message));
-            let mut rendering = Rendering::new(message, lines.time, &msgid).in_channel(in_channel);
+            let audience = if in_channel { Audience::of(&first, lines.unseen) } else { Audience::default() };
+            let heard = (partition.kind() == Kind::Feed).then(|| Heard::new(&first));
+            let mut rendering =
+                Rendering::new(first, lines.time, &msgid).with_rest(rest).in_channel(in_channel);
             for (id, client) in &self.locals {
                 if except == Some(&**id) || self.shut.contains(id) || !audience.includes(&self.state, id) {
                     continue;
                 }
-                if !tell_once(&rendering, id, told) {
+                if !is_watching(partition, client) || !tell_once(rendering.message(), id, told) {
                     continue;
                 }
                 if let Some(heard) = &heard {
@@ -95,10 +105,24 @@ impl Inner {
             }
         }
     }
+
+    /// Clients hear of the keys that they want to hear of, in numerics of their own.
+    fn deliver_metadata(&self, update: &Update, message: &Message<'_>, except: Option<&str>, told: &Told) {
+        for (id, client) in &self.locals {
+            if except != Some(&**id) && update.is_for(client) && tell_once(message, id, told) {
+                update.tell(client);
+            }
+        }
+    }
 }
 
-fn tell_once(rendering: &Rendering<'_>, id: &UserId, told: &Told) -> bool {
-    match rendering.message().tags.get(EVENT_TAG) {
+/// Whether a client hears of what changes with those whom it monitors; of a partition of any other kind it hears all.
+fn is_watching(partition: &Partition, client: &Client) -> bool {
+    partition.kind() != Kind::Nick || client.has(Capability::ExtendedMonitor)
+}
+
+fn tell_once(message: &Message<'_>, id: &UserId, told: &Told) -> bool {
+    match message.tags.get(EVENT_TAG) {
         Some(event) => told.first(&event, id),
         None => true,
     }

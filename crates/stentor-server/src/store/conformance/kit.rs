@@ -396,6 +396,7 @@ impl Replica {
                 Change::Unset(name) => drop(self.fields.remove(&name)),
                 Change::SetMember(id, value) => drop(self.members.insert(id, value)),
                 Change::UnsetMember(id) => drop(self.members.remove(&id)),
+                Change::Erase(_) => panic!("no entry shows what it erased"),
             }
         }
         self.applied.push(entry);

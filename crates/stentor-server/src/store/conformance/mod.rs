@@ -8,11 +8,13 @@
 //! - `numbers`: once and only once, and fencing
 //! - `order`: many writers, one order, on every node; snapshots that join up with events
 //! - `logs`: reading and trimming
+//! - `erasing`: what was said and is taken back
 //! - `watching`: what is delivered, and to whom
 //! - `state`: fields, members, private fields, odd names and values
 //! - `leases`: leases and sweeps
 //! - `kit`: what the cases share
 
+mod erasing;
 mod guards;
 mod kit;
 mod leases;
@@ -159,6 +161,13 @@ pub const CASES: &[Case] = &[
     Case::new("a log that lost its beginning says so", |n| Box::pin(logs::trimmed_by_count(n))),
     Case::new("a log is trimmed by age", |n| Box::pin(logs::trimmed_by_age(n))),
     Case::new("a log that is trimmed to nothing goes on", |n| Box::pin(logs::trimmed_to_nothing(n))),
+    Case::new("an erased entry stays in the chain and says nothing any more", |n| {
+        Box::pin(erasing::every_range(n))
+    }),
+    Case::new("a volatile log is erased like any other", |n| Box::pin(erasing::volatile(n))),
+    Case::new("an erased entry is still the one of its number", |n| Box::pin(erasing::retries(n))),
+    Case::new("what a conflict was to erase stays", |n| Box::pin(erasing::conflicts(n))),
+    Case::new("a log is trimmed past what was erased", |n| Box::pin(erasing::trimmed(n))),
     Case::new("an old epoch's log is gone", |n| Box::pin(logs::old_epoch_is_gone(n))),
     Case::new("an entry reads as it was delivered and returned", |n| {
         Box::pin(logs::same_entry_everywhere(n))

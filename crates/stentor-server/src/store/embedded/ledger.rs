@@ -152,6 +152,7 @@ impl Ledger {
             match change {
                 Change::Set(name, value) => rows::set(&self.connection, row, name, value)?,
                 Change::Unset(name) => rows::unset(&self.connection, row, name)?,
+                Change::Erase(id) => rows::erase(&self.connection, row, *id)?,
                 Change::SetMember(..) | Change::UnsetMember(_) => {}
             }
         }

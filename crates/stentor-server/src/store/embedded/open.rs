@@ -163,6 +163,9 @@ impl Files {
         }
         connection.pragma_update(None, "synchronous", durability.pragma()).map_err(failed)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
+        // What was erased, or trimmed away, is overwritten with zeros, not only let go.
+        let applied = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        connection.pragma_update_and_check(None, "secure_delete", "on", applied).map_err(failed)?;
         schema::migrate(&mut connection, format).map_err(failed)?;
         Ok(connection)
     }

@@ -229,6 +229,20 @@ pub(super) fn append(connection: &Connection, life: i64, entry: &Entry) -> rusql
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
+/// Takes the lines of an entry away, where it is logged. What cannot be read has none that anybody could read.
+pub(super) fn erase(connection: &Connection, life: i64, id: EntryId) -> rusqlite::Result<()> {
+    let place = params![life, signed(id.ms), signed(id.seq)];
+    let sql = "SELECT body FROM entries WHERE partition = ?1 AND ms = ?2 AND seq = ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found: Option<String> = statement.query_row(place, |row| row.get(0)).optional()?;
+    let Some(body) = found else { return Ok(()) };
+    let changes = Body::from_text(&body).map(|body| body.changes).unwrap_or_default();
+    let stub = Body { changes, lines: Vec::new() }.to_text();
+    let sql = "UPDATE entries SET body = ?4 WHERE partition = ?1 AND ms = ?2 AND seq = ?3";
+    let values = params![life, signed(id.ms), signed(id.seq), stub];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
 /// What an error of SQLite's means where nothing was written.
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {

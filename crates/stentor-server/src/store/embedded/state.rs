@@ -122,6 +122,8 @@ enum Undo {
     Append(Partition, Link, Option<Arc<Entry>>, bool),
     Life(Partition, Box<(Option<Alive>, Option<Arc<Entry>>)>),
     Newest(Partition, EntryId),
+    /// An entry of a volatile log as it was.
+    Erased(Partition, Arc<Entry>),
 }
 
 impl Cache {
@@ -206,6 +208,10 @@ impl Cache {
                     let before = remove(&mut alive.members, &id);
                     Undo::Member(partition.clone(), id, before)
                 }
+                Change::Erase(id) => match alive.log.erase(id) {
+                    Some(before) => Undo::Erased(partition.clone(), before),
+                    None => continue,
+                },
             };
             self.undo.push(undo);
         }
@@ -272,6 +278,14 @@ impl Log {
         self.trimmed = true;
         self.entries.pop_front()
     }
+
+    /// Takes the lines of an entry away, where it is here, and returns it as it was.
+    fn erase(&mut self, id: EntryId) -> Option<Arc<Entry>> {
+        let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
+        let mut stub = Entry::clone(entry);
+        stub.body.lines.clear();
+        Some(std::mem::replace(entry, Arc::new(stub)))
+    }
 }
 
 impl Undo {
@@ -281,7 +295,8 @@ impl Undo {
         | Self::Member(partition, ..)
         | Self::Append(partition, ..)
         | Self::Life(partition, _)
-        | Self::Newest(partition, _)) = &self;
+        | Self::Newest(partition, _)
+        | Self::Erased(partition, _)) = &self;
         let Some(slot) = slots.get_mut(partition) else {
             return;
         };
@@ -301,7 +316,13 @@ impl Undo {
                     alive.log.entries.push_front(gone);
                 }
             }
-            (Self::Field(..) | Self::Member(..) | Self::Append(..), None) => {}
+            (Self::Erased(_, before), Some(alive)) => {
+                let mut entries = alive.log.entries.iter_mut();
+                if let Some(entry) = entries.find(|entry| entry.id == before.id) {
+                    *entry = before;
+                }
+            }
+            (Self::Field(..) | Self::Member(..) | Self::Append(..) | Self::Erased(..), None) => {}
         }
     }
 }

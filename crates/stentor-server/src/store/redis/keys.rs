@@ -4,6 +4,7 @@
 //! {c/#room}:s   the state: fields by their names, and !epoch and !last
 //! {c/#room}:m   the members
 //! {c/#room}:l   the log, a stream with the fields by, prev, own and body
+//! {c/#room}:e   what is left of entries whose lines were taken away, by their ids; the log has them no more
 //! {c/#room}:n   which number each writer used last; it outlives the partition for a while
 //! {c/#room}:p   the sharded channel on which the partition's entries are published
 //! {f/}:leases {f/}:over {f/}:sweeps   the nodes' leases, who gave one up, who cleans up after whom
@@ -18,14 +19,14 @@ use std::fmt::Write as _;
 
 use crate::store::Partition;
 
-/// The keys of one partition, in the order in which every script takes them: state, members, log, numbers.
+/// The keys of one partition, in the order in which every script takes them: state, members, log, numbers, erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Keys(pub(super) [String; 4]);
+pub(super) struct Keys(pub(super) [String; 5]);
 
 impl Keys {
     pub(super) fn of(partition: &Partition) -> Self {
         let tag = tag(partition);
-        Self(["s", "m", "l", "n"].map(|part| format!("{tag}:{part}")))
+        Self(["s", "m", "l", "n", "e"].map(|part| format!("{tag}:{part}")))
     }
 }
 
@@ -33,7 +34,7 @@ impl Keys {
 pub(super) const LEASE_KEYS: [&str; 4] = ["{f/}:leases", "{f/}:over", "{f/}:sweeps", RUN];
 
 /// The letters of all kinds of partitions.
-pub(super) const KINDS: [char; 6] = ['c', 'u', 'n', 'd', 'f', 'x'];
+pub(super) const KINDS: [char; 7] = ['c', 'u', 'p', 'n', 'd', 'f', 'x'];
 
 /// The key of the run marker.
 pub(super) const RUN: &str = "{f/}:run";
@@ -53,8 +54,8 @@ pub(super) fn heartbeat_channel(name: &str) -> String {
 }
 
 /// The keys and channel on which rights are tried, for one kind's letter. No name of a partition is written so.
-pub(super) fn probe_keys(kind: char) -> [String; 4] {
-    ["s", "m", "l", "n"].map(|part| format!("{{{kind}/%}}:{part}"))
+pub(super) fn probe_keys(kind: char) -> [String; 5] {
+    ["s", "m", "l", "n", "e"].map(|part| format!("{{{kind}/%}}:{part}"))
 }
 
 /// The channel on which rights are tried.

@@ -297,7 +297,7 @@ impl fmt::Debug for RedisStore {
 /// What an ACL user needs, in the words of `ACL SETUSER`; login and password come on top. With `+config|get` as well,
 /// `stentor status` can tell how often the append-only file is synced.
 pub const ACL_RULES: &str = "~{* &{* -@all +hello +select +ping +info +time +get +set +script|load +evalsha +eval \
-    +hget +hset +hmget +hgetall +hlen +hexists +hdel +xadd +xlen +xrange +xrevrange +xtrim \
+    +hget +hset +hmget +hgetall +hlen +hexists +hdel +xadd +xdel +xlen +xrange +xrevrange +xtrim \
     +exists +unlink +persist +pexpireat +pexpiretime +spublish +ssubscribe +sunsubscribe";
 
 fn millis(duration: Duration) -> String {

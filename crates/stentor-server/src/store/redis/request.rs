@@ -34,6 +34,15 @@ pub(super) fn commit(commit: &Commit, database: u32) -> Result<Call, StoreError>
         push_guard(&mut call, guard);
     }
     push_changes(&mut call, &commit.changes);
+    let erased = commit.changes.iter().filter_map(|change| match change {
+        Change::Erase(id) => Some(id.to_string()),
+        _ => None,
+    });
+    let erased: Vec<String> = erased.collect();
+    call.push(&erased.len().to_string());
+    for id in &erased {
+        call.push(id);
+    }
     Ok(call)
 }
 
@@ -88,6 +97,7 @@ fn push_changes(call: &mut Call, changes: &[Change]) {
             Change::Unset(name) => fields.insert(keys::field(name), None),
             Change::SetMember(name, value) => members.insert(name.clone(), Some(value)),
             Change::UnsetMember(name) => members.insert(name.clone(), None),
+            Change::Erase(_) => continue,
         };
     }
     for map in [fields, members] {

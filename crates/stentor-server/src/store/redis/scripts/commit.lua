@@ -1,14 +1,15 @@
 -- One write to one partition: judges the number, the lease, the life and the guards; then changes, appends, publishes.
--- KEYS: state, members, log, numbers
+-- KEYS: state, members, log, numbers, erased
 -- ARGV: channel, writer, number, deadline (ms), life, its old epoch, its new epoch, body, longest log,
 --   guards and for each: what (f field, m member, s size) with how (+ present, - absent, = equal, > above, < below),
 --     name, value or size
 --   for fields, then for members: how many to set, names and values by turns; how many to delete, names
+--   how many entries to erase, their ids
 -- Returns the author, what became of the commit, and:
 --   done        id, predecessor
 --   logged      id, predecessor, body, epoch, whether the partition ended with it
 --   fenced life guard superseded    the newest entry, the guard's index
-local state, members, log, numbers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local state, members, log, numbers, erased = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local channel, writer, number, deadline = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local life, old, new, body, longest = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local by = writer .. '#' .. number
@@ -21,7 +22,10 @@ end
 
 local function entry_at(id)
   local found = redis.call('XRANGE', log, id, id)[1]
-  if not found then return nil end
+  if not found then
+    local by, prev, own, rest = string.match(redis.call('HGET', erased, id) or '', '^(%S+) (%S+) (%S+)\n(.*)$')
+    return by and {by = by, prev = prev, own = own, body = rest}
+  end
   local entry = {}
   for i = 1, #found[2], 2 do entry[found[2][i]] = found[2][i + 1] end
   return entry
@@ -141,7 +145,7 @@ remember(id)
 if life == 'within' then
   redis.call('HSET', state, '!last', id .. '/' .. by)
 else
-  redis.call('UNLINK', state, members, log)
+  redis.call('UNLINK', state, members, log, erased)
   if life == 'end' then
     redis.call('HSET', numbers, 'ended', id .. '/' .. old)
     expire(numbers)
@@ -151,9 +155,26 @@ else
     redis.call('HSET', state, '!epoch', new, '!last', id .. '/' .. by)
   end
 end
+-- An entry that is erased leaves the log; what it changed stays beside, for the chain and for retries.
+local function erase()
+  for i = at + 1, at + tonumber(ARGV[at]) do
+    local entry = redis.call('XRANGE', log, ARGV[i], ARGV[i])[1] and entry_at(ARGV[i])
+    if entry then
+      local kept = {}
+      for item in string.gmatch(entry.body, '[^\n]+') do
+        if not string.find(item, '^[:@]') then kept[#kept + 1] = item end
+      end
+      local head = table.concat({entry.by, entry.prev, entry.own}, ' ')
+      redis.call('HSET', erased, ARGV[i], head .. '\n' .. table.concat(kept, '\n'))
+      redis.call('XDEL', log, ARGV[i])
+    end
+  end
+end
+
 if life ~= 'end' then
   change(state)
   change(members)
+  erase()
 end
 redis.call('XADD', log, 'MAXLEN', '~', longest, id, 'by', by, 'prev', previous, 'own', life == 'within' and logged or '-',
   'body', body)

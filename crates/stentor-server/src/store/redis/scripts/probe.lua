@@ -1,7 +1,7 @@
--- Does once everything that the other scripts do, to learn whether this user may. KEYS: four keys that nobody uses.
+-- Does once everything that the other scripts do, to learn whether this user may. KEYS: five keys that nobody uses.
 -- ARGV: a channel.
 redis.call('TIME')
-for _, key in ipairs({KEYS[1], KEYS[2], KEYS[4]}) do
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[4], KEYS[5]}) do
   redis.call('HSET', key, 'a', '1')
   redis.call('HMGET', key, 'a')
   redis.call('HGET', key, 'a')
@@ -11,6 +11,7 @@ for _, key in ipairs({KEYS[1], KEYS[2], KEYS[4]}) do
   redis.call('HDEL', key, 'b')
 end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', '9', '*', 'a', '1')
+redis.call('XDEL', KEYS[3], '0-1')
 redis.call('XLEN', KEYS[3])
 redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
 redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)

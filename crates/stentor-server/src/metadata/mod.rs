@@ -1,0 +1,189 @@
+//! Metadata by the draft `draft/metadata-3`: what people and rooms say about themselves, as keys with values.
+//!
+//! - [`own`]: what a session says about itself
+//! - [`sync`]: telling a client what is set now
+//!
+//! All that one target has is one field, [`FIELD`], of the partition that the target has anyway: a room's own, and of a
+//! person the one of private messages, which an account keeps and a guest leaves behind. So one look reads it whole, and
+//! one guard keeps it within its limits.
+//!
+//! A room's change is an entry of its log. A person's is stored once, and published in the person's rooms and to those
+//! who monitor the nick; a node that may have missed such a text asks its clients to synchronise again.
+
+pub mod own;
+pub mod sync;
+
+use std::collections::BTreeMap;
+
+use stentor_proto::capability::Capability;
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+
+use crate::client::Client;
+
+/// The field that holds a target's values, as a JSON object.
+pub const FIELD: &str = "meta";
+/// The command of lines that tell of changes. Clients read numerics instead.
+pub const COMMAND: &str = "METADATA";
+
+/// Keys with their values.
+pub type Values = BTreeMap<String, String>;
+
+/// What has changed: keys with their new values, or with nothing where they are not set any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    target: String,
+    changes: BTreeMap<String, Option<String>>,
+}
+
+/// Reads [`FIELD`]. What cannot be read is no metadata.
+#[must_use]
+pub fn read(field: Option<&str>) -> Values {
+    field.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// What [`FIELD`] holds; nothing where there are no values.
+#[must_use]
+pub fn write(values: &Values) -> Option<String> {
+    let text = || serde_json::to_string(values).expect("texts have a JSON form");
+    (!values.is_empty()).then(text)
+}
+
+/// Whether this can be a key: small letters, digits, `_`, `.`, `/` and `-`, at most [`KEY_LENGTH`] bytes.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    let legal = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.' | b'/' | b'-')
+    };
+    (1..=KEY_LENGTH).contains(&key.len()) && key.bytes().all(legal)
+}
+
+/// Sends a client the value of one key, or that it is not set.
+pub fn push(client: &Client, target: &str, key: &str, value: Option<&str>) {
+    let nick = client.profile().nick.clone();
+    client.queue.push_line(&numeric(&client.server, &nick, target, key, value));
+}
+
+/// `RPL_KEYVALUE` or `RPL_KEYNOTSET`.
+#[must_use]
+pub fn numeric(server: &str, nick: &str, target: &str, key: &str, value: Option<&str>) -> String {
+    let numeric = if value.is_some() { Numeric::RPL_KEYVALUE } else { Numeric::RPL_KEYNOTSET };
+    let line = Line::numeric(server, numeric, nick).param(target).param(key);
+    match value {
+        Some(value) => line.param(EVERYBODY).trailing(value).build(),
+        None => line.trailing("key not set").build(),
+    }
+}
+
+/// Asks a client to synchronise a room after so many seconds.
+pub fn ask_to_sync(client: &Client, target: &str, seconds: u64) {
+    let nick = client.profile().nick.clone();
+    let line = Line::numeric(&*client.server, Numeric::RPL_METADATASYNCLATER, nick);
+    client.queue.push_line(&line.param(target).param(seconds.to_string()).build());
+}
+
+/// The same where texts may have been missed: each client at a time of its own.
+pub fn ask_to_sync_soon(client: &Client, target: &str) {
+    if client.has(Capability::Metadata) && !client.metadata_keys().is_empty() {
+        ask_to_sync(client, target, 1 + crate::random::number() % SPREAD_SECONDS);
+    }
+}
+
+impl Update {
+    /// Changes of `target`, a nick or a room.
+    #[must_use]
+    pub fn new(target: &str, changes: BTreeMap<String, Option<String>>) -> Self {
+        Self { target: target.to_owned(), changes }
+    }
+
+    /// All that is set.
+    #[must_use]
+    pub fn of(target: &str, values: Values) -> Self {
+        Self::new(target, values.into_iter().map(|(key, value)| (key, Some(value))).collect())
+    }
+
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// As a line between nodes.
+    pub fn line(&self) -> Line {
+        let changes = serde_json::to_string(&self.changes).expect("texts have a JSON form");
+        Line::new(COMMAND).param(&self.target).trailing(changes)
+    }
+
+    /// Reads such a line; `None` for anything else.
+    #[must_use]
+    pub fn read(message: &Message<'_>) -> Option<Self> {
+        if message.command != COMMAND {
+            return None;
+        }
+        let changes = serde_json::from_str(message.param(1)?).ok()?;
+        Some(Self::new(message.param(0)?, changes))
+    }
+
+    /// Whether any of it is for this client.
+    #[must_use]
+    pub fn is_for(&self, client: &Client) -> bool {
+        client.has(Capability::Metadata)
+            && client.metadata_keys().iter().any(|key| self.changes.contains_key(key))
+    }
+
+    /// Tells a client what it wants to hear of.
+    pub fn tell(&self, client: &Client) {
+        for key in client.metadata_keys().iter() {
+            if let Some(value) = self.changes.get(key) {
+                push(client, &self.target, key, value.as_deref());
+            }
+        }
+    }
+}
+
+/// The visibility of all that is set here.
+pub const EVERYBODY: &str = "*";
+/// The longest key, in bytes.
+pub const KEY_LENGTH: usize = 48;
+/// How many changes one client may make at once; then one a second.
+pub const CHANGES: usize = 30;
+/// Over so many seconds clients are spread who synchronise anew.
+const SPREAD_SECONDS: u64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back_from_their_field() {
+        assert_eq!(
+            (read(None), read(Some("nonsense")), write(&Values::new())),
+            (Values::new(), Values::new(), None)
+        );
+        let values =
+            Values::from([("a".to_owned(), String::new()), ("b/c".to_owned(), "\"x\" \\ ü".to_owned())]);
+        assert_eq!(read(write(&values).as_deref()), values);
+    }
+
+    #[test]
+    fn keys_are_short_words() {
+        for key in ["a", "display-name", "vendor.example/x_1", &"k".repeat(KEY_LENGTH)] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in ["", "A", "$url", "a b", "é", ":a", &"k".repeat(KEY_LENGTH + 1)] {
+            assert!(!is_key(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_update_reads_back_from_its_line() {
+        let changes = [("a", Some(" : \u{1}é ")), ("b", None)];
+        let changes = changes.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)));
+        let update = Update::new("#room", changes.into());
+        let line = update.line().build();
+        assert_eq!(Update::read(&Message::parse(&line).expect("it is a line")), Some(update));
+        let other = Message::parse(":ann PRIVMSG #room :{}").expect("it is a line");
+        assert_eq!(Update::read(&other), None);
+    }
+}
