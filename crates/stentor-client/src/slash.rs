@@ -91,6 +91,56 @@ impl<'a> Typed<'a> {
     }
 }
 
+/// Whether a line that was typed holds a password, as far as can be told.
+#[must_use]
+pub fn holds_secret(line: &str) -> bool {
+    without_secret(line).len() < line.len()
+}
+
+/// A line that was typed, as far as others may look at it: without a password.
+#[must_use]
+pub fn without_secret(line: &str) -> &str {
+    let Typed::Command(command, rest) = Typed::parse(line) else { return line };
+    let secret = match command.verb {
+        Verb::Register | Verb::Passwd => rest,
+        Verb::Quote => {
+            // Tags and a source may come before the command.
+            let mut words = rest.split_whitespace().filter(|word| !word.starts_with(['@', ':']));
+            let name = words.next().unwrap_or_default();
+            let to = words.next().unwrap_or_default();
+            let is = |name: &str, all: &[&str]| all.iter().any(|one| one.eq_ignore_ascii_case(name));
+            let to_service = is(name, &["PRIVMSG", "SQUERY"]) && is(service(to), SERVICES);
+            if !is(name, SECRET) && !to_service {
+                return line;
+            }
+            rest.split_once(name).map_or("", |(_, after)| after)
+        }
+        Verb::Msg if is_service(rest) => rest.split_once(char::is_whitespace).map_or("", |(_, text)| text),
+        _ => return line,
+    };
+    let secret = secret.trim();
+    if secret.is_empty() {
+        return line;
+    }
+    line.trim_end().strip_suffix(secret).map_or(line, str::trim_end)
+}
+
+/// Whether this begins with the name of a service that takes passwords.
+fn is_service(rest: &str) -> bool {
+    let to = service(rest.split_whitespace().next().unwrap_or_default());
+    SERVICES.iter().any(|one| one.eq_ignore_ascii_case(to))
+}
+
+/// A service's name without its server.
+fn service(to: &str) -> &str {
+    to.split_once('@').map_or(to, |(name, _)| name)
+}
+
+/// What passwords are sent with.
+const SECRET: &[&str] = &["OPER", "PASS", "AUTHENTICATE", "REGISTER", "NS", "NICKSERV", "IDENTIFY"];
+/// Who takes passwords in messages.
+const SERVICES: &[&str] = &["NickServ"];
+
 /// The command with this name or alias, in any case.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Command> {
@@ -282,6 +332,26 @@ mod tests {
             panic!("it is a command")
         };
         assert_eq!((command.name, rest), ("leave", "#a  so long"));
+    }
+
+    #[test]
+    fn passwords_are_found_and_nothing_else_is_hidden() {
+        for (line, shown) in [
+            ("/register secret", "/register"),
+            ("/quote OPER ann secret", "/quote OPER"),
+            ("/quote pass  secret", "/quote pass"),
+            ("/QUOTE @a=b AUTHENTICATE c2VjcmV0", "/QUOTE @a=b AUTHENTICATE"),
+            ("/quote ns identify secret", "/quote ns"),
+            ("/quote PRIVMSG NickServ :identify secret", "/quote PRIVMSG"),
+            ("/msg nickserv identify secret ", "/msg nickserv"),
+            ("/raw NS", "/raw NS"),
+            ("/msg bob pass it on", "/msg bob pass it on"),
+            ("/quote VERSION", "/quote VERSION"),
+            ("register secret", "register secret"),
+        ] {
+            assert_eq!(without_secret(line), shown);
+            assert_eq!(holds_secret(line), line != shown, "{line}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use stentor_proto::channel::ChannelName;
 use stentor_proto::line::Line;
 
+use super::Engine;
 use super::queue::Item;
 use super::said::LONGEST_NAME;
-use super::{End, Engine};
+use super::unconfirmed::Asked;
 use crate::event::{Kind, Place};
 use crate::slash::{self, Command, Typed, Verb};
 
@@ -15,6 +16,11 @@ impl Engine {
             Typed::Text(text) => self.say_here(Kind::Message, text),
             Typed::Command(command, rest) => {
                 self.asked = self.current.clone();
+                self.typed = Asked::new(&self.current, line);
+                if matches!(command.verb, Verb::Away | Verb::Back) {
+                    // After a reconnect one is away as one wanted to be.
+                    self.typed.text = None;
+                }
                 self.run(command, rest);
             }
             Typed::Unknown(name) => {
@@ -118,12 +124,6 @@ impl Engine {
         }
     }
 
-    fn enqueue(&mut self, item: Item) {
-        if !self.queue.push(item) {
-            self.problem_here("Too much waits to be sent. Please try again when it has been");
-        }
-    }
-
     /// `lobby` means `#lobby`.
     fn room_name(&self, name: &str) -> Result<ChannelName, String> {
         let full = if name.starts_with('#') { name.to_owned() } else { format!("#{name}") };
@@ -136,14 +136,20 @@ impl Engine {
         let reason = if named { word(rest).1 } else { rest };
         match place {
             Some(Place::Room(name)) if self.rooms.contains_key(&name) => {
-                let Some(room) = self.rooms.get_mut(&name) else { return };
-                if !room.wanted {
+                let Some(room) = self.rooms.get(&name) else { return };
+                if !room.wanted && !room.view.joined {
                     return self.close(&Place::Room(name));
                 }
-                room.leaving = true;
                 let line = Line::new("PART").param(&room.view.name);
                 let place = Place::Room(room.view.name.clone());
-                self.command(if reason.is_empty() { line } else { line.trailing(reason) });
+                let line = if reason.is_empty() { line } else { line.trailing(reason) };
+                // Until this is sent, the room is one to be in: what was said before still goes there.
+                if !self.enqueue(Item::Leave(name.clone(), line.build(), self.typed.clone())) {
+                    return;
+                }
+                if let Some(room) = self.rooms.get_mut(&name) {
+                    room.leaving = true;
+                }
                 self.recent.retain(|other| *other != place);
                 if self.current == place {
                     let next = self.recent.last().cloned().unwrap_or(Place::Server);
@@ -289,7 +295,7 @@ impl Engine {
         }
         let line: String =
             rest.chars().filter(|character| !matches!(character, '\r' | '\n' | '\0')).collect();
-        self.enqueue(Item::Line(line));
+        self.enqueue(Item::Line(line, self.typed.clone()));
     }
 
     fn help(&mut self, name: &str) {
@@ -315,10 +321,7 @@ impl Engine {
     fn quit(&mut self, reason: &str) {
         let waiting = self.queue.items.len();
         if self.quitting.is_some() {
-            return self.finish(End::Failed(format!(
-                "You left before {} messages had arrived",
-                self.unacknowledged()
-            )));
+            return self.finish(self.end_now());
         }
         self.quitting = Some(reason.to_owned());
         self.quit_by = self.now.map(|now| now + PATIENCE);

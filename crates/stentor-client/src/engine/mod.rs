@@ -16,6 +16,7 @@
 //! - `answers`: the server's replies as sentences
 //! - `batch`: lines that belong together
 //! - `timers`: pings, typing, and what takes too long
+//! - `unconfirmed`: commands, until the server has them
 
 mod answers;
 mod batch;
@@ -33,6 +34,7 @@ mod support;
 mod tests;
 mod thread;
 mod timers;
+mod unconfirmed;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,6 +56,7 @@ use self::rooms::Joining;
 use self::support::Support;
 use self::thread::Threads;
 use self::timers::Timers;
+use self::unconfirmed::{Asked, Unconfirmed};
 use self::view::{Room, Status};
 use crate::event::{Event, Place, What};
 
@@ -76,6 +79,7 @@ pub struct Engine {
     history: History,
     timers: Timers,
     joining: Joining,
+    unconfirmed: Unconfirmed,
     /// Whether what was missed is to be fetched when the capabilities are known.
     resumes: bool,
     /// Who has news, as far as the server has told.
@@ -106,6 +110,8 @@ pub struct Engine {
     recent: Vec<Place>,
     /// Where the last command was typed: its answer is shown there.
     asked: Place,
+    /// The last command.
+    typed: Asked,
     names_asked: BTreeSet<ChannelName>,
     topic_asked: Option<ChannelName>,
     /// Whether an answer to WHOIS is coming in.
@@ -173,6 +179,7 @@ impl Engine {
             history: History::default(),
             timers: Timers::default(),
             joining: Joining::new(),
+            unconfirmed: Unconfirmed::default(),
             resumes: false,
             news: BTreeSet::new(),
             me: options.user.clone(),
@@ -189,6 +196,7 @@ impl Engine {
             current: Place::Server,
             recent: Vec::new(),
             asked: Place::Server,
+            typed: Asked::nothing(),
             names_asked: BTreeSet::new(),
             topic_asked: None,
             whois: false,
@@ -241,6 +249,7 @@ impl Engine {
             return;
         }
         let reason = self.login.farewell.take().unwrap_or_else(|| reason.to_owned());
+        self.tell_unconfirmed();
         if self.quit_sent || self.quitting.is_some() && self.queue.items.is_empty() {
             return self.finish(End::Quit);
         }
@@ -383,11 +392,6 @@ impl Engine {
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
         self.queue.unacknowledged()
-    }
-
-    /// These messages, in order: the place that each is shown in, and its text.
-    pub fn undelivered(&self) -> impl Iterator<Item = (&Place, &str)> {
-        self.queue.says().map(|say| (&say.place, &*say.text))
     }
 
     /// Whether QUIT was sent, after all had been acknowledged.

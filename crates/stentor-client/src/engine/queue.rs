@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use stentor_proto::channel::ChannelName;
 
 use super::thread::Mark;
+use super::unconfirmed::Asked;
 use crate::event::{Kind, Place};
 
 /// What is to be sent, and what was sent and not yet acknowledged.
@@ -24,8 +25,10 @@ pub(super) struct Queue {
 pub(super) enum Item {
     /// A message. It stays until it is acknowledged.
     Say(Say),
-    /// A line that nobody acknowledges. It waits until what was said before it has arrived.
-    Line(String),
+    /// A command's line. It waits until what was said before it has arrived.
+    Line(String, Asked),
+    /// The line that leaves a room.
+    Leave(ChannelName, String, Asked),
     /// A room to enter.
     Join(ChannelName),
     /// Older messages of a place to fetch, as many as this or as usual.

@@ -387,8 +387,11 @@ impl Engine {
         with.map(|room| room.view.name.clone()).collect()
     }
 
-    /// The connection is over: who is in the rooms is not known any more.
+    /// The connection is over: who is in the rooms is not known any more, and rooms that were being left have been.
     pub(super) fn forget_members(&mut self) {
+        let gone = self.rooms.values().filter(|room| room.leaving && !room.wanted);
+        let gone: Vec<Place> = gone.map(|room| Place::Room(room.view.name.clone())).collect();
+        gone.iter().for_each(|place| self.close(place));
         self.joining.clear();
         self.rejoin_at = None;
         for room in self.rooms.values_mut() {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use stentor_proto::line::Line;
 
 use super::queue::{ID_TAG, Item, MOST_ITEMS, Say, State};
+use super::unconfirmed::Asked;
 use super::{Engine, cut};
 use crate::event::{Event, Kind, Place, Said, What};
 
@@ -29,10 +30,17 @@ impl Engine {
 
     /// Adds a command's line to what is to be sent.
     pub(super) fn command(&mut self, line: Line) {
-        if !self.queue.push(Item::Line(line.build())) {
+        self.enqueue(Item::Line(line.build(), self.typed.clone()));
+    }
+
+    /// Adds something to what is to be sent; `false` where there is too much.
+    pub(super) fn enqueue(&mut self, item: Item) -> bool {
+        let taken = self.queue.push(item);
+        if !taken {
             let place = self.current.clone();
             self.problem(&place, "Too much waits to be sent. Please try again when it has been");
         }
+        taken
     }
 
     /// Sends what can be sent now.
@@ -58,10 +66,21 @@ impl Engine {
                     }
                 }
                 _ if said_before && !busy.is_empty() => return,
-                Item::Line(line) => {
-                    let line = line.clone();
+                Item::Line(..) | Item::Leave(..) if self.unconfirmed.is_full() => return,
+                Item::Line(line, asked) => {
+                    let (line, asked) = (line.clone(), asked.clone());
                     self.queue.items.remove(at);
-                    self.lines.push_back(line);
+                    self.send_command(line, asked);
+                }
+                Item::Leave(name, line, asked) => {
+                    // A break ends it in the same way: there is nothing to confirm.
+                    let asked = Asked { place: asked.place.clone(), text: None };
+                    let (name, line) = (name.clone(), line.clone());
+                    self.queue.items.remove(at);
+                    if let Some(room) = self.rooms.get_mut(&name).filter(|room| room.leaving) {
+                        room.wanted = false;
+                    }
+                    self.send_command(line, asked);
                 }
                 Item::Older(place, _) if !self.is_open(place) || self.awaits_capabilities() => return,
                 Item::Older(place, count) => {
@@ -89,6 +108,12 @@ impl Engine {
             Place::Room(name) => self.rooms.get(name).is_none_or(|room| room.view.joined || !room.wanted),
             Place::Person(_) | Place::Server => true,
         }
+    }
+
+    fn send_command(&mut self, line: String, asked: Asked) {
+        self.lines.push_back(line);
+        self.unconfirmed.note(self.timers.count(), asked);
+        self.timers.ping_soon();
     }
 
     fn send_message(&mut self, id: &str) {

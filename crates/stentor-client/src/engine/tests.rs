@@ -131,6 +131,81 @@ fn what_is_typed_before_the_login_is_done_after_it_in_order() {
 }
 
 #[test]
+fn a_room_that_was_left_is_not_entered_again_where_the_connection_broke_over_it() {
+    let mut script = Script::in_room(ALL);
+    assert_eq!(script.type_in("/leave"), ["PART #room"]);
+    script.engine.lost("it broke", Some(script.now));
+    assert!(script.outputs().iter().any(|output| matches!(output, Output::Closed(_))));
+    assert_eq!(script.engine.rooms().count(), 0);
+    script.engine.connected(script.now);
+    script.hear(&[":s CAP * LS :", ":s 001 ann :Hi", ":s 422 ann :None"]);
+    assert!(!script.sent().iter().any(|line| line.starts_with("JOIN")));
+
+    // What was said before it still arrives, over the next connection.
+    let mut script = Script::in_room(ALL);
+    script.type_in("hello");
+    assert!(script.type_in("/leave").is_empty());
+    script.engine.lost("it broke", Some(script.now));
+    script.engine.connected(script.now);
+    script.hear(&[":s CAP * LS :", ":s 001 ann :Hi", ":s 422 ann :None"]);
+    assert!(script.sent().contains(&"JOIN #room".to_owned()));
+    script.hear(&[":ann!a@h JOIN #room"]);
+    assert_eq!(script.sent(), ["PART #room"]);
+    script.hear(&[":ann!a@h PART #room"]);
+    assert_eq!(script.engine.rooms().count(), 0);
+}
+
+#[test]
+fn commands_that_a_broken_connection_may_have_swallowed_are_named() {
+    let mut script = Script::in_room(ALL);
+    script.type_in("/topic old");
+    script.engine.wake(script.now);
+    let ping = script.sent().pop().expect("a PING follows");
+    script.type_in("/kick bob");
+    script.type_in("/register secret");
+    script.type_in("/away out");
+    script.hear(&[&ping.replace("PING ", ":s PONG s :")]);
+    let next = script.engine.wake_at().expect("what came after it is asked about");
+    assert!(next <= script.now + Duration::from_millis(250));
+    script.engine.lost("it broke", Some(script.now));
+    let texts = script.texts();
+    let lost: Vec<&String> = texts.iter().filter(|text| text.contains("not confirmed")).collect();
+    assert!(
+        lost.len() == 2 && lost[0].ends_with(": /kick bob") && lost[1].ends_with(": /register"),
+        "{texts:?}"
+    );
+    script.engine.lost("again", Some(script.now));
+    assert!(!script.texts().iter().any(|text| text.contains("not confirmed")));
+}
+
+#[test]
+fn no_more_commands_are_on_their_way_than_can_be_remembered() {
+    let mut script = Script::in_room(ALL);
+    let sent: usize = (0..100).map(|_| script.type_in("/who").len()).sum();
+    assert_eq!((sent, script.engine.waiting()), (64, 36));
+    script.engine.wake(script.now);
+    let ping = script.sent().pop().expect("a PING");
+    script.hear(&[&ping.replace("PING ", ":s PONG s :")]);
+    assert_eq!((script.sent().len(), script.engine.waiting()), (36, 0));
+}
+
+#[test]
+fn commands_that_wait_keep_the_end_from_being_good() {
+    let mut script = Script::in_room(ALL);
+    script.engine.lost("it broke", Some(script.now));
+    script.type_in("/topic new");
+    script.type_in("/join other");
+    let waiting: Vec<String> = script.engine.undelivered().collect();
+    assert_eq!(waiting, ["not sent: /topic new", "not sent: /join #other"]);
+    script.outputs();
+    script.type_in("/quit");
+    script.type_in("/quit");
+    assert!(
+        matches!(script.outputs().pop(), Some(Output::End(End::Failed(text))) if text.contains("2 messages and commands"))
+    );
+}
+
+#[test]
 fn a_refused_room_is_left_again_and_its_text_is_not_lost_silently() {
     let mut script = Script::new(ALL);
     script.type_in("/join secret");

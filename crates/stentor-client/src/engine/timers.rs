@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use stentor_proto::line::Line;
 
+use super::Engine;
 use super::login::Stage;
 use super::queue::State;
 use super::said::TYPING;
 use super::send::BARRIER;
 use super::view::Status;
-use super::{End, Engine};
 use crate::event::Place;
 
 /// The times of one connection.
@@ -20,6 +20,8 @@ pub(super) struct Timers {
     /// The question that is unanswered: its token, and when it was asked.
     asked: Option<(String, Instant)>,
     count: u64,
+    /// When the server was asked last.
+    last_asked: Option<Instant>,
     own: Option<Typing>,
 }
 
@@ -34,6 +36,18 @@ struct Typing {
 }
 
 impl Timers {
+    /// How many PINGs there were.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// An answer is wanted to what was sent now.
+    pub(super) fn ping_soon(&mut self) {
+        if let (Some(at), Some(last)) = (self.ping_at, self.last_asked) {
+            self.ping_at = Some(at.min(last + SOON));
+        }
+    }
+
     /// The text was sent, which says enough.
     pub(super) fn stop_typing(&mut self) {
         self.own = None;
@@ -60,11 +74,8 @@ impl Engine {
         self.forget_typists(now);
         if self.quit_by.is_some_and(|by| now >= by) {
             self.quit_by = None;
-            let end = match self.unacknowledged() {
-                0 => End::Quit,
-                count => End::Failed(format!("You left before {count} messages had arrived")),
-            };
-            return self.finish(end);
+            self.tell_unconfirmed();
+            return self.finish(self.end_now());
         }
         if self.login.deadline.is_some_and(|deadline| now >= deadline) {
             self.login.deadline = None;
@@ -86,6 +97,7 @@ impl Engine {
                 let token = format!("{LAG}{}", self.timers.count);
                 self.lines.push_back(format!("PING {token}"));
                 self.timers.asked = Some((token, now));
+                self.timers.last_asked = Some(now);
             }
         }
         if self.rejoin_at.is_some_and(|at| now >= at) {
@@ -113,6 +125,10 @@ impl Engine {
             return self.acknowledge(id);
         }
         if let Some((_, asked)) = self.timers.asked.take_if(|(asked, _)| asked == token) {
+            self.unconfirmed.confirm(self.timers.count);
+            if !self.unconfirmed.is_empty() {
+                self.timers.ping_soon();
+            }
             let lag = Some(now.saturating_duration_since(asked));
             if matches!(self.status, Status::Online { .. }) {
                 self.status = Status::Online { lag };
@@ -167,6 +183,8 @@ impl Engine {
 
 /// How often the server is asked whether it is there.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// How long after one question the next may follow, where a command waits for a sign of life.
+const SOON: Duration = Duration::from_millis(250);
 /// How long it may take to answer.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How often others are told that the user types.

@@ -98,7 +98,7 @@ struct Signals {
 enum Phase {
     /// Lines are taken.
     Talking,
-    /// No more lines are taken; so many messages are to be acknowledged, until this time.
+    /// No more lines are taken; so many messages and commands are to arrive, until this time.
     Settling { left: usize, patience: Duration, until: Instant },
     /// QUIT was asked for; its answer has until this time.
     Leaving { until: Instant },
@@ -202,14 +202,14 @@ where
     }
 
     fn stop_taking(&mut self, patience: Duration) {
-        let left = self.driver.engine().unacknowledged();
+        let left = self.driver.engine().waiting();
         self.phase = Phase::Settling { left, patience, until: Instant::now() + patience };
     }
 
     /// Leaves once everything has arrived. As long as something does, there is time.
     fn settle(&mut self) {
         let Phase::Settling { left, patience, .. } = self.phase else { return };
-        let now_left = self.driver.engine().unacknowledged();
+        let now_left = self.driver.engine().waiting();
         if now_left == 0 {
             self.driver.engine_mut().input("/quit", std::time::Instant::now());
             self.phase = Phase::Leaving { until: Instant::now() + LEAVING_MAX };
@@ -285,14 +285,15 @@ where
     /// Time is up, or a second signal came.
     fn given_up(&self) -> Result<(), Failure> {
         let engine = self.driver.engine();
-        let left = engine.unacknowledged();
+        let left = engine.waiting();
         if left == 0 {
             // Only the answer to the goodbye is missing.
             return self.judge(End::Quit);
         }
-        let mut text = "the server did not confirm that it has all that was said".to_owned();
-        for (place, said) in engine.undelivered().take(NAMED_MAX) {
-            text.push_str(&format!("\nnot confirmed, to {place}: {}", clean::clean(said)));
+        let mut text = "the server did not confirm that it has all that was said and asked".to_owned();
+        for one in engine.undelivered().take(NAMED_MAX) {
+            text.push('\n');
+            text.push_str(&clean::clean(&one));
         }
         if left > NAMED_MAX {
             text.push_str(&format!("\nand {} more", left - NAMED_MAX));
@@ -317,5 +318,5 @@ const SETTLING_MAX: Duration = Duration::from_secs(60);
 const LEAVING_MAX: Duration = Duration::from_secs(5);
 /// How long the last lines may take to be printed.
 const PRINTED_MAX: Duration = Duration::from_secs(2);
-/// How many messages that did not arrive are named.
+/// How many messages and commands that did not arrive are named.
 const NAMED_MAX: usize = 20;
