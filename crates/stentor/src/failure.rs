@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use stentor_client::failure::Failure as ChatFailure;
+use stentor_client::line::clean::clean_lines;
 use stentor_client::link::ConnectError;
 use stentor_server::config::{ConfigError, Origin};
 use stentor_server::listener::ListenError;
@@ -89,7 +90,8 @@ impl From<ListenError> for Failure {
 
 impl From<ChatFailure> for Failure {
     fn from(failure: ChatFailure) -> Self {
-        let text = failure.to_string();
+        // It may quote the server, which must not steer the terminal.
+        let text = clean_lines(&failure.to_string());
         match failure {
             ChatFailure::Failed(_) => Self::Failed(text),
             ChatFailure::LoginRefused(_) => Self::LoginRefused(text),
@@ -104,5 +106,25 @@ impl From<ChatFailure> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_cannot_steer_the_terminal() {
+        let said = "banned:\x1b]0;mine\x07 \u{9b}2J\nsecond\r line".to_owned();
+        let failures = [
+            ChatFailure::Failed(said.clone()),
+            ChatFailure::LoginRefused(said.clone()),
+            ChatFailure::Connect(ConnectError::Unreachable(said)),
+        ];
+        for failure in failures {
+            let text = Failure::from(failure).to_string();
+            assert!(!text.chars().any(|one| one.is_control() && one != '\n'), "{text:?}");
+            assert!(text.contains("banned:") && text.contains("\nsecond"), "{text:?}");
+        }
     }
 }

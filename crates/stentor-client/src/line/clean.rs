@@ -20,6 +20,12 @@ pub fn clean(text: &str) -> String {
     clean
 }
 
+/// The same for several lines; where they end stays.
+#[must_use]
+pub fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// Takes one or two numbers of at most `digits` digits, with a comma between, off the beginning.
 fn without_colours(text: &str, digits: usize, is_digit: impl Fn(&u8) -> bool) -> &str {
     let after_number = |text: &str| {
