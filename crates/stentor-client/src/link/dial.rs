@@ -58,9 +58,8 @@ impl Dialer {
         let handshake = connector.connect(self.server.server_name(), tcp);
         match timeout(HANDSHAKE_MAX, handshake).await {
             Ok(Ok(stream)) => {
-                let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 // Where it cannot be stored, the fingerprint has to be given again the next time, and nothing is worse.
-                let _ = self.trust.accepted(&self.server, shown);
+                let _ = self.trust.accepted(&self.server);
                 Ok(Connection::new(Box::new(stream)))
             }
             Ok(Err(error)) => Err(self.failed_handshake(&error)),

@@ -9,6 +9,9 @@
 //! The first of these that there is decides: the fingerprint that was given, the authority that was given, the
 //! fingerprint that was stored for this host and port, and at last the system's authorities with that of the server on
 //! this machine. The authority in a data directory that was named counts beside the last two.
+//!
+//! A fingerprint is stored where it was given, or where a person accepted a certificate that nobody vouches for. A server
+//! that an authority vouches for is trusted through that alone: nothing of it is stored, and it may change authorities.
 
 pub mod fingerprint;
 pub mod known_servers;
@@ -26,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::CertificateDer;
 
 pub use fingerprint::Fingerprint;
 pub use known_servers::KnownServers;
@@ -34,13 +37,13 @@ pub use problem::{CertificateProblem, Rejection};
 
 use crate::link::ServerUrl;
 use problem::Source;
-use verifier::{Anchors, Rule, Verifier, presented};
+use verifier::{Anchors, Rule, Verifier};
 
 /// What a person has said about trust.
 #[derive(Clone, Debug, Default)]
 pub struct TrustSettings {
     /// The fingerprint that the server's certificate has, or that of the authority behind it. Nothing else counts then.
-    /// It is stored where the server was not known.
+    /// It is stored, and nothing else with it, where the server was not known.
     pub fingerprint: Option<Fingerprint>,
     /// A PEM file with authorities, or with the server's own certificate. Nothing else counts then.
     pub authority: Option<PathBuf>,
@@ -100,7 +103,8 @@ impl Trust {
         Ok(Arc::new(config))
     }
 
-    /// Stores what a server showed, so that it is trusted from now on, and nothing else under its host and port.
+    /// Stores what a server showed, its certificate and the authority that came along, which
+    /// [`CertificateProblem::question`] named, so that it is trusted from now on, and nothing else under its host and port.
     ///
     /// # Errors
     /// Where the file cannot be written, or knows the server already.
@@ -109,22 +113,18 @@ impl Trust {
         KnownServers::new(path).add(&rejection.server, &rejection.presented)
     }
 
-    /// Takes note of the certificates of a server that was trusted, its own first. One that was named by its fingerprint
-    /// is stored as if it had been asked about, so that the fingerprint need not be given again.
+    /// Takes note that a server was trusted. A fingerprint that was given is stored, so that it need not be given again:
+    /// that alone, as whoever names one certificate has not named the authority behind it.
     ///
     /// # Errors
     /// Where it cannot be stored.
-    pub fn accepted(&self, server: &ServerUrl, shown: &[CertificateDer<'_>]) -> Result<(), TrustError> {
-        let (Some(path), Some(_)) = (&self.settings.known_servers, self.settings.fingerprint) else {
+    pub fn accepted(&self, server: &ServerUrl) -> Result<(), TrustError> {
+        let (Some(path), Some(fingerprint)) = (&self.settings.known_servers, self.settings.fingerprint)
+        else {
             return Ok(());
         };
         let known = KnownServers::new(path);
-        let Some((leaf, chain)) = shown.split_first() else { return Ok(()) };
-        if !known.of(server)?.is_empty() {
-            return Ok(());
-        }
-        let presented = presented(leaf, chain, &server.server_name(), UnixTime::now(), &self.provider);
-        known.add(server, &presented)
+        if known.of(server)?.is_empty() { known.add(server, &[fingerprint]) } else { Ok(()) }
     }
 
     /// What decides about a server.

@@ -71,9 +71,16 @@ impl CertificateProblem {
         };
         let Why::Invalid { text, may_accept: true } = why else { return None };
         let shown = presented.first()?;
+        let authority = presented.get(1).map_or_else(String::new, |authority| {
+            format!(
+                "\nIt comes with its authority, which may give this name other certificates, and would be trusted too:\n  \
+                 {authority}"
+            )
+        });
         Some(format!(
-            "{server} is not known here: {text}.\nIts certificate has the SHA-256 fingerprint\n  {shown}\nCompare it \
-             with what the server's operator tells you (`stentor serve` prints it).\nTrust it from now on? [yes/no] "
+            "{server} is not known here: {text}.\nIts certificate has the SHA-256 fingerprint\n  {shown}{authority}\n\
+             Compare it with what the server's operator tells you (`stentor serve` prints it).\nTrust it from now on? \
+             [yes/no] "
         ))
     }
 }

@@ -109,7 +109,9 @@ async fn an_unknown_server_is_asked_about_and_then_trusted_until_it_changes() {
 
     let asked = problem(server.meets(&settings, &first).await);
     let question = asked.question().expect("a person may accept it");
-    assert!(question.contains(&first.fingerprint().to_string()), "{question}");
+    for stored in [first.fingerprint(), Fingerprint::of(&authority.der)] {
+        assert!(question.contains(&stored.to_string()), "{question}");
+    }
     assert!(asked.to_string().contains("--ca"), "{asked}");
     Trust::new(settings.clone()).remember(&asked.rejection).unwrap();
     server.meets(&settings, &first).await.unwrap();
@@ -138,6 +140,8 @@ async fn a_pinned_certificate_may_be_for_any_name_but_not_borrow_a_pinned_author
     settings.fingerprint = Some(shown.fingerprint());
     server.meets(&settings, &shown).await.unwrap();
     server.meets(&storing(&home), &shown).await.expect("it was stored");
+    // And nothing else was: its authority was not named.
+    problem(server.meets(&storing(&home), &authority.issue("127.0.0.1")).await);
 
     settings.fingerprint = Some(Fingerprint::of(&authority.der));
     server.meets(&settings, &authority.issue("127.0.0.1")).await.unwrap();

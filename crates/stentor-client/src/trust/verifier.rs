@@ -94,7 +94,7 @@ impl Verifier {
 
 /// What to store of a server: the fingerprint of its certificate, and that of an authority that came along and vouches
 /// for it, if one does. Servers send their authorities upwards: the last is the highest.
-pub(super) fn presented(
+fn presented(
     leaf: &CertificateDer<'_>,
     chain: &[CertificateDer<'_>],
     name: &ServerName<'_>,
