@@ -85,8 +85,8 @@ impl Engine {
 
     fn entered(&mut self, name: &ChannelName, written: &str) {
         self.joining.retain(|joining| joining != name);
-        let unasked = !self.rooms.contains_key(name);
-        if unasked && !self.want_room(name, None) {
+        // The server may put the user into a room. What is being written goes where it was meant for, all the same.
+        if !self.rooms.contains_key(name) && !self.want_room(name, None) {
             return;
         }
         let Some(room) = self.rooms.get_mut(name) else { return };
@@ -99,9 +99,6 @@ impl Engine {
         room.view.members.clear();
         room.view.typing.clear();
         let place = Place::Room(room.view.name.clone());
-        if unasked {
-            self.look(place.clone());
-        }
         let said_before = self
             .queue
             .says()

@@ -206,6 +206,15 @@ fn commands_that_wait_keep_the_end_from_being_good() {
 }
 
 #[test]
+fn a_room_that_was_not_asked_for_does_not_take_the_text_of_another() {
+    let mut script = Script::in_room(ALL);
+    script.hear(&[":ann!a@h JOIN #elsewhere"]);
+    assert_eq!((script.engine.current().target(), script.engine.rooms().count()), (Some("#room"), 2));
+    assert!(script.type_in("hello")[0].ends_with("PRIVMSG #room :hello"));
+    assert!(!script.outputs().iter().any(|output| matches!(output, Output::Look(_))));
+}
+
+#[test]
 fn a_refused_room_is_left_again_and_its_text_is_not_lost_silently() {
     let mut script = Script::new(ALL);
     script.type_in("/join secret");
