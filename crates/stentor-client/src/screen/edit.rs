@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::wrap::width;
+use crate::slash;
 
 /// A line under the user's hands. It holds no control characters.
 #[derive(Clone, Debug, Default)]
@@ -213,7 +214,11 @@ impl Editor {
         text.chars().map(|character| if is_formatting(character) { '\u{2592}' } else { character }).collect()
     }
 
+    /// A password is not kept.
     fn remember(&mut self, text: &str) {
+        if slash::holds_secret(text) {
+            return;
+        }
         self.history.retain(|line| line != text);
         if self.history.len() == MAX_HISTORY {
             self.history.remove(0);
@@ -343,6 +348,18 @@ mod tests {
             line.submit();
         }
         assert_eq!(line.history.len(), MAX_HISTORY);
+    }
+
+    #[test]
+    fn it_recalls_no_password() {
+        let mut line = editor("/topic new");
+        line.submit();
+        for secret in ["/register secret", "/quote OPER ann secret", "/quote ns identify secret"] {
+            line.set(secret);
+            assert_eq!(line.submit().as_deref(), Some(secret));
+        }
+        line.recall_older();
+        assert_eq!(line.text(), "/topic new");
     }
 
     #[test]
