@@ -151,7 +151,7 @@ impl Trust {
             }
         }
         if let Some(file) = settings.local_authority.as_deref().filter(|_| server.is_loopback()) {
-            certificates.extend(roots::read_if_there(file)?);
+            certificates.extend(roots::read_if_allowed(file)?);
         }
         certificates.extend_from_slice(self.system.get_or_init(roots::system));
         let source = Source::System { can_store: settings.known_servers.is_some() };

@@ -19,9 +19,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustErr
     if all.is_empty() { Err(file(NO_CERTIFICATE.to_owned())) } else { Ok(all) }
 }
 
-/// The same; none where there is no file, or where it is not for this user.
+/// The same; none where there is no file. One that cannot be read is an error: it may be the one that decides.
 pub(super) fn read_if_there(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    if std::fs::File::open(path).is_err() { Ok(Vec::new()) } else { read(path) }
+    match std::fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(TrustError::file(path, &error)),
+        Ok(_) => read(path),
+    }
+}
+
+/// The same for a file that nobody named; none, too, where it is not for this user.
+pub(super) fn read_if_allowed(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    match std::fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+        _ => read_if_there(path),
+    }
 }
 
 /// The system's authorities; what cannot be read is left out.

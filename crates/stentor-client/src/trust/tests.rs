@@ -164,6 +164,12 @@ async fn an_authority_that_is_named_vouches_for_names_alone() {
     assert!(wrong_name.to_string().contains("elsewhere.example"), "{wrong_name}");
     assert_eq!(problem(server.meets(&settings, &other.issue("127.0.0.1")).await).question(), None);
 
+    // One below a file that is no directory: whether it is there cannot be told.
+    fs::write(home.path().join("plain"), "").unwrap();
+    settings.authority = None;
+    settings.named_local_authority = Some(home.path().join("plain").join("ca.pem"));
+    assert!(server.meets_nobody(&settings).await.contains("plain"));
+
     settings.authority = Some(home.path().join("missing.pem"));
     let missing = server.meets_nobody(&settings).await;
     assert!(missing.contains("missing.pem"), "{missing}");
