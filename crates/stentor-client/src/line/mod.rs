@@ -187,12 +187,12 @@ where
         }
     }
 
-    /// A person may type whenever they like. A pipe waits while there is no connection, and while much that it said is
-    /// on its way, so that it can hold any number of lines.
+    /// A person may type whenever they like. A pipe waits while there is no connection, and while much of what it said
+    /// or asked is to be sent or on its way, so that it can hold any number of lines.
     fn may_take(&self) -> bool {
         let engine = self.driver.engine();
         let online = matches!(engine.status(), Status::Online { .. });
-        self.options.interactive || online && engine.unacknowledged() < UNDER_WAY_MAX
+        self.options.interactive || online && engine.waiting() < UNDER_WAY_MAX
     }
 
     /// The last line counts without its end, too.
@@ -310,7 +310,7 @@ where
 const LINE_MAX: usize = 64 * 1024;
 /// How many bytes of the input are read at once.
 const CHUNK: usize = 16 * 1024;
-/// How many messages of a pipe may be on their way.
+/// How many messages and commands of a pipe may wait or be on their way.
 const UNDER_WAY_MAX: usize = 64;
 /// How long after the end of the input, or the last message that arrived, to wait for the next to arrive.
 const SETTLING_MAX: Duration = Duration::from_secs(60);

@@ -125,6 +125,16 @@ fn the_end_of_a_pipe_delivers_all_that_came_before_it() {
 }
 
 #[test]
+fn a_pipe_may_hold_any_number_of_commands() {
+    let house = House::new();
+    let node = house.node("0", &["alice"]);
+    let mut alice = house.talker(&node, "alice");
+    alice.say(&format!("/join lobby\nhello\n{}", "/subscriptions\n".repeat(1100)));
+    alice.close_input();
+    assert_eq!(alice.wait(), Some(0), "{}", alice.errors());
+}
+
+#[test]
 fn what_cannot_be_done_is_told_and_has_exit_code_1() {
     let house = House::new();
     let node = house.node("0", &["alice"]);
