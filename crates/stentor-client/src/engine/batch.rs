@@ -8,6 +8,8 @@ use stentor_proto::message::Message;
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     open: BTreeMap<String, Batch>,
+    /// How many bytes the lines of all open batches have.
+    bytes: usize,
 }
 
 /// A batch.
@@ -38,12 +40,16 @@ impl Batches {
             label: message.tags.get("label").map(|label| label.into_owned()).or(around),
             ..Batch::default()
         };
+        // One that was open under this name is over.
+        self.end(reference);
         self.open.insert(reference.to_owned(), batch);
     }
 
     /// Takes in `BATCH -reference`.
     pub(super) fn end(&mut self, reference: &str) -> Option<Batch> {
-        self.open.remove(reference)
+        let batch = self.open.remove(reference)?;
+        self.bytes -= batch.lines.iter().map(String::len).sum::<usize>();
+        Some(batch)
     }
 
     /// The label that a line answers to.
@@ -59,7 +65,8 @@ impl Batches {
         if !matches!(&*batch.kind, "chathistory" | TARGETS) {
             return false;
         }
-        if batch.lines.len() < MOST_LINES {
+        if batch.lines.len() < MOST_LINES && self.bytes + line.len() <= MOST_BYTES {
+            self.bytes += line.len();
             batch.lines.push(line.to_owned());
         } else {
             batch.cut = true;
@@ -74,3 +81,34 @@ pub(super) const TARGETS: &str = "draft/chathistory-targets";
 const MOST_OPEN: usize = 64;
 /// How many lines of one batch are kept: far more than are asked for.
 const MOST_LINES: usize = 2000;
+/// How many bytes the lines of all open batches may have.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_batches_hold_so_many_bytes_at_most() {
+        let mut batches = Batches::default();
+        let begin = |batches: &mut Batches, name: &str| {
+            let line = format!("BATCH +{name} chathistory #room");
+            batches.begin(name, &Message::parse(&line).expect("it is a line"));
+        };
+        for name in ["a", "b", "c"] {
+            begin(&mut batches, name);
+            let line = format!("@batch={name} :n!u@h PRIVMSG #room :{}", "x".repeat(16 * 1024));
+            let message = Message::parse(&line).expect("it is a line");
+            for _ in 0..MOST_LINES {
+                assert!(batches.keep(&message, &line));
+            }
+        }
+        assert!(batches.bytes <= MOST_BYTES);
+        assert!(batches.open.values().all(|batch| batch.cut));
+        begin(&mut batches, "a");
+        for name in ["a", "b", "c"] {
+            assert!(batches.end(name).is_some() && batches.end(name).is_none());
+        }
+        assert_eq!(batches.bytes, 0);
+    }
+}

@@ -240,6 +240,9 @@ impl Engine {
                 self.handle(&message, now);
             }
             self.go_on();
+            if self.lines.len() > MOST_UNSENT {
+                self.drop_connection("the server does not read what it asked for");
+            }
         }
     }
 
@@ -448,10 +451,7 @@ impl Engine {
     fn on_command(&mut self, message: &Message<'_>, label: Option<&str>, now: Instant) {
         let command = message.command.to_ascii_uppercase();
         match &*command {
-            "PING" => {
-                let token = message.params().last().copied().unwrap_or_default();
-                self.lines.push_back(Line::new("PONG").trailing(token).build());
-            }
+            "PING" => self.on_ping(message.params().last().copied().unwrap_or_default()),
             "PONG" => self.on_pong(message.params().last().copied().unwrap_or_default(), now),
             "CAP" => self.on_cap(message),
             "AUTHENTICATE" => self.on_authenticate(message),
@@ -591,6 +591,8 @@ fn random_prefix() -> String {
     format!("{number:016x}")
 }
 
+/// How many lines wait to be sent; what the user said and asked is far less.
+const MOST_UNSENT: usize = 8192;
 /// How many places are remembered where the user was.
 const MOST_RECENT: usize = 100;
 /// In how many places it is known what was shown there.

@@ -310,6 +310,16 @@ fn a_silent_server_is_given_up_and_the_lag_is_told() {
 }
 
 #[test]
+fn a_server_that_asks_and_does_not_read_is_given_up() {
+    let mut script = Script::new(ALL);
+    for _ in 0..1000 {
+        script.hear(&["PING :there?"]);
+    }
+    assert_eq!(script.sent().len(), 64);
+    assert!(matches!(script.outputs().as_slice(), [Output::Drop(_)]));
+}
+
+#[test]
 fn typing_is_told_at_its_pace() {
     let mut script = Script::in_room(ALL);
     for _ in 0..3 {

@@ -114,6 +114,14 @@ impl Engine {
         self.timers.ping_at = self.now;
     }
 
+    /// The server asks for a sign of life. One that asks on and on, and reads no answer, is given up.
+    pub(super) fn on_ping(&mut self, token: &str) {
+        if self.lines.iter().filter(|line| line.starts_with("PONG ")).count() >= MOST_PONGS {
+            return self.drop_connection("the server does not read the answers to its PINGs");
+        }
+        self.lines.push_back(Line::new("PONG").trailing(token).build());
+    }
+
     pub(super) fn on_pong(&mut self, token: &str, now: Instant) {
         if let Some(id) = token.strip_prefix(BARRIER) {
             if self.queue.find(id).is_none_or(|say| say.state != State::Sent) {
@@ -187,6 +195,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(250);
 /// How long it may take to answer.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How many answers to PINGs may wait to be sent.
+const MOST_PONGS: usize = 64;
 /// How often others are told that the user types.
 const PACE: Duration = Duration::from_secs(3);
 /// How long the end of the connection is awaited after a QUIT.
