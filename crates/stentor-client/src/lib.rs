@@ -7,6 +7,7 @@
 //! - [`link`]: the connection to a server
 //! - [`driver`]: the engine and the link together, through lost connections
 //! - [`failure`]: how a chat ends that does not end well
+//! - `hazard`: characters that must not reach a terminal
 //! - [`line`](mod@line): the front end for pipes and plain terminals
 //! - [`screen`]: the front end on a whole terminal
 
@@ -14,6 +15,7 @@ pub mod driver;
 pub mod engine;
 pub mod event;
 pub mod failure;
+mod hazard;
 pub mod line;
 pub mod link;
 pub mod screen;

@@ -1,5 +1,7 @@
 //! Texts of other people, made safe to print.
 
+use crate::hazard::Hazard;
+
 /// A text without formatting codes, and with a replacement for every character that could steer a terminal or turn the
 /// rest of a line around.
 #[must_use]
@@ -13,7 +15,7 @@ pub fn clean(text: &str) -> String {
             HEX_COLOUR => rest = without_colours(rest, 6, |byte| byte.is_ascii_hexdigit()),
             BOLD | MONOSPACE | RESET | REVERSE | ITALIC | STRIKETHROUGH | UNDERLINE => {}
             '\t' => clean.push(' '),
-            _ if character.is_control() || steers(character) => clean.push(char::REPLACEMENT_CHARACTER),
+            _ if Hazard::of(character).is_some() => clean.push(char::REPLACEMENT_CHARACTER),
             _ => clean.push(character),
         }
     }
@@ -36,11 +38,6 @@ fn without_colours(text: &str, digits: usize, is_digit: impl Fn(&u8) -> bool) ->
     let rest = text.get(first..).unwrap_or_default();
     let second = rest.strip_prefix(',').and_then(|after| after.get(after_number(after)?..));
     second.unwrap_or(rest)
-}
-
-/// Whether a character changes the direction of what follows, or breaks the line where no line ends.
-fn steers(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 // <https://modern.ircdocs.horse/formatting>
@@ -74,9 +71,9 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_is_left() {
-        let text = "\x1b[2J\x07\u{9b}31m\r\n\u{202e}txt\u{2029}\x7f";
+        let text = "\x1b[2J\x07\u{9b}31m\r\n\u{202e}txt\u{2029}\x7f\u{200f}\u{feff}";
         let shown = clean(text);
-        assert!(!shown.chars().any(|character| character.is_control() || steers(character)), "{shown:?}");
+        assert!(!shown.chars().any(|character| Hazard::of(character).is_some()), "{shown:?}");
         assert!(shown.contains("[2J") && shown.contains("txt"));
     }
 }

@@ -19,6 +19,7 @@ use super::theme::Theme;
 use crate::engine::Output;
 use crate::engine::view::Status;
 use crate::event::{Event, Place, What};
+use crate::hazard::Hazard;
 use crate::slash::{self, Argument};
 
 /// All that is on the screen.
@@ -539,9 +540,10 @@ fn argument(command: &str, n: usize) -> Argument {
     arguments.get(n).or(arguments.last()).copied().unwrap_or(Argument::Text)
 }
 
-/// A pasted line without what would drive a terminal.
+/// A pasted line without what would drive a terminal. What turns the direction of writing is the user's own text.
 fn clean(line: &str) -> String {
-    line.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    let harmless = |character| Hazard::of(character) != Some(Hazard::Control);
+    line.chars().map(|character| if harmless(character) { character } else { ' ' }).collect()
 }
 
 /// How many lines can be pasted at once.

@@ -6,6 +6,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::hazard::Hazard;
+
 /// What is said, as spans over `base`. No span holds a control character, and none is empty.
 #[must_use]
 pub(super) fn spans(text: &str, base: Style) -> Vec<Span<'static>> {
@@ -133,22 +135,14 @@ impl Reader<'_> {
 /// A character that a terminal only shows: a control character becomes its picture, what turns the direction of
 /// writing or cannot be seen becomes a replacement, all else stays.
 fn harmless(character: char) -> String {
-    match character {
-        '\t' => " ".to_owned(),
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(REPLACEMENT).to_string(),
-        '\x7f' => '\u{2421}'.to_string(),
-        '\u{80}'..='\u{9f}' => REPLACEMENT.to_string(),
-        // Direction overrides and isolates, line and paragraph separators, zero-width space, byte order mark,
-        // invisible operators, annotations.
-        '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{61c}'
-        | '\u{fff9}'..='\u{fffb}' => REPLACEMENT.to_string(),
-        other => other.to_string(),
+    match (Hazard::of(character), character) {
+        (_, '\t') => ' '.to_string(),
+        (Some(_), '\0'..='\x1f') => {
+            char::from_u32(0x2400 + u32::from(character)).unwrap_or(REPLACEMENT).to_string()
+        }
+        (Some(_), '\x7f') => '\u{2421}'.to_string(),
+        (Some(_), _) => REPLACEMENT.to_string(),
+        (None, other) => other.to_string(),
     }
 }
 
