@@ -131,8 +131,15 @@ impl Engine {
     }
 
     fn leave(&mut self, first: &str, rest: &str) {
-        let named = first.starts_with('#');
-        let place = if named { self.place_of(first) } else { Some(self.current.clone()) };
+        // `lobby` alone means `#lobby`, where one is in that room; otherwise it begins a reason.
+        let short = self.place_of(&format!("#{first}"));
+        let short = short.filter(|place| matches!(place, Place::Room(name) if self.rooms.contains_key(name)));
+        let named = first.starts_with('#') || short.is_some();
+        let place = match short {
+            Some(place) => Some(place),
+            None if named => self.place_of(first),
+            None => Some(self.current.clone()),
+        };
         let reason = if named { word(rest).1 } else { rest };
         match place {
             Some(Place::Room(name)) if self.rooms.contains_key(&name) => {

@@ -144,7 +144,9 @@ impl Engine {
             Mark { id: None, at: Some(at) } => {
                 // A room's mark is a time of its own; a person's may be one that another node told.
                 let slack = if matches!(place, Place::Person(_)) { SLACK } else { MOMENT };
-                From::Time(at.saturating_sub(slack).unwrap_or(at))
+                let from = at.saturating_sub(slack).unwrap_or(at);
+                // What was said before this client first came in, it was told then, or another time.
+                From::Time(self.began.map_or(from, |began| from.max(began)))
             }
             Mark { id: None, at: None } => From::Newest,
         };

@@ -93,7 +93,9 @@ pub struct Engine {
     logins: usize,
     /// How often a login had to wait for a nick.
     held_up: usize,
-    /// The latest time that the server told.
+    /// The first time that the server told.
+    began: Option<Timestamp>,
+    /// The latest.
     latest: Option<Timestamp>,
     queue: Queue,
     threads: Threads,
@@ -186,6 +188,7 @@ impl Engine {
             mask: None,
             logins: 0,
             held_up: 0,
+            began: None,
             latest: None,
             queue: Queue::new(random_prefix()),
             threads: Threads::new(),

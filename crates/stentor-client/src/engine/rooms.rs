@@ -345,7 +345,11 @@ impl Engine {
         }
         if asked {
             let place = Place::Room(view.name.clone());
-            let names: Vec<&str> = list.split(' ').map(nick_of).collect();
+            let names: Vec<String> = list
+                .split(' ')
+                .map(|entry| self.support.split_signs(entry))
+                .map(|(signs, name)| format!("{signs}{}", nick_of(name)))
+                .collect();
             self.info(&place, &names.join(" "));
         }
     }

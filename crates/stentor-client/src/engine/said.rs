@@ -189,9 +189,11 @@ impl Engine {
         }
     }
 
-    /// Remembers the latest time that the server told.
+    /// Remembers the first time that the server told, and the latest.
     pub(super) fn note_time(&mut self, message: &Message<'_>) {
-        self.latest = self.latest.max(time_of(message));
+        let time = time_of(message);
+        self.began = self.began.or(time);
+        self.latest = self.latest.max(time);
     }
 
     /// TAGMSG: who is typing.

@@ -79,6 +79,15 @@ impl Script {
     }
 }
 
+#[test]
+fn names_come_with_their_ranks_and_a_room_may_be_left_by_its_short_name() {
+    let mut script = Script::in_room("multi-prefix");
+    script.type_in("/names");
+    script.hear(&[":s 353 ann = #room :@ann +bob", ":s 366 ann #room :End"]);
+    assert_eq!(script.texts(), ["#room - @ann +bob", "#room - 2 people"]);
+    assert_eq!(script.type_in("/leave room so long"), ["PART #room :so long"]);
+}
+
 const ALL: &str = "batch draft/chathistory echo-message labeled-response message-tags server-time";
 
 #[test]
