@@ -26,6 +26,8 @@ pub struct BadLine {
     store: Arc<dyn Store>,
     /// In the order of the commits that they happen to; each to one in its partition, where it names one.
     faults: Mutex<VecDeque<(Option<Partition>, Fault)>>,
+    /// The next snapshot of each of these fails.
+    unreadable: Mutex<Vec<Partition>>,
     attempts: AtomicUsize,
 }
 
@@ -33,13 +35,23 @@ impl BadLine {
     /// A line on which these happen to the first commits.
     pub fn to(store: &Arc<dyn Store>, faults: &[Fault]) -> Arc<Self> {
         let faults = Mutex::new(faults.iter().map(|fault| (None, *fault)).collect());
-        Arc::new(Self { store: Arc::clone(store), faults, attempts: AtomicUsize::new(0) })
+        Arc::new(Self {
+            store: Arc::clone(store),
+            faults,
+            unreadable: Mutex::default(),
+            attempts: AtomicUsize::new(0),
+        })
     }
 
     /// Makes this happen to the next commits to `partition`, so many times.
     pub fn fail(&self, partition: &Partition, fault: Fault, times: usize) {
         let mut faults = self.faults.lock().expect("nobody panics with it");
         faults.extend(std::iter::repeat_n((Some(partition.clone()), fault), times));
+    }
+
+    /// Makes the next snapshot of `partition` fail.
+    pub fn fail_snapshot(&self, partition: &Partition) {
+        self.unreadable.lock().expect("nobody panics with it").push(partition.clone());
     }
 
     /// How many commits were attempted.
@@ -77,6 +89,13 @@ impl Store for BadLine {
     }
 
     async fn snapshot(&self, partition: &Partition) -> Result<Option<Snapshot>, StoreError> {
+        {
+            let mut unreadable = self.unreadable.lock().expect("nobody panics with it");
+            if let Some(place) = unreadable.iter().position(|bad| bad == partition) {
+                unreadable.remove(place);
+                return Err(StoreError::Unavailable("the line is bad".into()));
+            }
+        }
         self.store.snapshot(partition).await
     }
 

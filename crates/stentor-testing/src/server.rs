@@ -17,6 +17,7 @@ use stentor_server::store::embedded::{Durability, EmbeddedStore, OpenMode};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::bad_line::BadLine;
 use crate::client::TestClient;
 
 /// A node with an embedded store of its own, and one plaintext listener on loopback.
@@ -45,10 +46,17 @@ impl TestServer {
         Self::start_in(self.directory, settings).await
     }
 
+    /// Ends the node, and starts another one in its directory, at the other end of a line that is good for now.
+    pub async fn restart_on_a_bad_line(self) -> (Arc<BadLine>, Self) {
+        self.node.shutdown().await;
+        let store: Arc<dyn Store> = open(&self.directory);
+        let line = BadLine::to(&store, &[]);
+        let server = Self::start_on(line.clone(), NODE, self.directory, &[]).await;
+        (line, server)
+    }
+
     async fn start_in(directory: TempDir, settings: &[(&str, &str)]) -> Self {
-        let store = EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal)
-            .expect("the store opens");
-        Self::start_on(store, NODE, directory, settings).await
+        Self::start_on(open(&directory), NODE, directory, settings).await
     }
 
     /// A node of this name on a store that is open already.
@@ -129,6 +137,10 @@ impl TestServer {
     pub async fn shutdown(self) {
         self.node.shutdown().await;
     }
+}
+
+fn open(directory: &TempDir) -> Arc<EmbeddedStore> {
+    EmbeddedStore::open(directory.path(), OpenMode::Create, Durability::Normal).expect("the store opens")
 }
 
 async fn accept(node: Arc<Node>, listener: TcpListener) {

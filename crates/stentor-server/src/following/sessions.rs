@@ -96,7 +96,7 @@ async fn hold_all(session: &mut Session) -> Result<Vec<(String, Subscription)>, 
             stale.push(publisher);
         }
     }
-    let mut taken = Vec::with_capacity(waiting.len());
+    let mut feeds = Vec::with_capacity(waiting.len());
     for some in waiting.chunks(AT_ONCE) {
         let holding: Vec<_> = some
             .iter()
@@ -107,11 +107,15 @@ async fn hold_all(session: &mut Session) -> Result<Vec<(String, Subscription)>, 
             .collect();
         for ((publisher, subscription), held) in some.iter().zip(holding) {
             let stopped = |_| StoreError::Unavailable("the node stops".to_owned());
-            let held = held.await.map_err(stopped)??;
-            held.add_local_shut(session.client.clone());
-            session.following.insert(publisher.clone(), Followed { held });
-            taken.push((publisher.clone(), *subscription));
+            feeds.push((publisher, *subscription, held.await.map_err(stopped)??));
         }
+    }
+    // All or none: the next attempt leaves out what is in here, and nobody else would open it.
+    let mut taken = Vec::with_capacity(feeds.len());
+    for (publisher, subscription, held) in feeds {
+        held.add_local_shut(session.client.clone());
+        session.following.insert(publisher.clone(), Followed { held });
+        taken.push((publisher.clone(), subscription));
     }
     for publisher in stale {
         tidy(session, &publisher).await;

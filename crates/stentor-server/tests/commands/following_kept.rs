@@ -109,6 +109,25 @@ async fn what_was_not_proved_to_be_read_is_repeated_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_feed_that_cannot_be_read_at_first_silences_no_other() {
+    let server = server_with(&["ann", "bob", "cat"]).await;
+    let (mut ann, _) = login(&server, "ann", &[]).await;
+    ann.ask("SUBSCRIBE bob,cat").await;
+    quit(ann).await;
+    // From here on nobody has a feed in memory.
+    let (line, server) = server.restart_on_a_bad_line().await;
+    line.fail_snapshot(&Partition::feed("cat"));
+    let (mut ann, lines) = login(&server, "ann", &[]).await;
+    assert!(lines.iter().any(|line| line.text().contains("cannot be read now")), "{lines:#?}");
+    ann.ask("PONG :again").await;
+    for name in ["bob", "cat"] {
+        let (mut client, _) = login(&server, name, &[]).await;
+        client.ask(&format!("PUBLISH :by {name}")).await;
+        assert_eq!(ann.expect_numeric("NOTICE").await.text(), format!("[Sub] by {name}"));
+    }
+}
+
+#[tokio::test]
 async fn history_merges_posts_with_private_messages() {
     let server = server_with(&["ann", "bob", "cat"]).await;
     let capabilities = ["draft/chathistory", "batch", "server-time", "message-tags", "stentor.chat/feeds"];
