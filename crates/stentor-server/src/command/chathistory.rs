@@ -43,7 +43,7 @@ pub(super) async fn run(
     if found.trimmed {
         note(reply, "TRIMMED", &[&buffer.name], "Older messages of this conversation are not kept any more");
     }
-    if let Some(time) = found.unfinished {
+    for &time in &found.unfinished {
         incomplete(reply, &[&buffer.name], time);
     }
     send(session, &buffer.name, found.messages.iter().map(|(at, said)| (at, said)), reply).await;

@@ -3,7 +3,7 @@
 //! The logs are merged by the times at which their messages are found. Of two messages of one millisecond, that of the
 //! earlier log in the list comes first; each log keeps its own order.
 
-use super::{Cut, Log, Mark, Said, Scan};
+use super::{Cut, Found, Log, Mark, Said, Scan};
 use crate::store::{Partition, StoreError};
 
 /// The logs of one buffer.
@@ -39,8 +39,9 @@ pub struct Merged {
     pub messages: Vec<(Partition, Said)>,
     /// Messages that belong here may have been trimmed away.
     pub trimmed: bool,
-    /// The search ended before it was done, at an entry of this time.
-    pub unfinished: Option<u64>,
+    /// The searches that ended before they were done: what is missing is before this time, or, where the oldest messages
+    /// were asked for, after it. At most one for each direction, the backward one first; none where a full page ends sooner.
+    pub unfinished: Vec<u64>,
 }
 
 impl Conversation {
@@ -85,7 +86,7 @@ impl Conversation {
                 let mut found = self.newest(None, Some(point), rest).await?;
                 found.messages.extend(later.messages);
                 found.trimmed |= later.trimmed;
-                found.unfinished = found.unfinished.or(later.unfinished);
+                found.unfinished.extend(later.unfinished);
                 Ok(found)
             }
         }
@@ -103,9 +104,8 @@ impl Conversation {
             let high = high.and_then(|point| point.0.get(index)).map(|mark| Cut::before(*mark));
             log.backward(low, high, limit)
         };
-        let mut found = self.run(scan).await?;
-        let surplus = found.messages.len().saturating_sub(limit);
-        found.messages.drain(..surplus);
+        let mut found = self.run(scan, u64::max).await?;
+        found.keep_newest(limit);
         Ok(found)
     }
 
@@ -123,21 +123,50 @@ impl Conversation {
             let high = high.and_then(|point| point.0.get(index)).map(|mark| Cut::before(*mark));
             log.forward(low, high, limit)
         };
-        let mut found = self.run(scan).await?;
-        found.messages.truncate(limit);
+        let mut found = self.run(scan, u64::min).await?;
+        found.keep_oldest(limit);
         Ok(found)
     }
 
-    async fn run(&self, scan: impl Fn(usize, &Log) -> Scan) -> Result<Merged, StoreError> {
+    /// `nearer` tells which of two times a search comes to first.
+    async fn run(
+        &self,
+        scan: impl Fn(usize, &Log) -> Scan,
+        nearer: fn(u64, u64) -> u64,
+    ) -> Result<Merged, StoreError> {
         let mut merged = Merged::default();
         for (index, log) in self.logs.iter().enumerate() {
-            let found = log.run(scan(index, log)).await?;
-            let tagged = found.messages.into_iter().map(|said| (log.partition.clone(), said)).collect();
-            merged.messages = merge(std::mem::take(&mut merged.messages), tagged);
-            merged.trimmed |= found.trimmed;
-            merged.unfinished = merged.unfinished.max(found.unfinished);
+            merged.add(&log.partition, log.run(scan(index, log)).await?, nearer);
         }
         Ok(merged)
+    }
+}
+
+impl Merged {
+    fn add(&mut self, partition: &Partition, found: Found, nearer: fn(u64, u64) -> u64) {
+        let tagged = found.messages.into_iter().map(|said| (partition.clone(), said)).collect();
+        self.messages = merge(std::mem::take(&mut self.messages), tagged);
+        self.trimmed |= found.trimmed;
+        let times = self.unfinished.drain(..).chain(found.unfinished);
+        self.unfinished = times.reduce(nearer).into_iter().collect();
+    }
+
+    fn keep_newest(&mut self, limit: usize) {
+        let surplus = self.messages.len().saturating_sub(limit);
+        self.messages.drain(..surplus);
+        if self.messages.len() == limit {
+            // Who goes on where the page ends misses nothing that the search left out before that.
+            let end = self.messages.first().map(|(_, said)| said.at);
+            self.unfinished.retain(|time| end.is_some_and(|end| *time > end));
+        }
+    }
+
+    fn keep_oldest(&mut self, limit: usize) {
+        self.messages.truncate(limit);
+        if self.messages.len() == limit {
+            let end = self.messages.last().map(|(_, said)| said.at);
+            self.unfinished.retain(|time| end.is_some_and(|end| *time < end));
+        }
     }
 }
 
@@ -215,6 +244,41 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// What two searches found, the second of which ended early, at `unfinished`.
+    fn two(first: &[u64], second: &[u64], unfinished: &[u64], nearer: fn(u64, u64) -> u64) -> Merged {
+        let of = |times: &[u64]| times.iter().map(|ms| said(*ms)).collect();
+        let mut merged = Merged::default();
+        let feed = Partition::feed("ann");
+        let ends = |index: usize| unfinished.get(index).copied();
+        merged.add(&feed, Found { messages: of(first), unfinished: ends(1), ..Found::default() }, nearer);
+        merged.add(&feed, Found { messages: of(second), unfinished: ends(0), ..Found::default() }, nearer);
+        merged
+    }
+
+    #[test]
+    fn who_goes_on_where_a_search_ended_misses_nothing() {
+        let oldest = |first: &[u64], second: &[u64], unfinished: &[u64]| {
+            let mut merged = two(first, second, unfinished, u64::min);
+            merged.keep_oldest(2);
+            merged.unfinished
+        };
+        assert_eq!(oldest(&[3], &[], &[9]), [9], "the page has room");
+        assert_eq!(oldest(&[3], &[], &[9, 7]), [7], "the nearer one");
+        assert!(oldest(&[3, 4], &[5], &[9]).is_empty(), "5 was cut off");
+        assert!(oldest(&[3, 4], &[], &[9]).is_empty(), "the first log may have more before 9");
+        assert_eq!(oldest(&[3, 8], &[], &[5]), [5], "the second log may have more before 8");
+        let newest = |first: &[u64], second: &[u64], unfinished: &[u64]| {
+            let mut merged = two(first, second, unfinished, u64::max);
+            merged.keep_newest(2);
+            merged.unfinished
+        };
+        assert_eq!(newest(&[7], &[], &[1]), [1]);
+        assert_eq!(newest(&[7], &[], &[1, 3]), [3]);
+        assert!(newest(&[6, 7], &[5], &[1]).is_empty());
+        assert!(newest(&[6, 7], &[], &[1]).is_empty());
+        assert_eq!(newest(&[2, 7], &[], &[5]), [5]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Found {
     pub messages: Vec<Said>,
     /// Messages that belong here may have been trimmed away: the page's beginning is not the log's.
     pub trimmed: bool,
-    /// The search ended before it was done, at an entry of this time.
+    /// The search ended before it was done: what is missing is before this time, or, in a forward search, after it.
     pub unfinished: Option<u64>,
     /// How many entries it looked at.
     pub read: usize,
@@ -112,11 +112,22 @@ impl Scan {
         let edge = if self.backward { page.entries.first() } else { page.entries.last() };
         let Some(edge) = edge else { return };
         if self.budget == 0 {
-            self.unfinished = Some(edge.id.ms);
+            self.unfinished = Some(self.resume_at(edge.id.ms));
             return;
         }
         let range = if self.backward { Range::Before(edge.id) } else { Range::After(edge.id) };
         self.next = Some((range, PIECE.min(self.budget)));
+    }
+
+    /// Before which time, or after which in a forward search, all is that was not looked at, where the last entry that was is
+    /// of `edge`: others of that millisecond were not, and a message may be older than its entry. A forward search goes on
+    /// later than it began in any case.
+    fn resume_at(&self, edge: u64) -> u64 {
+        if self.backward {
+            return edge.saturating_add(1);
+        }
+        let begin = self.low.map_or(0, |low| low.first_above(0).ms);
+        edge.saturating_sub(self.view.slack().saturating_add(1)).max(begin).min(edge)
     }
 
     /// What was found so far.
@@ -284,11 +295,27 @@ pub(super) mod tests {
         let mut log = vec![says(1)];
         log.extend((2..2000).map(join));
         let (messages, found) = run(backward(None, None, &log, 5).within(1000), &log, false);
-        assert_eq!((messages.len(), found.unfinished, found.read), (0, Some(1000), 1000));
+        assert_eq!((messages.len(), found.unfinished, found.read), (0, Some(1001), 1000));
         let (messages, found) = run(forward(after(0), None, &log, 5).within(1000), &log, false);
-        assert_eq!((messages, found.unfinished, found.read), (vec![1], Some(1000), 1000));
+        assert_eq!((messages, found.unfinished, found.read), (vec![1], Some(999), 1000));
         let (_, found) = run(backward(None, None, &log, 5), &log, false);
         assert_eq!(found.unfinished, None);
+    }
+
+    #[test]
+    fn a_search_goes_on_within_the_millisecond_where_it_ended() {
+        let mut log: Vec<_> = (1..5).map(join).collect();
+        for seq in 1..4 {
+            let mut more = Entry::clone(&says(4));
+            more.id.seq = seq;
+            log.push(Arc::new(more));
+        }
+        let (_, found) = run(forward(after(0), None, &log, 9).within(5), &log, false);
+        let rest = Some(Cut::after(Mark::Time(found.unfinished.expect("the search was cut short"))));
+        assert_eq!(run(forward(rest, None, &log, 9), &log, false).0, [4, 4, 4]);
+        let (_, found) = run(backward(None, None, &log, 9).within(2), &log, false);
+        let rest = before(found.unfinished.expect("the search was cut short"));
+        assert_eq!(run(backward(None, rest, &log, 9), &log, false).0, [4, 4, 4]);
     }
 
     #[test]
