@@ -3,7 +3,7 @@
 //! What this leaves undone, because the process ends, the janitor does: a feed whose owner is not the account's present one
 //! is ended, and a subscription that its follower's account does not know of is taken away.
 
-use super::record::{OWNER, publisher_of, subscriber_field};
+use super::record::{OWNER, Subscriber, publisher_of, subscriber_field};
 use crate::commit_identity::{Committer, Draft, WriteError};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError};
 
@@ -38,9 +38,16 @@ pub async fn clean_up(
     }
     for publisher in followed {
         let feed = Partition::feed(publisher);
-        let Some(epoch) = committer.epoch_of(&feed).await? else { continue };
-        let changes = vec![Change::Unset(subscriber_field(account))];
-        committer.attempt(Draft { changes, ..Draft::new(feed, Life::Within(epoch)) }).await?;
+        let field = subscriber_field(account);
+        let peek = committer.store().peek_one(&feed, &[&field]).await?;
+        let Some((epoch, old)) = peek.epoch.zip(peek.fields.into_iter().next().flatten()) else { continue };
+        // Somebody of the same name may follow by now.
+        if old.parse::<Subscriber>().is_ok_and(|subscriber| subscriber.epoch != removed) {
+            continue;
+        }
+        let guards = vec![Guard::Field(field.clone(), Is::Equal(old))];
+        let changes = vec![Change::Unset(field)];
+        committer.attempt(Draft { guards, changes, ..Draft::new(feed, Life::Within(epoch)) }).await?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Following people: what is kept, who may read it, and what becomes of both sides when one of them goes.
 
+use stentor_server::commit_identity::Committer;
+use stentor_server::following::removal;
 use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::Decision;
 use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime};
@@ -202,6 +204,20 @@ async fn a_removed_account_leaves_nothing_on_either_side() {
     let fields = store.snapshot(&Partition::account("cat")).await.expect("the store is open");
     let fields = fields.map(|snapshot| snapshot.fields).unwrap_or_default();
     assert!(!fields.iter().any(|(field, _)| field == "follow:ann"), "{fields:?}");
+}
+
+#[tokio::test]
+async fn a_removal_that_ends_late_leaves_the_next_owner_of_the_name_alone() {
+    let server = server_with(&["ann", "bob"]).await;
+    let (mut ann, _) = login(&server, "ann", &[]).await;
+    let (mut bob, _) = login(&server, "bob", &[]).await;
+    ann.ask("SUBSCRIBE bob").await;
+    let committer = Committer::standalone(server.node.hub.store().clone());
+    let followed = ["bob".to_owned()];
+    let done = removal::clean_up(&committer, "ann", Epoch::random(), &followed);
+    done.await.expect("the store is open");
+    bob.ask("PUBLISH :heard").await;
+    assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] heard");
 }
 
 #[tokio::test]
