@@ -16,6 +16,7 @@ use crate::cursor::Cursor;
 use crate::hub::{Held, UserId};
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
+use crate::store::Epoch;
 use crate::tenure::Tenure;
 
 /// A connected client as other tasks see it: where to send, and who it is.
@@ -61,6 +62,8 @@ pub struct Profile {
     pub host: String,
     /// The account's display name.
     pub account: Option<String>,
+    /// Which owner of the account's name this is, once the account is the session's.
+    pub account_epoch: Option<Epoch>,
     /// The account's revision when its password was compared: another one ends the session.
     pub revision: Option<String>,
     /// The real name.

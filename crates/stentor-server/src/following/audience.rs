@@ -88,6 +88,9 @@ impl<'a> Heard<'a> {
         let profile = client.profile();
         let Some(account) = &profile.account else { return false };
         let Some(subscriber) = Subscriber::find(feed, &account.to_ascii_lowercase()) else { return false };
+        if profile.account_epoch != Some(subscriber.epoch) {
+            return false;
+        }
         let Some(room) = &self.room else { return true };
         let sources = [profile.source(), format!("{account}!{}@{}", profile.user, profile.host)];
         let folded = room.to_ascii_lowercase();

@@ -84,7 +84,10 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
                 epoch: account.epoch,
                 revision: account.revision.clone(),
             });
-            session.client.update(|profile| profile.revision = Some(account.revision.clone()));
+            session.client.update(|profile| {
+                profile.account_epoch = Some(account.epoch);
+                profile.revision = Some(account.revision.clone());
+            });
             if let Some((id, writer)) = holder {
                 // The claim is won. What this leaves undone, the other session's own end or the sweep does.
                 if let Err(refused) = clean_up(session, &writer, &id, "Replaced by a new session").await {

@@ -28,7 +28,12 @@ fn followed() -> (Replica, Arc<Client>) {
     };
     replica.adopt(Some(snapshot), 0, &Told::default());
     let tenure = Arc::new(Tenure::new(Writer::new("node", 1), StoreTime(1)));
-    let profile = Profile { nick: "Ann".into(), account: Some("Ann".into()), ..Profile::default() };
+    let profile = Profile {
+        nick: "Ann".into(),
+        account: Some("Ann".into()),
+        account_epoch: Some(Epoch(1)),
+        ..Profile::default()
+    };
     let client = Arc::new(Client::new(
         "1".into(),
         "node".into(),
@@ -48,6 +53,14 @@ fn is_heard(replica: &Replica, client: &Client) -> bool {
     let mut out = Vec::new();
     client.queue.take(&mut out, usize::MAX);
     !out.is_empty()
+}
+
+#[test]
+fn a_subscription_of_an_earlier_owner_of_the_name_is_not_heard() {
+    let (replica, client) = followed();
+    assert!(is_heard(&replica, &client));
+    client.update(|profile| profile.account_epoch = Some(Epoch(7)));
+    assert!(!is_heard(&replica, &client));
 }
 
 fn ends_it(previous: u64, ms: u64) -> Arc<Entry> {
