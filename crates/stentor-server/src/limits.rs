@@ -5,7 +5,7 @@
 
 use stentor_proto::limit::{Limit, Table};
 
-use crate::account::{PASSWORD_MAX, hasher, import, password, throttle};
+use crate::account::{PASSWORD_MAX, certificate, hasher, import, password, throttle};
 use crate::admin::{self, socket};
 use crate::command;
 use crate::config::MOTD_BYTES;
@@ -42,6 +42,11 @@ static ACCOUNTS: Table = Table {
             "Cost of an imported hash",
             import::IMPORTED_COST_MAX as usize,
             "`stentor account import` refuses more, since each login would keep a core busy for seconds.",
+        ),
+        Limit::count(
+            "Client certificates of one account",
+            certificate::CERTIFICATES_MAX,
+            "A further one is refused until one is removed.",
         ),
         Limit::time(
             "First wait after wrong passwords",

@@ -5,7 +5,7 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
-use crate::config::{Accounts, Registration};
+use crate::config::{Accounts, Registration, Sts};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -27,8 +27,11 @@ pub(super) async fn run(
                 capabilities.insert(Capability::CapNotify);
                 session.client.set_capabilities(capabilities);
             }
-            let all: Vec<String> =
+            let mut all: Vec<String> =
                 offered(session).map(|capability| show(session, capability, version >= 302)).collect();
+            if version >= 302 {
+                all.extend(sts(session));
+            }
             list(session, reply, "LS", &all, version >= 302);
         }
         "LIST" => {
@@ -68,7 +71,7 @@ fn offered(session: &Session) -> impl Iterator<Item = Capability> {
 fn show(session: &Session, capability: Capability, with_value: bool) -> String {
     let name = capability.name();
     let value = match capability {
-        Capability::Sasl => "PLAIN",
+        Capability::Sasl => super::authenticate::mechanisms(&session.node.config().accounts),
         Capability::AccountRegistration => making_accounts(&session.node.config().accounts),
         _ => "",
     };
@@ -82,6 +85,16 @@ fn making_accounts(accounts: &Accounts) -> &'static str {
         (true, false) => "before-connect,custom-account-name",
         (false, _) => "custom-account-name",
     }
+}
+
+/// The policy of coming by TLS alone. It is told and never requested: whoever asks for it is refused.
+fn sts(session: &Session) -> Option<String> {
+    let Sts { duration, port, preload } = session.node.config().tls.sts?;
+    if !session.client.profile().secure {
+        return Some(format!("sts=port={port}"));
+    }
+    let preload = if preload { ",preload" } else { "" };
+    Some(format!("sts=duration={},port={port}{preload}", duration.as_secs()))
 }
 
 fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String], may_split: bool) {

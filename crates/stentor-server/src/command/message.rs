@@ -22,6 +22,7 @@ use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
+use crate::services;
 use crate::session::Session;
 use crate::store::{Change, Entry, Guard, Is, Partition, StoreError};
 
@@ -97,9 +98,16 @@ async fn say(
     let quiet = kind == Kind::Notice && !reply.is_labelled();
     let said = Said { kind, tags: client_tags(session, message), text };
     for target in targets {
-        let result = match room_of(target) {
-            Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
-            None => to_person(session, target, &said, reply).await,
+        let result = if let Some((channel, rank)) = room_of(target) {
+            to_channel(session, (channel, rank), &said, reply).await
+        } else if let Some(service) = services::find(target) {
+            match said.kind {
+                Kind::Privmsg => services::hear(session, service, text.unwrap_or_default(), reply).await,
+                // A program's words draw no answer, and nothing that is said here is kept.
+                Kind::Notice | Kind::Tagmsg => Ok(()),
+            }
+        } else {
+            to_person(session, target, &said, reply).await
         };
         match result {
             Err(Error::Fenced) => return Err(Error::Fenced),
@@ -326,7 +334,7 @@ async fn to_oneself(session: &Session, line: &str, reply: &mut Reply) -> Result<
 }
 
 /// Sees to it that the message before, which may not have reached its recipient, does so first.
-async fn finish_last(session: &mut Session) -> Result<(), Error> {
+pub(super) async fn finish_last(session: &mut Session) -> Result<(), Error> {
     let Some(inbox) = session.inbox.as_ref().filter(|_| session.unsent) else { return Ok(()) };
     let tenure = session.client.tenure();
     match crate::fleet::outbox::finish(&session.node.hub, &tenure, inbox.partition()).await {

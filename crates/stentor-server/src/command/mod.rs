@@ -7,6 +7,7 @@ mod audit;
 pub mod authenticate;
 mod away;
 pub mod cap;
+pub(crate) mod cert;
 mod chathistory;
 mod help;
 mod info;
@@ -25,7 +26,7 @@ mod mode;
 pub mod monitor;
 mod motd;
 mod names;
-mod nick;
+pub(crate) mod nick;
 pub mod oper;
 mod part;
 mod pass;
@@ -48,6 +49,7 @@ mod userhost;
 mod version;
 mod waiting;
 mod wallops;
+mod webirc;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod whois;
@@ -65,6 +67,7 @@ pub use welcome::isupport;
 
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::services::nickserv;
 use crate::session::Session;
 
 /// One command that clients may send.
@@ -164,6 +167,16 @@ pub const TABLE: &[Command] = &[
     .costs(2),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command(
+        "CERT",
+        1,
+        handler!(cert::run),
+        (
+            "CERT ADD [<fingerprint>]|DEL <fingerprint>|LIST",
+            "Tells which client certificates log in to your account, and changes that.",
+        ),
+    )
+    .costs(2),
+    command(
         "CHATHISTORY",
         1,
         handler!(chathistory::run),
@@ -218,6 +231,7 @@ pub const TABLE: &[Command] = &[
     command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name."))
         .always()
         .costs(2),
+    command("NICKSERV", 0, handler!(nickserv::run), ("NICKSERV <words>", "Says something to NickServ: try HELP.")),
     command(
         "NOTICE",
         0,
@@ -225,6 +239,7 @@ pub const TABLE: &[Command] = &[
         ("NOTICE <target>[,…] :<text>", "Says something, for programs."),
     )
     .active(),
+    command("NS", 0, handler!(nickserv::run), ("NS <words>", "The same as NICKSERV.")),
     command("OPER", 2, handler!(oper::run), ("OPER <name> <password>", "Makes you an operator."))
         .costs(3),
     command("PART", 1, handler!(part::run), ("PART <channel>[,…] [:<reason>]", "Leaves channels.")).active(),
@@ -326,6 +341,14 @@ pub const TABLE: &[Command] = &[
         handler!(wallops::run),
         ("WALLOPS :<text>", "Says something to those with the user mode w (operators)."),
     ),
+    command(
+        "WEBIRC",
+        4,
+        handler!(webirc::run),
+        ("WEBIRC <password> <gateway> <host> <address> [:<options>]", "Names a user's address, for gateways."),
+    )
+    .registering()
+    .costs(2),
     command(
         "WHO",
         1,

@@ -6,7 +6,7 @@ use stentor_proto::mode::ModeClass;
 
 use super::address::{AddressRange, Listen, RedisUrl};
 use super::role::{Host, Privilege};
-use crate::account::PasswordHash;
+use crate::account::{Fingerprint, PasswordHash};
 use crate::modes;
 
 pub(super) fn listener(text: &str) -> Result<(), String> {
@@ -19,6 +19,10 @@ pub(super) fn redis_url(text: &str) -> Result<(), String> {
 
 pub(super) fn address_range(text: &str) -> Result<(), String> {
     text.parse::<AddressRange>().map(drop)
+}
+
+pub(super) fn fingerprint(text: &str) -> Result<(), String> {
+    text.parse::<Fingerprint>().map(drop).map_err(|error| error.to_string())
 }
 
 pub(super) fn privilege(text: &str) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! IRC, in plaintext or over TLS: from the socket to a connection that can be served.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use super::limits::{Admission, Admissions};
 use super::proxy::{self, Source};
 use super::{Bound, Entrance, ListenError};
-use crate::connection;
+use crate::account::Fingerprint;
+use crate::connection::{self, Peer};
 use crate::node::Node;
 
 /// Opens the listeners for IRC and serves whoever comes, until the node drains; then the ports are closed. Every
@@ -30,7 +31,7 @@ use crate::node::Node;
 /// Where one of them speaks TLS, and `tls` is missing.
 pub fn serve(bound: Vec<Bound>, node: &Arc<Node>, tls: Option<Arc<ServerConfig>>) -> Result<(), ListenError> {
     let entrances = bound.into_iter().map(Bound::open).collect::<Result<Vec<_>, _>>()?;
-    let admissions = Arc::new(Admissions::default());
+    let admissions = Arc::clone(&node.admissions);
     let partings = Arc::new(Semaphore::new(PARTINGS));
     for entrance in entrances {
         let encrypted = entrance.listen().scheme.is_encrypted();
@@ -68,8 +69,8 @@ struct Gate {
 
 /// A connection whose client may be served.
 enum Arrived {
-    Plain(Plain, IpAddr, Admission),
-    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>, IpAddr, Admission),
+    Plain(Plain, Peer, Admission),
+    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>, Peer, Admission),
 }
 
 impl Gate {
@@ -82,11 +83,11 @@ impl Gate {
         let node = Arc::clone(&self.node);
         drop(self);
         match arrived {
-            Ok(Arrived::Plain(stream, address, admission)) => {
-                connection::serve(node, stream, address, false, admission).await;
+            Ok(Arrived::Plain(stream, peer, admission)) => {
+                connection::serve(node, stream, peer, admission).await;
             }
-            Ok(Arrived::Secure(stream, address, admission)) => {
-                connection::serve(node, stream, address, true, admission).await;
+            Ok(Arrived::Secure(stream, peer, admission)) => {
+                connection::serve(node, stream, peer, admission).await;
             }
             Err(error) => tracing::debug!(%peer, %error, "a connection came to nothing"),
         }
@@ -114,7 +115,7 @@ impl Gate {
             return Err(io::Error::other("there are too many from its address"));
         };
         let Some(tls) = &self.tls else {
-            return Ok(Arrived::Plain(Plain { stream, begun: false }, address, admission));
+            return Ok(Arrived::Plain(Plain { stream, begun: false }, Peer::plain(address), admission));
         };
         let mut first = [0];
         if in_time(patience, stream.peek(&mut first)).await? == 0 {
@@ -125,7 +126,11 @@ impl Gate {
             return Err(io::Error::other("it does not speak TLS, and this port does"));
         }
         let stream = in_time(patience, tls.accept(stream)).await?;
-        Ok(Arrived::Secure(Box::new(stream), address, admission))
+        // A session that is resumed remembers its certificate.
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let certificate = certificate.map(|certificate| Fingerprint::of(certificate));
+        let peer = Peer { address, secure: true, certificate };
+        Ok(Arrived::Secure(Box::new(stream), peer, admission))
     }
 
     /// Says a last word and closes in a way that lets it arrive: with bytes unread, the system would reset the connection

@@ -37,7 +37,7 @@ async fn all_that_is_there_is_offered_with_its_values() {
     assert!(lines.iter().all(|line| line.bare.len() <= 510), "{lines:?}");
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
-    assert_eq!(offered["sasl"], "PLAIN");
+    assert_eq!(offered["sasl"], "PLAIN,EXTERNAL,SCRAM-SHA-256");
     assert!(
         offered
             .iter()
@@ -47,6 +47,17 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let lines = server.connect().await.ask("CAP LS").await;
     assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());
     assert!(!lines[0].text().contains('='), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_policy_of_tls_is_told_and_cannot_be_asked_for() {
+    let settings = [("tls.sts", "'30d'"), ("tls.sts_port", "6697"), ("tls.sts_preload", "true")];
+    let server = TestServer::start_with(&settings).await;
+    let mut ann = server.connect().await;
+    // The duration is for those alone who have come by TLS.
+    assert_eq!(offer(&ann.ask("CAP LS 302").await)["sts"], "port=6697");
+    assert_eq!(numeric(&ann.ask("CAP REQ sts").await, "CAP").param(1), "NAK");
+    assert!(!offer(&server.connect().await.ask("CAP LS").await).contains_key("sts"));
 }
 
 #[tokio::test]
