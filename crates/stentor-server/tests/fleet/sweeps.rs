@@ -45,7 +45,7 @@ async fn a_room_of_thousands_is_swept_whole() {
 /// A node may die while one of its sessions changes from an account to another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_held_two_accounts_gives_up_both() {
-    let pair = Pair::start(&[("fleet.lease", "'500ms'"), ("fleet.margin", "'0s'")]).await;
+    let mut pair = Pair::start(&[("fleet.lease", "'500ms'"), ("fleet.margin", "'0s'")]).await;
     for name in ["ann", "bob"] {
         pair.one.account(name, "secret").await;
     }
