@@ -77,6 +77,7 @@ pub(crate) struct Common {
 Examples:
   stentor serve
   stentor serve --listen ircs://[::]:6697 --listen http://127.0.0.1:8080
+  stentor serve --listen ircs://[::]:6697 --listen wss://[::]:8097
   stentor serve --redis rediss://redis.example --name node-1
 
 SIGHUP reads the configuration and the certificates again.
@@ -88,8 +89,8 @@ pub(crate) struct Serve {
     #[arg(
         long,
         value_name = "URL",
-        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), http:// (/live and /ready); may be \
-                repeated [default: ircs://[::]:6697]"
+        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), wss:// (WebSocket over TLS), ws:// \
+                (WebSocket in plaintext), http:// (/live and /ready); may be repeated [default: ircs://[::]:6697]"
     )]
     pub(crate) listen: Vec<String>,
     /// What the node is called in its fleet [default: host and port of the first listener]

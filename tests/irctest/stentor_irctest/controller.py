@@ -107,7 +107,7 @@ class StentorController(BaseServerController, DirectoryBasedController):
     }
 
     # Whether listeners speak WebSocket.
-    websocket = False
+    websocket = True
 
     # The passwords that the suite asks for, hashed at the least cost.
     server_passwords = {

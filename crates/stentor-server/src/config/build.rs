@@ -58,6 +58,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
         },
         tls: builder.tls(),
         proxy_trusted: builder.parsed("proxy.trusted"),
+        websocket_origins: builder.parsed("websocket.origins"),
         webirc: builder.webirc(),
         accounts: builder.accounts(),
         fleet: Fleet { lease: builder.time("fleet.lease"), margin: builder.time("fleet.margin") },
@@ -103,14 +104,16 @@ impl<'a> Builder<'a> {
             self.problem(
                 "listen",
                 format!(
-                    "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, `ircs://`, or \
-                     `listen_insecure = true`"
+                    "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, \
+                     `{}://`, or `listen_insecure = true`",
+                    if exposed.scheme.is_websocket() { "wss" } else { "ircs" }
                 ),
             );
         }
         if !listeners.is_empty() && listeners.iter().all(|listener| listener.scheme == Scheme::Http) {
             self.warnings.push(
-                "nobody can chat here: `listen` has neither an `ircs://` nor an `irc://` address".to_owned(),
+                "nobody can chat here: `listen` has no address with `ircs://`, `irc://`, `wss://` or `ws://`"
+                    .to_owned(),
             );
         }
         listeners

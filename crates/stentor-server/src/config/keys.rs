@@ -6,7 +6,7 @@ pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
     address_range, bcrypt_hash, certificate_name, channel_modes, file, fingerprint, host, listener,
-    message_of_the_day, network_name, node_name, privilege, redis_url, server_name, user_name,
+    message_of_the_day, network_name, node_name, origin, privilege, redis_url, server_name, user_name,
 };
 use std::time::Duration;
 
@@ -213,7 +213,8 @@ pub static KEYS: &[Key] = &[
     row(
         "listen",
         Kind::List {
-            allowed: "a list of URLs such as \"ircs://[::]:6697\" (TLS), \"irc://127.0.0.1:6667\" (plaintext) and \
+            allowed: "a list of URLs such as \"ircs://[::]:6697\" (TLS), \"irc://127.0.0.1:6667\" (plaintext), \
+                      \"wss://[::]:8097\" (WebSocket over TLS), \"ws://127.0.0.1:8067\" (WebSocket in plaintext) and \
                       \"http://127.0.0.1:8080\" (/live and /ready), with IP addresses",
             check: listener,
             optional: false,
@@ -413,7 +414,23 @@ pub static KEYS: &[Key] = &[
         },
         "[]",
         Live,
-        "Proxies whose PROXY header (version 1 or 2) is believed. Every connection from them must begin with one.",
+        "Proxies whose PROXY header (version 1 or 2) is believed. Every connection from them must begin with one. On \
+         WebSocket listeners it may have the HTTP header `X-Forwarded-For` instead, whose last address that is no proxy's \
+         is the client's.",
+    ),
+    row(
+        "websocket.origins",
+        Kind::List {
+            allowed: "a list of origins such as \"https://chat.example.org\", \"null\" or \"*\"",
+            check: origin,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "Web pages that may connect by WebSocket, besides those that come from the node's own host and port. `*` \
+         stands for every page. Programs other than browsers name no page, and are not concerned. On a `ws://` listener \
+         the host must be an address, localhost or one of `tls.names` to count as the node's own; behind a proxy that ends \
+         TLS, list the origin here.",
     ),
     row(
         "webirc.trusted",

@@ -1,7 +1,7 @@
 //! Settings: what is given in a file, in the environment and by flags, what is right about it, and what the node uses.
 //!
 //! - [`keys`]: the table of all keys, which documents each one once
-//! - [`kind`], [`units`], [`address`], [`role`]: what values look like
+//! - [`kind`], [`units`], [`address`], [`web_origin`], [`role`]: what values look like
 //! - `raw`: the layers as they were given
 //! - `rules`, `build`: from there to what is right as a whole
 //! - [`sections`]: the checked settings
@@ -21,6 +21,7 @@ pub mod sections;
 #[cfg(test)]
 mod tests;
 pub mod units;
+pub mod web_origin;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -40,6 +41,7 @@ pub use sections::{
     History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Sts, Tls, Webirc,
 };
 pub use units::Limit;
+pub use web_origin::{AllowedOrigin, WebOrigin};
 
 pub(crate) use rules::MOTD_BYTES;
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub tls: Tls,
     /// `proxy.trusted`.
     pub proxy_trusted: Vec<AddressRange>,
+    /// `websocket.origins`.
+    pub websocket_origins: Vec<AllowedOrigin>,
     /// `webirc`.
     pub webirc: Webirc,
     /// `accounts`.

@@ -6,6 +6,7 @@ use stentor_proto::mode::ModeClass;
 
 use super::address::{AddressRange, Listen, RedisUrl};
 use super::role::{Host, Privilege};
+use super::web_origin::AllowedOrigin;
 use crate::account::{Fingerprint, PasswordHash};
 use crate::modes;
 
@@ -23,6 +24,10 @@ pub(super) fn address_range(text: &str) -> Result<(), String> {
 
 pub(super) fn fingerprint(text: &str) -> Result<(), String> {
     text.parse::<Fingerprint>().map(drop).map_err(|error| error.to_string())
+}
+
+pub(super) fn origin(text: &str) -> Result<(), String> {
+    text.parse::<AllowedOrigin>().map(drop)
 }
 
 pub(super) fn privilege(text: &str) -> Result<(), String> {
