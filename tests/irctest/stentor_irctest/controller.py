@@ -158,6 +158,8 @@ class StentorController(BaseServerController, DirectoryBasedController):
         listeners = {"ircs" if ssl else "irc": port}
         if websocket_port is not None:
             listeners["wss" if ssl else "ws"] = websocket_port
+            # These tests ask a recipient while the message is on its way from the sender's socket to the store.
+            self.sync_sleep_time = FLEET_SYNC
         if FLEET:
             self._run_fleet(settings, listeners, wrapper)
         else:
