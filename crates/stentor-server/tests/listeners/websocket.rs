@@ -1,11 +1,16 @@
 //! IRC in WebSocket messages.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rustls::AlertDescription;
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, SignatureScheme};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -218,7 +223,7 @@ async fn over_tls_it_is_the_nodes_certificate_and_http() {
     let server = Server::start().await;
     let mut config = server.connector.config().as_ref().clone();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let connector = TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(server.web_secure).await.unwrap();
     let stream = in_time(connector.connect("localhost".try_into().unwrap(), stream)).await.unwrap();
     let url = format!("ws://localhost:{}/", server.web_secure.port());
@@ -236,6 +241,36 @@ async fn over_tls_it_is_the_nodes_certificate_and_http() {
     irc.line_with("PRIVMSG #room :from the web").await;
     web.send("WHOIS web").await;
     web.line_with(" 671 ").await;
+}
+
+/// A client that notes whether it is asked for a certificate, and has none.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_asked_for_no_certificate() {
+    let server = Server::start().await;
+    for (port, expected) in [(server.secure, true), (server.web_secure, false)] {
+        let asked = Arc::new(Asked::default());
+        let mut config = server.connector.config().as_ref().clone();
+        config.alpn_protocols.clear();
+        config.client_auth_cert_resolver = asked.clone();
+        let stream = TcpStream::connect(port).await.unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        in_time(connector.connect("localhost".try_into().unwrap(), stream)).await.unwrap();
+        assert_eq!(asked.0.load(Ordering::Relaxed), expected);
+    }
 }
 
 #[tokio::test]
