@@ -12,6 +12,7 @@ use stentor_proto::line::Line;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
 use crate::hub::{Held, UserId};
 use crate::operator::Standing;
@@ -25,8 +26,6 @@ pub struct Client {
     pub id: UserId,
     /// What its server calls itself.
     pub server: Arc<str>,
-    /// Where it comes from. In no entry, and told to nobody but itself and operators who may see it.
-    pub address: IpAddr,
     /// What waits to be written to it.
     pub queue: SendQueue,
     /// How far it has read its account's private messages.
@@ -36,6 +35,8 @@ pub struct Client {
     capabilities: AtomicU64,
     /// Whether it has shown that it knows version 302 of CAP.
     knows_values: AtomicBool,
+    /// Where it comes from. In no entry, and told to nobody but itself and operators who may see it.
+    address: RwLock<IpAddr>,
     profile: RwLock<Arc<Profile>>,
     /// The keys of metadata that it hears of.
     metadata_keys: RwLock<Arc<BTreeSet<String>>>,
@@ -86,6 +87,8 @@ pub struct Profile {
     pub events: Events,
     /// Whether every hop from the client to its node is encrypted.
     pub secure: bool,
+    /// The certificate whose key the client has shown to hold. In no entry.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// The ids of the last changes of a user: a member of several of its channels is told of each once.
@@ -124,7 +127,7 @@ impl Client {
         Self {
             id,
             server,
-            address,
+            address: RwLock::new(address),
             tenure: RwLock::new(tenure),
             queue,
             cursor: Cursor::default(),
@@ -185,6 +188,17 @@ impl Client {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
     }
 
+    /// Where it comes from, as far as is known now.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        *self.address.read().expect("no writer of an address panics")
+    }
+
+    /// Notes the address that a gateway has named.
+    pub fn set_address(&self, address: IpAddr) {
+        *self.address.write().expect("no writer of an address panics") = address;
+    }
+
     /// Who it is now.
     #[must_use]
     pub fn profile(&self) -> Arc<Profile> {
@@ -206,6 +220,35 @@ impl Client {
             let held = |role: &String| roles.contains(role);
             lost = profile.operator == Some(Standing::Account) && !profile.roles.iter().all(held);
             profile.roles = roles.to_vec();
+        });
+        if lost {
+            self.demote();
+        }
+    }
+
+    /// Notes the account that it has logged in to. Whoever was an operator by the roles of another one is none any more: OPER
+    /// has to be said again.
+    pub fn enter_account(&self, account: &Account) {
+        let mut lost = false;
+        self.update(|profile| {
+            let before = profile.account.replace(account.name.clone());
+            lost = profile.operator == Some(Standing::Account) && before.as_ref() != Some(&account.name);
+            profile.roles.clone_from(&account.roles);
+        });
+        if lost {
+            self.demote();
+        }
+    }
+
+    /// Notes that it has logged out. Whoever was an operator by the account's roles is none any more.
+    pub fn leave_account(&self) {
+        let mut lost = false;
+        self.update(|profile| {
+            lost = profile.operator == Some(Standing::Account);
+            profile.account = None;
+            profile.account_epoch = None;
+            profile.revision = None;
+            profile.roles.clear();
         });
         if lost {
             self.demote();

@@ -26,6 +26,7 @@
 //! - [`reply`]: what a command answers
 //! - [`secret`]: text that must not be printed
 //! - [`send_queue`]: what waits to be written to a connection
+//! - [`services`]: NickServ and its like, for clients and habits that know them
 //! - [`session`]: what a connection's task owns
 //! - [`store`]: partitions, the one way to write to them, and the two stores
 //! - [`tenure`]: one incarnation of a node
@@ -59,6 +60,7 @@ pub mod random;
 pub mod reply;
 pub mod secret;
 pub mod send_queue;
+pub mod services;
 pub mod session;
 pub mod store;
 pub mod tenure;

@@ -5,7 +5,7 @@
 
 use stentor_proto::limit::{Limit, Table};
 
-use crate::account::{PASSWORD_MAX, hasher, import, password, throttle};
+use crate::account::{PASSWORD_MAX, certificate, hasher, import, password, throttle};
 use crate::admin::{self, socket};
 use crate::command;
 use crate::config::MOTD_BYTES;
@@ -14,6 +14,7 @@ use crate::history::janitor;
 use crate::hub;
 use crate::invite;
 use crate::listener::http;
+use crate::listener::websocket::{self, frames, stream};
 use crate::operator::{audit, bans};
 use crate::store::{TRANSIENT_MAX, redis};
 use crate::tls::{authority, certificates, renewal};
@@ -42,6 +43,11 @@ static ACCOUNTS: Table = Table {
             "Cost of an imported hash",
             import::IMPORTED_COST_MAX as usize,
             "`stentor account import` refuses more, since each login would keep a core busy for seconds.",
+        ),
+        Limit::count(
+            "Client certificates of one account",
+            certificate::CERTIFICATES_MAX,
+            "A further one is refused until one is removed.",
         ),
         Limit::time(
             "First wait after wrong passwords",
@@ -103,6 +109,28 @@ static CONNECTIONS: Table = Table {
         Limit::count("Connections to `/live` and `/ready`", http::PLACES, "At the same time; others wait."),
         Limit::time("A connection to `/live` and `/ready`", http::VISIT, "Then it is closed."),
         Limit::bytes("What such a connection may send", http::VISIT_BYTES, "Then it is closed."),
+        Limit::bytes(
+            "Request for a WebSocket",
+            websocket::REQUEST_MAX,
+            "With its headers, within `tls.handshake_timeout`. A longer one is refused.",
+        ),
+        Limit::bytes(
+            "WebSocket message",
+            frames::LONGEST_MESSAGE,
+            "Whatever frames it comes in. One that is longer than a line may be is dropped as it arrives and answered \
+             with 417; past this the connection ends with code 1009.",
+        ),
+        Limit::count(
+            "WebSocket frames at once that bring no line",
+            stream::FRUITLESS_BURST,
+            "Pings, pongs, empty messages, and frames that do not end a message. Past it the connection ends with code \
+             1008.",
+        ),
+        Limit::count(
+            "WebSocket frames a second that bring no line",
+            stream::FRUITLESS_PER_SECOND,
+            "After those at once.",
+        ),
         Limit::count(
             "Connections to `stentor.sock`",
             socket::CONNECTIONS_MAX,

@@ -15,6 +15,7 @@ use crate::cursor::Unsaved;
 use crate::fleet::sweep::session_value;
 use crate::following::sessions::Followed;
 use crate::hub::{Decision, Held, Origin, Refusal};
+use crate::listener::limits::Admission;
 use crate::metadata;
 use crate::node::Node;
 use crate::secret::Secret;
@@ -41,6 +42,12 @@ pub struct Session {
     pub leftovers: Vec<NickClaim>,
     /// The claim on the account.
     pub account: Option<AccountClaim>,
+    /// Accounts that it may still hold after it has left them.
+    pub former: Vec<AccountClaim>,
+    /// Its place among the connections of its address, where a gateway has named another one.
+    pub moved: Option<Admission>,
+    /// What DROP has to be said with.
+    pub drop_code: Option<Secret>,
     /// The partition of its private messages.
     pub inbox: Option<Held>,
     /// What the command under way costs beyond its row in the table, in lines.
@@ -102,6 +109,9 @@ impl Session {
             sasl: None,
             nick: None,
             account: None,
+            former: Vec::new(),
+            moved: None,
+            drop_code: None,
             inbox: None,
             unsent: false,
             charge: 0,
@@ -127,6 +137,22 @@ impl Session {
     #[must_use]
     pub fn account_folded(&self) -> Option<&str> {
         self.account.as_ref().map(|claim| claim.folded.as_str())
+    }
+
+    /// What the node's index says of its accounts: the one that it is logged in to, and those that it may still hold.
+    #[must_use]
+    pub fn account_names(&self) -> String {
+        let names: Vec<&str> = self.account.iter().chain(&self.former).map(|claim| &*claim.folded).collect();
+        if names.is_empty() { "*".to_owned() } else { names.join(",") }
+    }
+
+    /// Takes another revision of its account for its own, and returns the one before: a change that its user is about to
+    /// make ends the account's other sessions alone.
+    pub fn adopt(&mut self, revision: &str) -> Option<String> {
+        let claim = self.account.as_mut()?;
+        let before = std::mem::replace(&mut claim.revision, revision.to_owned());
+        self.client.update(|profile| profile.revision = Some(revision.to_owned()));
+        Some(before)
     }
 
     /// Charges a command that named so many targets, where one line pays for `per_line` of them; the command's own line pays
@@ -236,8 +262,9 @@ impl Session {
                 self.nick = None;
             }
         }
+        self.release_former(None).await?;
         if let Some(claim) = self.account.clone() {
-            self.release_account(&claim).await?;
+            self.release_account(&claim, Some(&self.client.cursor.unsaved())).await?;
             self.account = None;
         }
         self.write_index(self.indexed.iter().cloned().map(Change::UnsetMember).collect()).await
@@ -257,9 +284,21 @@ impl Session {
         Ok(())
     }
 
-    async fn release_account(&self, claim: &AccountClaim) -> Result<(), Refusal<()>> {
+    /// Gives up the accounts that it has left. `seen` is up to where the last of them was read.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn release_former(&mut self, mut seen: Option<&Unsaved>) -> Result<(), Refusal<()>> {
+        while let Some(claim) = self.former.last().cloned() {
+            self.release_account(&claim, seen.take()).await?;
+            self.former.pop();
+        }
+        Ok(())
+    }
+
+    async fn release_account(&self, claim: &AccountClaim, seen: Option<&Unsaved>) -> Result<(), Refusal<()>> {
         let mut changes = vec![Change::Unset("session".to_owned()), Change::Unset("out".to_owned())];
-        changes.extend(self.client.cursor.unsaved().changes());
+        changes.extend(seen.into_iter().flat_map(Unsaved::changes));
         self.write_account(claim, changes).await?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use stentor_server::account::Password;
 use stentor_server::config::Config;
-use stentor_server::connection;
+use stentor_server::connection::{self, Peer};
 use stentor_server::listener::limits::Admission;
 use stentor_server::node::Node;
 use stentor_server::store::Store;
@@ -98,7 +98,8 @@ impl TestServer {
         let (client, accepted) = tokio::join!(TestClient::connect(at), listener.accept());
         let (stream, _) = accepted.expect("loopback accepts");
         let _ = stream.set_nodelay(true);
-        let served = connection::serve(self.node.clone(), stream, address, false, Admission::uncounted());
+        let served =
+            connection::serve(self.node.clone(), stream, Peer::plain(address), Admission::uncounted());
         self.node.tasks.spawn(served);
         client
     }
@@ -151,7 +152,12 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             accepted = listener.accept() => accepted.expect("loopback accepts"),
         };
         let _ = stream.set_nodelay(true);
-        node.tasks.spawn(connection::serve(node.clone(), stream, from.ip(), false, Admission::uncounted()));
+        node.tasks.spawn(connection::serve(
+            node.clone(),
+            stream,
+            Peer::plain(from.ip()),
+            Admission::uncounted(),
+        ));
     }
 }
 
@@ -159,7 +165,9 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
 const NODE: &str = "test.example";
 
 /// What differs from the configuration's own defaults.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 11] = [
+    ("accounts.password_min", "1"),
+    ("accounts.scram_iterations", "4096"),
     ("accounts.bcrypt_cost", "4"),
     ("accounts.required", "false"),
     ("accounts.registration", "'open'"),

@@ -9,7 +9,7 @@ use stentor_server::account::{ADMIN, Password};
 use stentor_server::admin::{AccountRequest, AccountRow, AdminResponse, Hidden};
 use stentor_server::config::Config;
 
-use crate::cli::{AccountArgs, AccountCommand, PasswordFrom};
+use crate::cli::{AccountArgs, AccountCertCommand, AccountCommand, PasswordFrom};
 use crate::dial::Dial;
 use crate::failure::Failure;
 use crate::operator::{self, Operator, unexpected};
@@ -44,6 +44,19 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         AccountCommand::Unlock { name } => {
             let (done, unchanged) = (format!("{name} may log in again"), format!("{name} was not locked"));
             ask_for_change(&config, AccountRequest::Unlock { name: name.clone() }, &done, &unchanged)?
+        }
+        AccountCommand::Cert { name, command: AccountCertCommand::List } => {
+            return certificates(&config, name);
+        }
+        AccountCommand::Cert { name, command: AccountCertCommand::Add { fingerprint } } => {
+            let request = AccountRequest::CertAdd { name: name.clone(), fingerprint: fingerprint.clone() };
+            let done = format!("{name} can log in with that certificate");
+            ask_for_change(&config, request, &done, &format!("{done} already"))?
+        }
+        AccountCommand::Cert { name, command: AccountCertCommand::Remove { fingerprint } } => {
+            let request = AccountRequest::CertRemove { name: name.clone(), fingerprint: fingerprint.clone() };
+            let done = format!("{name} cannot log in with that certificate any more, and its sessions end");
+            ask_for_change(&config, request, &done, &format!("{name} does not have that certificate"))?
         }
         AccountCommand::Grant { name, role, remove: false } => {
             let request = AccountRequest::Grant { name: name.clone(), role: role.clone() };
@@ -151,6 +164,24 @@ fn list(config: &Config) -> Result<(), Failure> {
         vec![account.name, created, state, account.roles.join(" ")]
     }));
     Ok(Output::new().rows(&rows)?)
+}
+
+fn certificates(config: &Config, name: &str) -> Result<(), Failure> {
+    let response = operator::block_on(async {
+        let mut operator = Operator::find(config).await?;
+        let response = operator.ask(AccountRequest::CertList { name: name.to_owned() }).await;
+        operator.close().await;
+        response
+    })?;
+    match response {
+        AdminResponse::Certificates { fingerprints } if fingerprints.is_empty() => {
+            Ok(Output::new().text(&format!("no certificate logs in to {name}\n"))?)
+        }
+        AdminResponse::Certificates { fingerprints } => {
+            Ok(Output::new().text(&fingerprints.iter().map(|one| format!("{one}\n")).collect::<String>())?)
+        }
+        other => Err(unexpected(&other)),
+    }
 }
 
 async fn all(operator: &mut Operator) -> Result<Vec<AccountRow>, Failure> {

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use stentor_client::link::ServerUrl;
 use stentor_client::trust::Fingerprint;
+use stentor_server::account::Fingerprint as CertificateFingerprint;
+use stentor_server::account::certificate::NoFingerprint;
 use stentor_server::config::units::parse_time;
 use stentor_server::config::{Listen, Scheme};
 use stentor_server::operator::ban::Target;
@@ -75,6 +77,7 @@ pub(crate) struct Common {
 Examples:
   stentor serve
   stentor serve --listen ircs://[::]:6697 --listen http://127.0.0.1:8080
+  stentor serve --listen ircs://[::]:6697 --listen wss://[::]:8097
   stentor serve --redis rediss://redis.example --name node-1
 
 SIGHUP reads the configuration and the certificates again.
@@ -86,8 +89,8 @@ pub(crate) struct Serve {
     #[arg(
         long,
         value_name = "URL",
-        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), http:// (/live and /ready); may be \
-                repeated [default: ircs://[::]:6697]"
+        help = "Where to accept connections: ircs:// (TLS), irc:// (plaintext), wss:// (WebSocket over TLS), ws:// \
+                (WebSocket in plaintext), http:// (/live and /ready); may be repeated [default: ircs://[::]:6697]"
     )]
     pub(crate) listen: Vec<String>,
     /// What the node is called in its fleet [default: host and port of the first listener]
@@ -159,6 +162,7 @@ Examples:
   stentor account add bot --password-stdin < password-file
   stentor account passwd admin
   stentor account import < htpasswd-file
+  stentor account cert alice list
   stentor account grant alice admin")]
 pub(crate) struct AccountArgs {
     #[command(flatten)]
@@ -205,6 +209,13 @@ pub(crate) enum AccountCommand {
         /// The file with the lines; `-`: standard input, which is the default
         file: Option<PathBuf>,
     },
+    /// Add, remove or list the client certificates that log in to an account
+    Cert {
+        /// The account's name
+        name: String,
+        #[command(subcommand)]
+        command: AccountCertCommand,
+    },
     /// Grant a role, such as `admin`
     Grant {
         /// The account's name
@@ -215,6 +226,24 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         remove: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCertCommand {
+    /// Let a certificate log in
+    Add {
+        /// Its SHA-256 fingerprint, as `openssl x509 -noout -fingerprint -sha256` shows it
+        #[arg(value_parser = certificate_fingerprint)]
+        fingerprint: CertificateFingerprint,
+    },
+    /// Let a certificate log in no more, and end the account's sessions
+    Remove {
+        /// Its SHA-256 fingerprint
+        #[arg(value_parser = certificate_fingerprint)]
+        fingerprint: CertificateFingerprint,
+    },
+    /// List the certificates' fingerprints
+    List,
 }
 
 /// Where a password comes from. Never from the command line, which others can see.
@@ -455,6 +484,10 @@ pub(crate) enum ConfigCommand {
     },
 }
 
+fn certificate_fingerprint(text: &str) -> Result<CertificateFingerprint, String> {
+    text.parse().map_err(|error: NoFingerprint| error.to_string())
+}
+
 fn http(text: &str) -> Result<Listen, String> {
     let listen: Listen = text.parse()?;
     if listen.scheme == Scheme::Http {
@@ -583,6 +616,9 @@ mod tests {
             "account unlock alice",
             "account import --redis redis://h",
             "account import file",
+            "account cert alice list",
+            "account cert alice add 00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
+            "account cert alice remove 0011223344556677889900112233445566778899001122334455667788990011 --data d",
             "account grant alice admin",
             "invite --uses 3 --expires 7d",
             "invite --data d",
@@ -635,6 +671,8 @@ mod tests {
             "chat --fingerprint 12:34",
             "chat --invite code",
             "chat --password secret",
+            "account cert alice add 00:11",
+            "account cert alice",
             "config",
             "completions",
             "completions csh",

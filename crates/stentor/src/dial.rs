@@ -153,7 +153,7 @@ fn far(address: IpAddr, names: &[String]) -> Option<(String, Option<&'static str
 
 /// The listener that most people can use: with TLS before without, one that others reach before one on loopback.
 fn best(listening: &[Listen]) -> Option<&Listen> {
-    let usable = |listen: &&Listen| listen.scheme != Scheme::Http && listen.address.port() != 0;
+    let usable = |listen: &&Listen| listen.scheme.is_irc() && listen.address.port() != 0;
     let local = |listen: &Listen| listen.address.ip().to_canonical().is_loopback();
     listening.iter().filter(usable).min_by_key(|listen| (!listen.scheme.is_encrypted(), local(listen)))
 }

@@ -40,8 +40,8 @@ pub async fn bootstrap(accounts: &Accounts, to: PasswordTo<'_>) -> Result<Bootst
         return Ok(Bootstrap::Settled);
     }
     let password = Password::generate();
-    let hash = accounts.hasher().turn().await.map_err(AccountError::from)?.hash(&password).await;
-    let hash = hash.map_err(AccountError::from)?;
+    let turn = accounts.hasher().turn().await.map_err(AccountError::from)?;
+    let credentials = turn.credentials(&password).await.map_err(AccountError::from)?;
     // The file comes first: an account whose password is nowhere would be of no use.
     let file = match to {
         PasswordTo::Terminal => None,
@@ -53,7 +53,7 @@ pub async fn bootstrap(accounts: &Accounts, to: PasswordTo<'_>) -> Result<Bootst
             Some(path)
         }
     };
-    let made = accounts.create(&name, &hash, &[ADMIN.to_owned()]).await;
+    let made = accounts.create(&name, &credentials, &[ADMIN.to_owned()]).await;
     match (made, file) {
         (Ok(_), None) => Ok(Bootstrap::Shown(password)),
         (Ok(_), Some(path)) => {

@@ -1,13 +1,15 @@
-//! The bounded pool where bcrypt runs, so that one user's login stalls no other user's chat.
+//! The bounded pool where passwords are hashed, so that one user's login stalls no other user's chat.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::password::{Password, PasswordHash};
+use super::scram::{ITERATIONS_MIN, Verifier};
 use crate::config::Config;
 
 /// Hashes and compares passwords on a few threads. Who waits is served in the order of arrival, and only so many may wait.
@@ -15,9 +17,20 @@ use crate::config::Config;
 pub struct Hasher {
     /// A hash that no password is known for, of the cost that new hashes get.
     unknown: Mutex<PasswordHash>,
+    /// The iterations of new SCRAM verifiers; 0: none are made.
+    iterations: AtomicU32,
     threads: Arc<Semaphore>,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
+}
+
+/// What an account keeps of a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For logins that show the password.
+    pub hash: PasswordHash,
+    /// For logins that prove to know it; `None` where the password itself is not known here, or SCRAM is switched off.
+    pub scram: Option<Verifier>,
 }
 
 /// Permission for one piece of work. Dropping it passes it on.
@@ -29,13 +42,15 @@ pub struct Turn<'a> {
 
 impl Hasher {
     /// A pool that makes hashes of `cost` ([`COST_MIN`](super::COST_MIN) to [`COST_MAX`](super::COST_MAX)) on at most
-    /// `threads` threads, with at most `queue` pieces of work waiting.
+    /// `threads` threads, with at most `queue` pieces of work waiting. Verifiers for SCRAM have the fewest iterations there
+    /// may be; see [`Hasher::set_iterations`].
     #[must_use]
     pub fn new(cost: u32, threads: NonZeroUsize, queue: usize) -> Self {
         let threads = threads.get().min(Semaphore::MAX_PERMITS / 2);
         let places = threads.saturating_add(queue).min(Semaphore::MAX_PERMITS);
         Self {
             unknown: Mutex::new(PasswordHash::unknown(cost)),
+            iterations: AtomicU32::new(ITERATIONS_MIN),
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(places)),
             tasks: TaskTracker::new(),
@@ -46,7 +61,9 @@ impl Hasher {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let threads = NonZeroUsize::new(config.limits.bcrypt_threads).unwrap_or(NonZeroUsize::MIN);
-        Self::new(config.accounts.bcrypt_cost, threads, QUEUE)
+        let hasher = Self::new(config.accounts.bcrypt_cost, threads, QUEUE);
+        hasher.set_iterations(config.accounts.scram_iterations);
+        hasher
     }
 
     /// Waits for a free thread. Giving up the wait gives up the place.
@@ -72,6 +89,17 @@ impl Hasher {
         }
     }
 
+    /// The iterations of new SCRAM verifiers; `None` where there are to be none.
+    #[must_use]
+    pub fn iterations(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.iterations.load(Ordering::Relaxed))
+    }
+
+    /// Changes the iterations of new SCRAM verifiers; `None` where there are to be none.
+    pub fn set_iterations(&self, iterations: Option<NonZeroU32>) {
+        self.iterations.store(iterations.map_or(0, NonZeroU32::get), Ordering::Relaxed);
+    }
+
     /// Refuses new work and waits for what is under way.
     pub async fn close(&self) {
         self.places.close();
@@ -93,6 +121,28 @@ impl Turn<'_> {
     pub async fn hash(self, password: &Password) -> Result<PasswordHash, Busy> {
         let (password, cost) = (password.clone(), self.hasher.cost());
         self.run(move || PasswordHash::of(&password, cost)).await.map(|(hash, _)| hash)
+    }
+
+    /// Makes all that an account keeps of a password.
+    ///
+    /// # Errors
+    /// [`Busy`] where the runtime is shutting down.
+    pub async fn credentials(self, password: &Password) -> Result<Credentials, Busy> {
+        let (password, cost, iterations) = (password.clone(), self.hasher.cost(), self.hasher.iterations());
+        let work = move || Credentials {
+            hash: PasswordHash::of(&password, cost),
+            scram: iterations.map(|iterations| Verifier::of(&password, iterations)),
+        };
+        self.run(work).await.map(|(credentials, _)| credentials)
+    }
+
+    /// Makes a SCRAM verifier; `None` where SCRAM is switched off. The turn comes back with it.
+    ///
+    /// # Errors
+    /// [`Busy`] where the runtime is shutting down.
+    pub async fn verifier(self, password: &Password) -> Result<(Option<Verifier>, Self), Busy> {
+        let (password, iterations) = (password.clone(), self.hasher.iterations());
+        self.run(move || iterations.map(|iterations| Verifier::of(&password, iterations))).await
     }
 
     /// Whether `hash` is of `password`. Without a hash the answer is no, after as much work. The turn comes back with the

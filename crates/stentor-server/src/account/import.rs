@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stentor_proto::Nick;
 
 use super::record::Record;
-use super::{AccountError, Accounts, PasswordHash};
+use super::{AccountError, Accounts, Credentials, PasswordHash};
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -53,7 +53,9 @@ impl Accounts {
         }
         self.room_for(candidates.len()).await?;
         for Candidate { number, name, hash } in candidates {
-            match self.create(&name, &hash, &[]).await {
+            // The password is not known here: its next login by PLAIN makes the verifier for SCRAM.
+            let credentials = Credentials { hash, scram: None };
+            match self.create(&name, &credentials, &[]).await {
                 Ok(account) => report.added.push(account.name),
                 Err(error) => {
                     let why = format!("{error}; nothing after this line was imported");
@@ -88,7 +90,7 @@ impl Accounts {
 
     fn parse_line(&self, number: usize, line: &str) -> Result<Candidate, String> {
         let (name, hash) = line.split_once(':').ok_or("this is not name:hash")?;
-        let name = self.name(name).map_err(|error| error.to_string())?;
+        let name = self.new_name(name).map_err(|error| error.to_string())?;
         let hash = PasswordHash::parse(hash).map_err(|error| error.to_string())?;
         if hash.cost() > IMPORTED_COST_MAX {
             return Err(format!(

@@ -1,4 +1,4 @@
-//! A login by name and password.
+//! A login by name and password, shown (PLAIN) or proved (SCRAM).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use stentor_proto::Casemapping;
 use tracing::{debug, info};
 
+use super::certificate::Fingerprint;
 use super::hasher::Turn;
-use super::record::{HASH, Record};
+use super::record::{HASH, Record, SCRAM};
+use super::scram::{Challenge, ClientFirst, Proof, ScramError, Verifier};
 use super::throttle::{Pair, Throttle, ThrottleSettings};
 use super::{Account, Accounts, Busy, Password, PasswordHash, set};
 use crate::commit_identity::Draft;
@@ -48,9 +50,9 @@ impl Accounts {
             judged(&wrong);
             return wrong;
         };
-        let (account, hash) = match record {
-            Record::Present(stored) => (Some(stored.account), stored.hash),
-            _ => (None, None),
+        let (account, hash, scram) = match record {
+            Record::Present(stored) => (Some(stored.account), stored.hash, stored.scram),
+            _ => (None, None, None),
         };
         let (matches, turn) = turn.matches(&password, hash.as_ref()).await?;
         let result = match account {
@@ -59,25 +61,41 @@ impl Accounts {
             _ => Err(LoginError::Wrong),
         };
         judged(&result);
-        if let (Ok(account), Some(hash)) = (&result, hash)
-            && hash.cost() < self.hasher().cost()
-        {
-            self.strengthen(account, &password, turn).await;
+        if let (Ok(account), Some(hash)) = (&result, hash) {
+            let weak = hash.cost() < self.hasher().cost();
+            let iterations = self.hasher().iterations();
+            let other = iterations.is_some() && scram.map(|scram| scram.iterations()) != iterations;
+            if weak || other {
+                self.renew(account, &password, weak, other, turn).await;
+            }
         }
         result
     }
 
-    /// Replaces a hash of a lower cost than is configured. It is no change that ends sessions, and its failure no failure
-    /// of the login: the next login tries again.
-    async fn strengthen(&self, account: &Account, password: &Password, turn: Turn<'_>) {
-        let Ok(hash) = turn.hash(password).await else { return };
+    /// Replaces a hash of a lower cost than is configured, and a SCRAM verifier that is missing or has other iterations. It
+    /// is no change that ends sessions, and its failure no failure of the login: the next login tries again.
+    async fn renew(&self, account: &Account, password: &Password, weak: bool, other: bool, turn: Turn<'_>) {
+        let mut changes = Vec::with_capacity(2);
+        let mut turn = turn;
+        if other {
+            let Ok((scram, next)) = turn.verifier(password).await else { return };
+            changes.extend(scram.map(|scram| set(SCRAM, &scram.to_text())));
+            turn = next;
+        }
+        if weak {
+            let Ok(hash) = turn.hash(password).await else { return };
+            changes.push(set(HASH, hash.as_str()));
+        }
+        if changes.is_empty() {
+            return;
+        }
         let draft = Draft {
             guards: vec![account.unchanged()],
-            changes: vec![set(HASH, hash.as_str())],
+            changes,
             ..Draft::new(Partition::account(&account.folded), Life::Within(account.epoch))
         };
         if let Err(error) = self.committer().attempt(draft).await {
-            debug!(account = account.folded, %error, "a password's hash was not renewed");
+            debug!(account = account.folded, %error, "what is kept of a password was not renewed");
         }
     }
 }
@@ -88,13 +106,20 @@ pub struct LoginGate {
     accounts: Arc<Accounts>,
     throttle: Mutex<Throttle>,
     since: Instant,
+    /// Makes what stands in for the verifiers of accounts that there are not: the same on every node.
+    decoys: Vec<u8>,
 }
 
 impl LoginGate {
-    /// A gate before `accounts`.
+    /// A gate before `accounts`. `secret` is the network's own.
     #[must_use]
-    pub fn new(accounts: Arc<Accounts>, settings: ThrottleSettings) -> Self {
-        Self { accounts, throttle: Mutex::new(Throttle::new(settings)), since: Instant::now() }
+    pub fn new(accounts: Arc<Accounts>, settings: ThrottleSettings, secret: &str) -> Self {
+        Self {
+            accounts,
+            throttle: Mutex::new(Throttle::new(settings)),
+            since: Instant::now(),
+            decoys: secret.as_bytes().to_vec(),
+        }
     }
 
     /// The accounts behind the gate.
@@ -140,6 +165,101 @@ impl LoginGate {
     ) -> Result<(), LoginError> {
         // No account's name has a space.
         let pair = Pair::new(&format!("operator {}", Casemapping::Ascii.fold(name)), address);
+        self.judge(pair, "operator", hash, password, address).await
+    }
+
+    /// Begins a login by SCRAM. A name that nobody has gets a challenge like all others, which no proof fits.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; [`LoginError::Wrong`] where SCRAM is switched off.
+    pub async fn challenge(&self, first: ClientFirst, address: IpAddr) -> Result<Challenged, LoginError> {
+        self.check(Pair::new(&Casemapping::Ascii.fold(&first.name), address))?;
+        let iterations = self.accounts.hasher().iterations().ok_or(LoginError::Wrong)?;
+        let folded = Casemapping::Ascii.fold(&first.name).into_owned();
+        let record = match self.accounts.name(&first.name) {
+            Ok(name) => self.accounts.record(&name).await?,
+            Err(_) => Record::Absent,
+        };
+        let (account, verifier) = match record {
+            Record::Present(stored) => (Some(stored.account), stored.scram),
+            _ => (None, None),
+        };
+        let verifier = verifier.unwrap_or_else(|| Verifier::decoy(&self.decoys, &folded, iterations));
+        Ok(Challenged { account, challenge: Challenge::new(first, verifier) })
+    }
+
+    /// Judges the answer to a challenge: the account, and the server's own proof. A failure counts as one by PLAIN does.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn prove(
+        &self,
+        challenged: Challenged,
+        answer: &str,
+        address: IpAddr,
+    ) -> Result<(Account, Proof), LoginError> {
+        let Challenged { account, challenge } = challenged;
+        let pair = Pair::new(&Casemapping::Ascii.fold(challenge.name()), address);
+        // Judged and counted in one step: of answers that arrive together, none gets through before the first is counted.
+        let judged = self.with(|throttle, now| {
+            throttle.check(pair, now).map_err(LoginError::Slowed)?;
+            match (challenge.judge(answer), account) {
+                (Ok(proof), Some(account)) => {
+                    throttle.succeeded(pair);
+                    Ok(Ok((account, proof)))
+                }
+                (Ok(_) | Err(ScramError::Proof), _) => Ok(Err(throttle.failed(pair, now))),
+                (Err(error), _) => Err(LoginError::Scram(error)),
+            }
+        })?;
+        match judged {
+            Ok((account, _)) if account.locked.is_some() => Err(LoginError::Locked),
+            Ok(proved) => Ok(proved),
+            Err(slowed) => {
+                self.tell(pair).await;
+                if slowed {
+                    self.report(challenge.name(), address).await;
+                }
+                Err(LoginError::Wrong)
+            }
+        }
+    }
+
+    /// The account that a client's certificate logs in to; see [`Accounts::verify_certificate`]. Fingerprints cannot be
+    /// guessed, so failures slow nobody.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn certificate(&self, fingerprint: &Fingerprint, wanted: &str) -> Result<Account, LoginError> {
+        self.accounts.verify_certificate(fingerprint, wanted).await
+    }
+
+    /// Whether a password is the one that the network itself, or a gateway to it, asks for. A failure slows further
+    /// attempts at `what` from there, on every node.
+    ///
+    /// # Errors
+    /// [`LoginError::Wrong`], [`LoginError::Slowed`], [`LoginError::Busy`].
+    pub async fn shared_password(
+        &self,
+        what: &str,
+        password: &str,
+        hash: &PasswordHash,
+        address: IpAddr,
+    ) -> Result<(), LoginError> {
+        // A space: the name of no account.
+        let pair = Pair::new(&format!(" {what}"), address);
+        self.judge(pair, what, Some(hash), password, address).await
+    }
+
+    /// Compares a password that belongs to no account. `what` is what the log calls it: no name that somebody typed.
+    async fn judge(
+        &self,
+        pair: Pair,
+        what: &str,
+        hash: Option<&PasswordHash>,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(), LoginError> {
         self.check(pair)?;
         let turn = self.accounts.hasher().turn().await?;
         self.check(pair)?;
@@ -156,7 +276,7 @@ impl LoginGate {
         drop(turn);
         self.tell(pair).await;
         if slowed {
-            info!(%address, "too many failed attempts to become an operator: further ones are slowed");
+            info!(%address, what, "too many wrong passwords: further attempts are slowed");
         }
         Err(LoginError::Wrong)
     }
@@ -218,6 +338,22 @@ impl LoginGate {
     }
 }
 
+/// A login by SCRAM that waits for its proof.
+#[derive(Debug)]
+pub struct Challenged {
+    /// Where there is such an account.
+    account: Option<Account>,
+    challenge: Challenge,
+}
+
+impl Challenged {
+    /// What the client is to answer.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.challenge.message()
+    }
+}
+
 /// The first word of what nodes publish about a failed login; the writer and the pair follow.
 const FAILED: &str = "login-failed";
 
@@ -226,6 +362,10 @@ const FAILED: &str = "login-failed";
 pub enum LoginError {
     /// There is no such account, or the password is another. The two are not told apart.
     Wrong,
+    /// The certificate logs in to no account, or to another one than was asked for.
+    Certificate,
+    /// What the client sent does not follow the mechanism.
+    Scram(ScramError),
     /// The password is right, and the account is locked.
     Locked,
     /// This account and address failed too often; the next attempt is heard after this time.
@@ -240,6 +380,8 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrong => f.write_str("the account or the password is wrong"),
+            Self::Certificate => f.write_str("your certificate does not log in to that account"),
+            Self::Scram(error) => error.fmt(f),
             Self::Locked => f.write_str("the account is locked"),
             Self::Slowed(wait) => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

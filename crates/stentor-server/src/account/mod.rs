@@ -2,6 +2,8 @@
 //!
 //! - [`password`]: passwords and their hashes
 //! - [`hasher`]: the bounded pool where bcrypt runs
+//! - [`scram`]: logins that prove to know a password without showing it
+//! - [`certificate`]: logins by a client's certificate
 //! - `census`: how many accounts there are
 //! - [`record`]: how an account is stored
 //! - [`import`]: accounts from `name:hash` lines
@@ -11,11 +13,13 @@
 
 pub mod bootstrap;
 mod census;
+pub mod certificate;
 pub mod hasher;
 pub mod import;
 pub mod login;
 pub mod password;
 pub mod record;
+pub mod scram;
 pub mod throttle;
 
 use std::collections::BTreeSet;
@@ -30,15 +34,18 @@ use crate::config::Config;
 use crate::cursor::SEEN;
 use crate::following::removal;
 use crate::random;
+use crate::services;
 use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
 use census::Census;
-pub use hasher::{Busy, Hasher};
+use certificate::CERTIFICATES_MAX;
+pub use certificate::Fingerprint;
+pub use hasher::{Busy, Credentials, Hasher};
 pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
 pub use record::Account;
-use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, Stored};
+use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, SCRAM, Stored};
 
 /// All that is done to accounts. Every method may be called on any node at any time.
 #[derive(Debug)]
@@ -108,8 +115,8 @@ impl Accounts {
     pub async fn add(&self, name: &str, password: &Password) -> Result<Account, AccountError> {
         // A name that is taken is refused before the work of hashing, and again when the account is written.
         let name = self.check_new(name).await?;
-        let hash = self.hasher.turn().await?.hash(password).await?;
-        self.create(&name, &hash, &[]).await
+        let credentials = self.hasher.turn().await?.credentials(password).await?;
+        self.create(&name, &credentials, &[]).await
     }
 
     /// Whether [`Accounts::add`] would make an account of this name just now.
@@ -117,7 +124,7 @@ impl Accounts {
     /// # Errors
     /// As [`Accounts::add`].
     pub async fn check_new(&self, name: &str) -> Result<Nick, AccountError> {
-        let name = self.name(name)?;
+        let name = self.new_name(name)?;
         vacant_life(&self.record(&name).await?, &name)?;
         self.room_for(1).await?;
         Ok(name)
@@ -128,10 +135,29 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the pool or the store says.
     pub async fn passwd(&self, name: &str, password: &Password) -> Result<(), AccountError> {
+        self.passwd_but(name, password, &revision()).await
+    }
+
+    /// The same, but for the session that takes `revision` for its own before: its user has changed the password.
+    ///
+    /// # Errors
+    /// As [`Accounts::passwd`].
+    pub async fn passwd_but(
+        &self,
+        name: &str,
+        password: &Password,
+        revision: &str,
+    ) -> Result<(), AccountError> {
         let name = self.name(name)?;
         self.present(&name).await?;
-        let hash = self.hasher.turn().await?.hash(password).await?;
-        self.modify(&name, |_| Some(vec![set(HASH, hash.as_str()), new_revision()])).await.map(drop)
+        let credentials = self.hasher.turn().await?.credentials(password).await?;
+        self.modify(&name, |_| {
+            let mut changes = set_credentials(&credentials);
+            changes.push(set(REVISION, revision));
+            Some(changes)
+        })
+        .await
+        .map(drop)
     }
 
     /// Removes an account with its log, and ends its sessions. Its name stays reserved.
@@ -313,7 +339,7 @@ impl Accounts {
     async fn create(
         &self,
         name: &Nick,
-        hash: &PasswordHash,
+        credentials: &Credentials,
         roles: &[String],
     ) -> Result<Account, AccountError> {
         let account = Account {
@@ -338,12 +364,12 @@ impl Accounts {
             self.list_in_directory(name, account.epoch).await?;
             let mut changes = vec![
                 set(NAME, &account.name),
-                set(HASH, hash.as_str()),
                 set(CREATED, &account.created.to_string()),
                 set(REVISION, &account.revision),
                 // Whatever is sent to it from now on waits for its first login.
                 set(SEEN, &EntryId::default().to_string()),
             ];
+            changes.extend(set_credentials(credentials));
             if !roles.is_empty() {
                 changes.push(set_roles(roles));
             }
@@ -398,7 +424,7 @@ impl Accounts {
 
     async fn present(&self, name: &Nick) -> Result<Stored, AccountError> {
         match self.record(name).await? {
-            Record::Present(stored) => Ok(stored),
+            Record::Present(stored) => Ok(*stored),
             _ => Err(AccountError::Unknown(name.as_str().to_owned())),
         }
     }
@@ -415,6 +441,15 @@ impl Accounts {
     fn name(&self, text: &str) -> Result<Nick, AccountError> {
         let max = self.rules().name_max;
         Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
+    }
+
+    /// A name for a new account: none that people take for the server itself.
+    fn new_name(&self, text: &str) -> Result<Nick, AccountError> {
+        let name = self.name(text)?;
+        if services::is_reserved(name.folded()) {
+            return Err(AccountError::Service(name.as_str().to_owned()));
+        }
+        Ok(name)
     }
 
     fn rules(&self) -> Arc<Rules> {
@@ -480,6 +515,15 @@ fn set(field: &str, value: &str) -> Change {
     Change::Set(field.to_owned(), value.to_owned())
 }
 
+/// A verifier of an earlier password must not stay.
+fn set_credentials(credentials: &Credentials) -> Vec<Change> {
+    let scram = match &credentials.scram {
+        Some(verifier) => set(SCRAM, &verifier.to_text()),
+        None => Change::Unset(SCRAM.to_owned()),
+    };
+    vec![set(HASH, credentials.hash.as_str()), scram]
+}
+
 fn set_roles(roles: &[String]) -> Change {
     if roles.is_empty() { Change::Unset(ROLES.to_owned()) } else { set(ROLES, &roles.join(" ")) }
 }
@@ -488,7 +532,9 @@ fn new_revision() -> Change {
     set(REVISION, &revision())
 }
 
-fn revision() -> String {
+/// A new revision, for [`Accounts::passwd_but`] and its like.
+#[must_use]
+pub fn revision() -> String {
     format!("{:016x}", random::number())
 }
 
@@ -509,6 +555,12 @@ pub enum AccountError {
     Exists(String),
     /// The name was an account's that is removed.
     Reserved(String),
+    /// The name is the one of a service.
+    Service(String),
+    /// The certificate logs in to another account.
+    CertificateTaken,
+    /// As many certificates as may log in to one account do.
+    TooManyCertificates,
     /// There are as many accounts as there may be.
     Full(usize),
     /// There is no such account.
@@ -540,6 +592,11 @@ impl fmt::Display for AccountError {
                 f,
                 "{name} is the name of an account that was removed; such names stay reserved, so that nobody inherits them"
             ),
+            Self::Service(name) => write!(f, "{name} is what people call a part of the server"),
+            Self::CertificateTaken => f.write_str("that certificate logs in to another account"),
+            Self::TooManyCertificates => {
+                write!(f, "at most {CERTIFICATES_MAX} certificates log in to one account; remove one first")
+            }
             Self::Full(max) => write!(f, "there may be no more than {max} accounts (accounts.max)"),
             Self::Unknown(name) => write!(f, "there is no account {name}"),
             Self::LastAdmin(name) => write!(

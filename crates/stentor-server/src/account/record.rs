@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `name` | the name as its owner writes it |
 //! | `~hash` | the password's bcrypt hash |
+//! | `~scram` | the password's SCRAM verifier; absent where the password has not been seen since SCRAM is switched on |
+//! | `~certs` | fingerprints of certificates that log in to it, separated by spaces; absent where there are none |
 //! | `created` | milliseconds of the store's time |
 //! | `roles` | separated by spaces; absent where there are none |
 //! | `locked` | since when it is locked, in milliseconds; absent where it is not |
@@ -16,6 +18,8 @@
 use crate::store::{Epoch, Guard, Is, Peek};
 
 use super::PasswordHash;
+use super::certificate::Fingerprint;
+use super::scram::Verifier;
 
 /// An account as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(super) enum Record {
     /// An account that was removed at this time; the name stays reserved.
     Removed(Epoch, u64),
     /// An account.
-    Present(Stored),
+    Present(Box<Stored>),
 }
 
 /// An account with what is nobody else's business.
@@ -69,6 +73,10 @@ pub(super) struct Stored {
     pub(super) account: Account,
     /// `None` where it cannot be read; then no password is right.
     pub(super) hash: Option<PasswordHash>,
+    /// `None` where there is none, or it cannot be read; then no proof is right.
+    pub(super) scram: Option<Verifier>,
+    /// The certificates that log in to it.
+    pub(super) certificates: Vec<Fingerprint>,
     /// The field as it stands, to guard on.
     roles: Option<String>,
 }
@@ -81,6 +89,7 @@ impl Record {
         let mut next = || values.next().flatten();
         let (name, hash, created) = (next(), next(), next());
         let (roles, locked, revision, removed) = (next(), next(), next(), next());
+        let (scram, certificates) = (next(), next());
         if let Some(since) = removed {
             return Self::Removed(epoch, time(&since));
         }
@@ -95,7 +104,9 @@ impl Record {
             revision,
         };
         let hash = hash.and_then(|text| PasswordHash::parse(&text).ok());
-        Self::Present(Stored { account, hash, roles })
+        let scram = scram.and_then(|text| Verifier::parse(&text));
+        let certificates = certificates.as_deref().map(Fingerprint::read_list).unwrap_or_default();
+        Self::Present(Box::new(Stored { account, hash, scram, certificates, roles }))
     }
 
     /// The partition's present epoch.
@@ -135,6 +146,8 @@ fn time(text: &str) -> u64 {
 
 pub(super) const NAME: &str = "name";
 pub(super) const HASH: &str = "~hash";
+pub(super) const SCRAM: &str = "~scram";
+pub(super) const CERTIFICATES: &str = "~certs";
 pub(super) const CREATED: &str = "created";
 pub(super) const ROLES: &str = "roles";
 pub(crate) const LOCKED: &str = "locked";
@@ -142,4 +155,5 @@ pub(crate) const REVISION: &str = "revision";
 pub(super) const REMOVED: &str = "removed";
 
 /// The fields that [`Record::read`] expects, in their order.
-pub(super) const FIELDS: [&str; 7] = [NAME, HASH, CREATED, ROLES, LOCKED, REVISION, REMOVED];
+pub(super) const FIELDS: [&str; 9] =
+    [NAME, HASH, CREATED, ROLES, LOCKED, REVISION, REMOVED, SCRAM, CERTIFICATES];

@@ -96,7 +96,15 @@ fn deed_of(request: &AdminRequest) -> Option<(&'static str, String, String)> {
             AccountRequest::Import { text } => {
                 Some(("account-import", String::new(), format!("{} lines", text.0.lines().count())))
             }
-            AccountRequest::CheckNew { .. } | AccountRequest::List { .. } => None,
+            AccountRequest::CertAdd { name, fingerprint } => {
+                Some(("certificate-add", name.clone(), fingerprint.to_string()))
+            }
+            AccountRequest::CertRemove { name, fingerprint } => {
+                Some(("certificate-remove", name.clone(), fingerprint.to_string()))
+            }
+            AccountRequest::CheckNew { .. }
+            | AccountRequest::CertList { .. }
+            | AccountRequest::List { .. } => None,
         },
         AdminRequest::Invite(request) => match request {
             InviteRequest::Create { uses, .. } => Some(("invite", String::new(), format!("{uses} uses"))),
@@ -161,6 +169,15 @@ async fn account(request: AccountRequest, accounts: &Accounts) -> Result<AdminRe
         AccountRequest::Remove { name } => accounts.remove(&name).await?,
         AccountRequest::Lock { name } => return Ok(done_or_unchanged(accounts.lock(&name).await?)),
         AccountRequest::Unlock { name } => return Ok(done_or_unchanged(accounts.unlock(&name).await?)),
+        AccountRequest::CertAdd { name, fingerprint } => {
+            return Ok(done_or_unchanged(accounts.add_certificate(&name, &fingerprint).await?));
+        }
+        AccountRequest::CertRemove { name, fingerprint } => {
+            return Ok(done_or_unchanged(accounts.withdraw_certificate(&name, &fingerprint).await?));
+        }
+        AccountRequest::CertList { name } => {
+            return Ok(AdminResponse::Certificates { fingerprints: accounts.certificates(&name).await? });
+        }
         AccountRequest::Grant { name, role } => accounts.grant(&name, &role).await?,
         AccountRequest::Revoke { name, role } => accounts.revoke(&name, &role).await?,
     }

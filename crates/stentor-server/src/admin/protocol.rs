@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Reach, Status};
 use crate::account::import::BadLine;
-use crate::account::{Listed, Password};
+use crate::account::{Fingerprint, Listed, Password};
 use crate::invite::Invite;
 use crate::operator::audit::Record;
 use crate::operator::ban::{Ban, Target};
@@ -88,6 +88,25 @@ pub enum AccountRequest {
         /// Which role.
         role: String,
     },
+    /// Lets a client certificate log in to an account.
+    CertAdd {
+        /// Which account.
+        name: String,
+        /// Which certificate.
+        fingerprint: Fingerprint,
+    },
+    /// Takes a client certificate from an account, and ends the account's sessions.
+    CertRemove {
+        /// Which account.
+        name: String,
+        /// Which certificate.
+        fingerprint: Fingerprint,
+    },
+    /// Lists the client certificates that log in to an account.
+    CertList {
+        /// Which account.
+        name: String,
+    },
     /// Lists the accounts of one directory bucket. The answer names the next one.
     List {
         /// The bucket, from 0.
@@ -163,6 +182,11 @@ pub enum AdminResponse {
         accounts: Vec<AccountRow>,
         /// The next bucket to ask for, if there is one.
         next: Option<u64>,
+    },
+    /// The client certificates of an account.
+    Certificates {
+        /// In the order in which they were added.
+        fingerprints: Vec<Fingerprint>,
     },
     /// What an import did.
     Imported {

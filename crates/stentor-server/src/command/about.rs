@@ -33,6 +33,8 @@ pub(super) struct About {
     pub(super) bot: bool,
     /// Whether every hop from the client to its node is encrypted.
     pub(super) secure: bool,
+    /// The fingerprint of the user's certificate, for its owner and operators.
+    pub(super) certificate: Option<String>,
     /// Seconds since the person last did something; `None` where that is not known.
     pub(super) idle: Option<u64>,
     /// When the user registered, in seconds since the Unix epoch.
@@ -58,6 +60,7 @@ impl About {
             operator: operator::is_operator(&node.config(), &profile),
             bot: profile.has_mode(BOT),
             secure: profile.secure,
+            certificate: profile.certificate.as_ref().map(ToString::to_string),
             idle: Some(client.last_active().elapsed().as_secs()),
             since: profile.since,
             channels: Vec::new(),

@@ -6,7 +6,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
-use crate::config::{Accounts, Config, Registration};
+use crate::config::{Accounts, Config, Registration, Sts};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -30,7 +30,10 @@ pub(super) async fn run(
                 session.client.note_values();
             }
             let config = session.node.config();
-            let all: Vec<String> = offered(&config).map(|one| show(one, version >= 302)).collect();
+            let mut all: Vec<String> = offered(&config).map(|one| show(one, version >= 302)).collect();
+            if version >= 302 {
+                all.extend(sts(session));
+            }
             list(session, reply, "LS", &all, version >= 302);
         }
         "LIST" => {
@@ -72,7 +75,7 @@ fn offered(config: &Config) -> impl Iterator<Item = (Capability, String)> {
 
 fn value(config: &Config, capability: Capability) -> String {
     match capability {
-        Capability::Sasl => "PLAIN".to_owned(),
+        Capability::Sasl => super::authenticate::mechanisms(&config.accounts).to_owned(),
         Capability::AccountRegistration => making_accounts(&config.accounts).to_owned(),
         Capability::Metadata => {
             let limits = &config.limits;
@@ -126,6 +129,16 @@ fn making_accounts(accounts: &Accounts) -> &'static str {
         (true, false) => "before-connect,custom-account-name",
         (false, _) => "custom-account-name",
     }
+}
+
+/// The policy of coming by TLS alone. It is told and never requested: whoever asks for it is refused.
+fn sts(session: &Session) -> Option<String> {
+    let Sts { duration, port, preload } = session.node.config().tls.sts?;
+    if !session.client.profile().secure {
+        return Some(format!("sts=port={port}"));
+    }
+    let preload = if preload { ",preload" } else { "" };
+    Some(format!("sts=duration={},port={port}{preload}", duration.as_secs()))
 }
 
 fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String], may_split: bool) {

@@ -23,6 +23,7 @@ use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
+use crate::services;
 use crate::session::Session;
 use crate::store::{Change, Entry, EntryId, Guard, Is, Partition, StoreError};
 
@@ -101,9 +102,16 @@ async fn say(
     let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
     let said = Said { kind, tags, text, more: &[], is_transient, guest };
     for target in targets {
-        let result = match room_of(target) {
-            Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
-            None => to_person(session, target, &said, reply).await,
+        let result = if let Some((channel, rank)) = room_of(target) {
+            to_channel(session, (channel, rank), &said, reply).await
+        } else if let Some(service) = services::find(target) {
+            match said.kind {
+                Kind::Privmsg => services::hear(session, service, text.unwrap_or_default(), reply).await,
+                // A program's words draw no answer, and nothing that is said here is kept.
+                Kind::Notice | Kind::Tagmsg => Ok(()),
+            }
+        } else {
+            to_person(session, target, &said, reply).await
         };
         match result {
             Err(Error::Fenced) => return Err(Error::Fenced),

@@ -8,6 +8,7 @@ pub mod authenticate;
 mod away;
 pub mod batch;
 pub mod cap;
+pub(crate) mod cert;
 mod chathistory;
 mod help;
 mod info;
@@ -30,7 +31,7 @@ mod mode;
 pub mod monitor;
 mod motd;
 mod names;
-mod nick;
+pub(crate) mod nick;
 pub mod oper;
 mod part;
 mod pass;
@@ -55,6 +56,7 @@ mod userhost;
 mod version;
 mod waiting;
 mod wallops;
+mod webirc;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod whois;
@@ -74,6 +76,7 @@ pub use welcome::isupport;
 use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::services::nickserv;
 use crate::session::Session;
 
 /// One command that clients may send.
@@ -184,6 +187,16 @@ pub const TABLE: &[Command] = &[
     .active(),
     command("CAP", 1, handler!(cap::run), ("CAP LS|LIST|REQ|END …", "Negotiates capabilities.")).always(),
     command(
+        "CERT",
+        1,
+        handler!(cert::run),
+        (
+            "CERT ADD [<fingerprint>]|DEL <fingerprint>|LIST",
+            "Tells which client certificates log in to your account, and changes that.",
+        ),
+    )
+    .costs(2),
+    command(
         "CHATHISTORY",
         1,
         handler!(chathistory::run),
@@ -262,6 +275,7 @@ pub const TABLE: &[Command] = &[
     command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name."))
         .always()
         .costs(2),
+    command("NICKSERV", 0, handler!(nickserv::run), ("NICKSERV <words>", "Says something to NickServ: try HELP.")),
     command(
         "NOTICE",
         0,
@@ -269,6 +283,7 @@ pub const TABLE: &[Command] = &[
         ("NOTICE <target>[,…] :<text>", "Says something, for programs."),
     )
     .active(),
+    command("NS", 0, handler!(nickserv::run), ("NS <words>", "The same as NICKSERV.")),
     command("OPER", 2, handler!(oper::run), ("OPER <name> <password>", "Makes you an operator."))
         .costs(3),
     command("PART", 1, handler!(part::run), ("PART <channel>[,…] [:<reason>]", "Leaves channels.")).active(),
@@ -384,6 +399,14 @@ pub const TABLE: &[Command] = &[
         handler!(wallops::run),
         ("WALLOPS :<text>", "Says something to those with the user mode w (operators)."),
     ),
+    command(
+        "WEBIRC",
+        4,
+        handler!(webirc::run),
+        ("WEBIRC <password> <gateway> <host> <address> [:<options>]", "Names a user's address, for gateways."),
+    )
+    .registering()
+    .costs(2),
     command(
         "WHO",
         1,

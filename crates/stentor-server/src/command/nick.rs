@@ -9,6 +9,7 @@ use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::operator::watch;
 use crate::reply::Reply;
+use crate::services;
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -33,6 +34,10 @@ pub(super) async fn run(
 
 /// `ERR_NICKNAMEINUSE`, and whether waiting for the nick is of any use.
 pub(super) async fn in_use(session: &Session, nick: &Nick) -> Error {
+    if services::is_reserved(nick.folded()) {
+        let text = "Nickname belongs to a part of the server";
+        return Error::numeric(Numeric::ERR_NICKNAMEINUSE, &[nick.as_str()], text);
+    }
     let text = match session.node.accounts.find(nick.as_str()).await {
         Ok(Some(account)) if session.account_folded() != Some(&account.folded) => {
             "Nickname belongs to an account: log in to it, or choose another"
@@ -42,7 +47,11 @@ pub(super) async fn in_use(session: &Session, nick: &Nick) -> Error {
     Error::numeric(Numeric::ERR_NICKNAMEINUSE, &[nick.as_str()], text)
 }
 
-async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
+/// Changes the nick of a session that has been welcomed.
+///
+/// # Errors
+/// Why it stays as it was.
+pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
     let before = session.client.profile();
     if before.nick == nick.as_str() {
         return Ok(());

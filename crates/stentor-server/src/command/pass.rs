@@ -1,4 +1,4 @@
-//! PASS: logs in, or brings an invitation, for clients without SASL.
+//! PASS: logs in, or brings an invitation, for clients without SASL; and the password of the network, where it has one.
 
 use stentor_proto::message::Message;
 
@@ -25,6 +25,13 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Re
             password.map(|password| Pass::NewAccount(Secret::new(password)))
         }
         Some((account, password)) => Some(Pass::Login(account.to_owned(), Secret::new(password))),
+        // A network's password has no colon.
+        None if session.node.config().network_password.is_some() => {
+            if let Some(registering) = session.registering.as_mut() {
+                registering.network_password = Some(Secret::new(text));
+            }
+            return Ok(());
+        }
         None => Some(Pass::Login(String::new(), Secret::new(text))),
     };
     if let Some(registering) = session.registering.as_mut() {

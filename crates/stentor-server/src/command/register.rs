@@ -12,7 +12,7 @@ use crate::config::Registration;
 use crate::error::Error;
 use crate::invite::{InviteError, RegisterError};
 use crate::metadata::{Values, own};
-use crate::node::claim::{self, Refused};
+use crate::node::claim::{self, Refused, Rivals};
 use crate::node::presence;
 use crate::operator::watch;
 use crate::reply::Reply;
@@ -31,10 +31,16 @@ pub struct Registering {
     pub realname: String,
     /// Whether CAP negotiation is open.
     pub negotiating: bool,
-    /// What PASS said.
+    /// What PASS said of an account.
     pub pass: Option<Pass>,
     /// What it has said about itself.
     pub metadata: Values,
+    /// What PASS gave as the network's password.
+    pub network_password: Option<Secret>,
+    /// Whether that was right.
+    pub admitted: bool,
+    /// Whether a gateway has named the client's address.
+    pub relayed: bool,
 }
 
 /// Logs in, and claims the account for this session. `refusal` is the numeric that says why not.
@@ -48,7 +54,23 @@ pub async fn login(
     refusal: Numeric,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    match compare_and_claim(session, name, password, refusal, reply).await {
+    let node = session.node.clone();
+    let proved = node.login.login(name, password.expose(), session.address).await;
+    enter(session, proved, Rivals::ByPolicy, refusal, reply).await
+}
+
+/// Claims an account for this session, once it has been proved to be its user's. `refusal` is the numeric that says why not.
+///
+/// # Errors
+/// As [`login`].
+pub async fn enter(
+    session: &mut Session,
+    proved: Result<Account, LoginError>,
+    rivals: Rivals,
+    refusal: Numeric,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    match claim_proved(session, proved, rivals, refusal, reply).await {
         // A client waits for the numeric that ends the exchange, and knows no other answer.
         Err(Error::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) | Error::Contended) => {
             let text = "Login failed: the store cannot be reached just now; please try again in a moment";
@@ -62,26 +84,67 @@ pub async fn login(
     }
 }
 
-async fn compare_and_claim(
+async fn claim_proved(
     session: &mut Session,
-    name: &str,
-    password: &Secret,
+    proved: Result<Account, LoginError>,
+    rivals: Rivals,
     refusal: Numeric,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let result = session.node.login.login(name, password.expose(), session.address).await;
-    let account = result.map_err(|error| match error {
+    let account = proved.map_err(|error| refused(error, refusal))?;
+    if session.account.as_ref().is_some_and(|claim| claim.epoch == account.epoch) {
+        // Its roles are known, and may be newer than those that came with the password.
+        tell_logged_in(session, &account, reply);
+        return Ok(());
+    }
+    may_leave(session).map_err(|text| Error::numeric(refusal, &[], text))?;
+    claim_account(session, &account, rivals, reply).await
+}
+
+/// What the client is told of a login that failed.
+pub(super) fn refused(error: LoginError, refusal: Numeric) -> Error {
+    match error {
         LoginError::Store(error) => Error::Store(error),
         other => Error::numeric(refusal, &[], &format!("Login failed: {other}")),
-    })?;
-    claim_made(session, &account, reply).await
+    }
+}
+
+/// Whether the session may leave the account that it is logged in to, if it is.
+///
+/// # Errors
+/// Why not.
+fn may_leave(session: &Session) -> Result<(), &'static str> {
+    let (Some(account), Some(nick)) = (&session.account, &session.nick) else { return Ok(()) };
+    if session.node.config().accounts.required {
+        return Err("Here everybody has an account, and its name for a nick");
+    }
+    if account.folded == nick.partition.name() {
+        return Err("Your nick is your account's name, which nobody else bears: change it first");
+    }
+    Ok(())
+}
+
+/// Logs the session out; it goes on as a guest's.
+///
+/// # Errors
+/// [`Error::Numeric`] where it may not, and the store's.
+pub async fn log_out(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
+    may_leave(session).map_err(|text| Error::numeric(Numeric::ERR_SASLFAIL, &[], text))?;
+    super::message::finish_last(session).await?;
+    session.former.extend(session.account.take());
+    session.client.leave_account();
+    let source = session.client.profile().source();
+    reply.numeric(Numeric::RPL_LOGGEDOUT, &[&source], "You are now logged out");
+    claim::leave_former(session).await;
+    settle_in(session, reply).await
 }
 
 fn logged_in(session: &Session, account: &Account, reply: &mut Reply) {
-    session.client.update(|profile| {
-        profile.account = Some(account.name.clone());
-        profile.roles.clone_from(&account.roles);
-    });
+    session.client.enter_account(account);
+    tell_logged_in(session, account, reply);
+}
+
+fn tell_logged_in(session: &Session, account: &Account, reply: &mut Reply) {
     let source = session.client.profile().source();
     let text = format!("You are now logged in as {}", account.name);
     reply.numeric(Numeric::RPL_LOGGEDIN, &[&source, &account.name], &text);
@@ -120,6 +183,11 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     watch::check(session, nick.as_str(), known.as_deref(), reply)?;
     if session.account.is_none() {
         by_pass(session, &nick, pass, reply).await?;
+    }
+    if session.account.is_none()
+        && let Err(error) = admit(session).await
+    {
+        return Err(told_and_closed(error, reply));
     }
     let config = session.node.config();
     let nick = match &session.account {
@@ -198,23 +266,72 @@ async fn by_pass(
         }
         None => Ok(()),
     };
-    match result {
-        Err(Error::Numeric(_, _, text) | Error::Fail { text, .. }) => {
+    result.map_err(|error| told_and_closed(error, reply))
+}
+
+/// A client that is not let in is told why, and then leaves.
+fn told_and_closed(error: Error, reply: &mut Reply) -> Error {
+    match error {
+        Error::Numeric(_, _, text) | Error::Fail { text, .. } => {
             reply.numeric(Numeric::ERR_PASSWDMISMATCH, &[], &text);
-            Err(Error::Close(text))
+            Error::Close(text)
         }
         other => other,
     }
 }
 
+/// Asks for the network's password, where it has one, of a client that has not logged in.
+///
+/// # Errors
+/// [`Error::Numeric`] where it was not given, or is another one.
+async fn admit(session: &mut Session) -> Result<(), Error> {
+    let (node, address) = (session.node.clone(), session.address);
+    let config = node.config();
+    let (Some(hash), Some(registering)) = (&config.network_password, session.registering.as_mut()) else {
+        return Ok(());
+    };
+    if registering.admitted {
+        return Ok(());
+    }
+    let Some(given) = registering.network_password.take() else {
+        let text = "This network has a password: give it with PASS, or log in to an account";
+        return Err(Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], text));
+    };
+    match node.login.shared_password("network", given.expose(), hash, address).await {
+        Ok(()) => {
+            registering.admitted = true;
+            Ok(())
+        }
+        Err(LoginError::Wrong) => {
+            Err(Error::numeric(Numeric::ERR_PASSWDMISMATCH, &[], "The network's password is another one"))
+        }
+        Err(error) => Err(refused(error, Numeric::ERR_PASSWDMISMATCH)),
+    }
+}
+
 async fn claim_made(session: &mut Session, account: &Account, reply: &mut Reply) -> Result<(), Error> {
+    claim_account(session, account, Rivals::ByPolicy, reply).await
+}
+
+async fn claim_account(
+    session: &mut Session,
+    account: &Account,
+    rivals: Rivals,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let nick = session.client.profile().nick.clone();
     watch::check(session, &nick, Some(&account.name), reply)?;
-    match claim::account(session, account).await {
+    super::message::finish_last(session).await?;
+    match claim::account_from(session, account, rivals).await {
         Ok(()) => {
+            claim::leave_former(session).await;
             logged_in(session, account, reply);
             watch::check(session, &nick, Some(&account.name), reply)?;
             if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
+        }
+        // Whoever is in already stays so.
+        Err(Refused::Taken) if session.registering.is_none() => {
+            Err(Error::numeric(Numeric::ERR_SASLFAIL, &[], ALREADY))
         }
         Err(Refused::Taken) => {
             reply.numeric(Numeric::ERR_SASLFAIL, &[], ALREADY);
@@ -278,17 +395,54 @@ fn wanted_nick(session: &Session) -> Option<String> {
     }
 }
 
+/// Makes an account of this name for somebody who is here, and logs in to it.
+///
+/// # Errors
+/// As REGISTER's.
+pub async fn make_and_enter(
+    session: &mut Session,
+    name: &str,
+    password: &str,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let account = make_account(session, name, password).await?;
+    claim_made(session, &account, reply).await
+}
+
+/// Whether a password is long enough for one that its user has chosen.
+///
+/// # Errors
+/// What is asked for.
+pub fn strong_enough(session: &Session, password: &Password) -> Result<(), String> {
+    let least = session.node.config().accounts.password_min;
+    if password.reveal().chars().count() >= least {
+        return Ok(());
+    }
+    Err(format!("A password has at least {least} characters"))
+}
+
 /// Makes an account where the configuration lets this client do so.
 async fn make_account(session: &mut Session, name: &str, password: &str) -> Result<Account, Error> {
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
+    strong_enough(session, &password).map_err(|text| fail("WEAK_PASSWORD", &[name], &text))?;
     // Nobody takes the name of a guest who is here.
     let holder = node.find_person(name).await?.filter(|person| person.online);
     if holder.is_some_and(|holder| *holder.id != *session.client.id) {
         return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
     }
-    let made = match (node.config().accounts.registration, &session.invitation) {
+    let registration = node.config().accounts.registration;
+    // An invitation lets its bearer in, too; an account that anybody can make does not.
+    if registration == Registration::Open
+        && let Err(error) = admit(session).await
+    {
+        return Err(match error {
+            Error::Numeric(_, _, text) => fail("SERVER_PASSWORD_REQUIRED", &[name], &text),
+            other => other,
+        });
+    }
+    let made = match (registration, &session.invitation) {
         (Registration::Open, _) => node.accounts.add(name, &password).await.map_err(RegisterError::Account),
         (Registration::Invite, Some(code)) => {
             node.invites.register(&node.accounts, code.expose(), name, &password).await
@@ -330,7 +484,7 @@ fn not_made(name: &str, error: RegisterError) -> Error {
         RegisterError::Account(error) => match error {
             AccountError::Exists(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is taken"),
             AccountError::Reserved(..) => fail("ACCOUNT_EXISTS", &[name], "That account name is reserved"),
-            AccountError::Name { .. } => fail("BAD_ACCOUNT_NAME", &[name], &text),
+            AccountError::Name { .. } | AccountError::Service(_) => fail("BAD_ACCOUNT_NAME", &[name], &text),
             _ => fail("TEMPORARILY_UNAVAILABLE", &[name], &text),
         },
     }

@@ -87,6 +87,13 @@ async fn tell(session: &Session, about: &About, reply: &mut Reply) {
     if about.secure {
         reply.numeric(Numeric::RPL_WHOISSECURE, &[nick], "is using a secure connection");
     }
+    let asker = session.client.profile();
+    if let Some(certificate) = &about.certificate
+        && (asker.nick.eq_ignore_ascii_case(nick) || operator::is_operator(&session.node.config(), &asker))
+    {
+        let text = format!("has client certificate fingerprint {certificate}");
+        reply.numeric(Numeric::RPL_WHOISCERTFP, &[nick], &text);
+    }
     if let Some(away) = &about.away {
         reply.numeric(Numeric::RPL_AWAY, &[nick], away);
     }
@@ -112,7 +119,7 @@ async fn address_of(session: &Session, person: &Person) -> Result<Option<IpAddr>
     let deed = Deed { what: "address", target: &person.source, reason: "" };
     operator::authorise(session, Privilege::Addresses, &deed).await?;
     if let Some(client) = &person.local {
-        return Ok(Some(client.address));
+        return Ok(Some(client.address()));
     }
     let Some(writer) = &person.writer else { return Ok(None) };
     let answer = session.node.ask(writer, &format!("ADDRESS {}", person.id), PATIENCE).await;
@@ -121,7 +128,7 @@ async fn address_of(session: &Session, person: &Person) -> Result<Option<IpAddr>
 
 /// Answers another node's `ADDRESS <user's id>`, which goes past the store: addresses are kept nowhere.
 pub(crate) fn address(node: &Node, id: &str) -> String {
-    node.clients.by_id(id).map_or_else(|| UNKNOWN.to_owned(), |client| client.address.to_string())
+    node.clients.by_id(id).map_or_else(|| UNKNOWN.to_owned(), |client| client.address().to_string())
 }
 
 /// The address is shown to its owner, and to operators who may see it.

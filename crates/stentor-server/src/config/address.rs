@@ -25,6 +25,10 @@ pub enum Scheme {
     Ircs,
     /// HTTP in plaintext, for `/live` and `/ready`.
     Http,
+    /// IRC in WebSocket messages, in plaintext.
+    Ws,
+    /// IRC in WebSocket messages, over TLS.
+    Wss,
 }
 
 /// A range of addresses, such as `10.0.0.0/8`; a single address is a range of one.
@@ -52,6 +56,9 @@ pub struct RedisUrl {
 }
 
 impl Scheme {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Irc, Self::Ircs, Self::Ws, Self::Wss, Self::Http];
+
     /// As it stands in a URL.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -59,21 +66,35 @@ impl Scheme {
             Self::Irc => "irc",
             Self::Ircs => "ircs",
             Self::Http => "http",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 
     /// Whether the connection is encrypted.
     #[must_use]
     pub fn is_encrypted(self) -> bool {
-        matches!(self, Self::Ircs)
+        matches!(self, Self::Ircs | Self::Wss)
     }
 
-    /// The port where a URL names none; HTTP must name it.
+    /// Whether it is IRC over TCP, with or without TLS: what IRC clients outside of browsers connect to.
+    #[must_use]
+    pub fn is_irc(self) -> bool {
+        matches!(self, Self::Irc | Self::Ircs)
+    }
+
+    /// Whether IRC lines come as WebSocket messages.
+    #[must_use]
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// The port where a URL names none; HTTP and WebSocket must name it.
     fn default_port(self) -> Option<u16> {
         match self {
             Self::Irc => Some(6667),
             Self::Ircs => Some(6697),
-            Self::Http => None,
+            Self::Http | Self::Ws | Self::Wss => None,
         }
     }
 }
@@ -97,7 +118,7 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("there is no scheme, such as `ircs://`")?;
-        let scheme = [Scheme::Irc, Scheme::Ircs, Scheme::Http]
+        let scheme = Scheme::ALL
             .into_iter()
             .find(|known| known.as_str() == scheme)
             .ok_or_else(|| format!("`{scheme}` is not a known scheme"))?;
@@ -262,6 +283,8 @@ mod tests {
         assert_eq!(show("ircs://[::]:6697").as_deref(), Ok("ircs://[::]:6697"));
         assert_eq!(show("ircs://[::]").as_deref(), Ok("ircs://[::]:6697"));
         assert_eq!(show("irc://127.0.0.1:0").as_deref(), Ok("irc://127.0.0.1:0"));
+        assert_eq!(show("wss://[::]:8097").as_deref(), Ok("wss://[::]:8097"));
+        assert_eq!(show("ws://localhost:8067").as_deref(), Ok("ws://127.0.0.1:8067"));
         assert_eq!(show("irc://localhost/").as_deref(), Ok("irc://127.0.0.1:6667"));
         for wrong in [
             "127.0.0.1:6667",
@@ -272,6 +295,8 @@ mod tests {
             "irc://[::1",
             "irc://[::1]x",
             "http://127.0.0.1",
+            "wss://127.0.0.1",
+            "ws://127.0.0.1",
             "irc://",
         ] {
             assert!(show(wrong).is_err(), "{wrong}");
@@ -281,7 +306,8 @@ mod tests {
     #[test]
     fn plaintext_off_loopback_is_exposed() {
         let exposed = |text: &str| text.parse::<Listen>().unwrap().is_exposed();
-        assert!(exposed("irc://0.0.0.0:6667") && exposed("http://[::]:80"));
+        assert!(exposed("irc://0.0.0.0:6667") && exposed("http://[::]:80") && exposed("ws://[::]:80"));
+        assert!(!exposed("ws://127.0.0.1:8067") && !exposed("wss://[::]:8097"));
         assert!(
             !exposed("irc://127.0.0.1:6667") && !exposed("irc://[::1]:6667") && !exposed("ircs://[::]:1")
         );

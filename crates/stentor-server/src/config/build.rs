@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::thread;
@@ -18,7 +19,7 @@ use super::role::{ADMIN, OperatorBlock, Operators, Roles};
 use super::rules::{MOTD_BYTES, certificate_name, operator_name, role_name};
 use super::sections::{
     Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
-    History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
+    History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Sts, Tls, Webirc,
 };
 use super::units::Limit;
 use crate::account::PasswordHash;
@@ -48,6 +49,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
         network_name: builder.text("network.name").to_owned(),
         network_server: builder.given("network.server").map(str::to_owned),
         network_icon: builder.given("network.icon").map(str::to_owned),
+        network_password: builder.network_password(),
         node_name: builder.given("node.name").map(str::to_owned),
         listen: builder.listeners(),
         data: builder.data(),
@@ -57,6 +59,8 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
         },
         tls: builder.tls(),
         proxy_trusted: builder.parsed("proxy.trusted"),
+        websocket_origins: builder.parsed("websocket.origins"),
+        webirc: builder.webirc(),
         accounts: builder.accounts(),
         fleet: Fleet { lease: builder.time("fleet.lease"), margin: builder.time("fleet.margin") },
         history: History {
@@ -106,14 +110,16 @@ impl<'a> Builder<'a> {
             self.problem(
                 "listen",
                 format!(
-                    "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, `ircs://`, or \
-                     `listen_insecure = true`"
+                    "`listen`: {exposed} is plaintext that others can reach; allowed: a loopback address, \
+                     `{}://`, or `listen_insecure = true`",
+                    if exposed.scheme.is_websocket() { "wss" } else { "ircs" }
                 ),
             );
         }
         if !listeners.is_empty() && listeners.iter().all(|listener| listener.scheme == Scheme::Http) {
             self.warnings.push(
-                "nobody can chat here: `listen` has neither an `ircs://` nor an `irc://` address".to_owned(),
+                "nobody can chat here: `listen` has no address with `ircs://`, `irc://`, `wss://` or `ws://`"
+                    .to_owned(),
             );
         }
         listeners
@@ -185,13 +191,60 @@ impl<'a> Builder<'a> {
         if !names_given {
             names = local_names();
         }
+        let sts = self.sts();
         Tls {
             files,
             key: self.choice("tls.key", [KeyType::EcdsaP256, KeyType::Rsa2048]),
             names,
             names_given,
             handshake_timeout: self.time("tls.handshake_timeout"),
+            sts,
         }
+    }
+
+    fn sts(&mut self) -> Option<Sts> {
+        let duration = self.time_or_none("tls.sts")?;
+        let listeners: Vec<Listen> = self.parsed("listen");
+        let secure = listeners.iter().find(|listener| listener.scheme == Scheme::Ircs);
+        let port = u16::try_from(self.number("tls.sts_port")).expect("a port is at most 65535");
+        let port = if port == 0 { secure.map_or(0, |listener| listener.address.port()) } else { port };
+        if port == 0 {
+            self.problem(
+                "tls.sts",
+                "`tls.sts` needs an `ircs://` listener with a fixed port, or `tls.sts_port`".to_owned(),
+            );
+        }
+        Some(Sts { duration, port, preload: self.flag("tls.sts_preload") })
+    }
+
+    fn network_password(&mut self) -> Option<PasswordHash> {
+        if self.given("network.password").is_some() && self.given("network.password_file").is_some() {
+            let text = "`network.password` and `network.password_file` are both set; allowed: one of them";
+            self.problem("network.password_file", text.to_owned());
+        }
+        let Some(text) = self.read("network.password_file") else { return self.hash("network.password") };
+        let hash = PasswordHash::parse(text.lines().next().unwrap_or_default());
+        if let Err(error) = &hash {
+            self.problem("network.password_file", format!("`network.password_file`: first line: {error}"));
+        }
+        hash.ok()
+    }
+
+    fn webirc(&mut self) -> Webirc {
+        let webirc = Webirc {
+            trusted: self.parsed("webirc.trusted"),
+            password: self.hash("webirc.password"),
+            certificates: self.parsed("webirc.certificates"),
+        };
+        if !webirc.trusted.is_empty() && webirc.password.is_none() && webirc.certificates.is_empty() {
+            let text = "`webirc.trusted` is set, but neither `webirc.password` nor `webirc.certificates`";
+            self.problem("webirc.trusted", text.to_owned());
+        }
+        webirc
+    }
+
+    fn hash(&self, key: &str) -> Option<PasswordHash> {
+        self.given(key).map(|text| PasswordHash::parse(text).expect("the hash was checked when it was read"))
     }
 
     fn accounts(&self) -> Accounts {
@@ -204,6 +257,10 @@ impl<'a> Builder<'a> {
             registration_before_connect: self.flag("accounts.registration_before_connect")
                 || self.flag("accounts.required"),
             bcrypt_cost: u32::try_from(self.number("accounts.bcrypt_cost")).expect("the cost is at most 31"),
+            scram_iterations: u32::try_from(self.number("accounts.scram_iterations"))
+                .ok()
+                .and_then(NonZeroU32::new),
+            password_min: self.count("accounts.password_min"),
             duplicate_login: self
                 .choice("accounts.duplicate_login", [DuplicateLogin::Reject, DuplicateLogin::Replace]),
             probe: self.time("accounts.probe"),

@@ -5,8 +5,9 @@
 pub use super::kind::Kind;
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
-    address_range, bcrypt_hash, certificate_name, channel_modes, denied_tag, file, host, icon, listener,
-    message_of_the_day, network_name, node_name, privilege, redis_url, server_name, user_name,
+    address_range, bcrypt_hash, certificate_name, channel_modes, denied_tag, file, fingerprint, host, icon,
+    listener, message_of_the_day, network_name, node_name, origin, privilege, redis_url, server_name,
+    user_name,
 };
 use std::time::Duration;
 
@@ -213,7 +214,8 @@ pub static KEYS: &[Key] = &[
     row(
         "listen",
         Kind::List {
-            allowed: "a list of URLs such as \"ircs://[::]:6697\" (TLS), \"irc://127.0.0.1:6667\" (plaintext) and \
+            allowed: "a list of URLs such as \"ircs://[::]:6697\" (TLS), \"irc://127.0.0.1:6667\" (plaintext), \
+                      \"wss://[::]:8097\" (WebSocket over TLS), \"ws://127.0.0.1:8067\" (WebSocket in plaintext) and \
                       \"http://127.0.0.1:8080\" (/live and /ready), with IP addresses",
             check: listener,
             optional: false,
@@ -268,6 +270,21 @@ pub static KEYS: &[Key] = &[
         Restart,
         "A picture that clients may show for the network: the token `draft/ICON` of reply 005. All nodes of a fleet have \
          the same.",
+    ),
+    row(
+        "network.password",
+        optional("a bcrypt hash, as `htpasswd -nB ''` writes it after the colon, or empty", bcrypt_hash),
+        r#""""#,
+        Live,
+        "The hash of a password without colons that whoever connects gives with PASS. Whoever logs in to an account, or \
+         brings an invitation, needs none. Empty: there is no such password.",
+    ),
+    row(
+        "network.password_file",
+        optional(A_FILE, file),
+        r#""""#,
+        Live,
+        "A file whose first line is that hash, instead of `network.password`.",
     ),
     row(
         "node.name",
@@ -381,6 +398,23 @@ pub static KEYS: &[Key] = &[
         "How long a client may take for the TLS handshake.",
     ),
     row(
+        "tls.sts",
+        time_or("no policy is offered", SECOND, Duration::from_hours(24 * 365 * 2)),
+        r#""0""#,
+        Live,
+        "For how long clients that know the capability `sts` connect to this server by TLS alone. Only for a certificate \
+         that clients trust by themselves: they will not connect to any other. To withdraw a policy, set this to `1s` for \
+         as long as it was before.",
+    ),
+    row(
+        "tls.sts_port",
+        Kind::Number { least: 1, most: 65535, zero: Some("that of the first `ircs://` listener") },
+        "0",
+        Live,
+        "The port to which such clients go that came in plaintext.",
+    ),
+    row("tls.sts_preload", Flag, "false", Live, "Whether makers of clients may build the policy in."),
+    row(
         "proxy.trusted",
         Kind::List {
             allowed: "a list of IP addresses and ranges such as \"10.0.0.0/8\"",
@@ -389,7 +423,49 @@ pub static KEYS: &[Key] = &[
         },
         "[]",
         Live,
-        "Proxies whose PROXY header (version 1 or 2) is believed. Every connection from them must begin with one.",
+        "Proxies whose PROXY header (version 1 or 2) is believed. Every connection from them must begin with one. On \
+         WebSocket listeners it may have the HTTP header `X-Forwarded-For` instead, whose last address that is no proxy's \
+         is the client's.",
+    ),
+    row(
+        "websocket.origins",
+        Kind::List {
+            allowed: "a list of origins such as \"https://chat.example.org\", \"null\" or \"*\"",
+            check: origin,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "Web pages that may connect by WebSocket, besides those that come from the node's own host and port. `*` \
+         stands for every page. Programs other than browsers name no page, and are not concerned. On a `ws://` listener \
+         the host must be an address, localhost or one of `tls.names` to count as the node's own; behind a proxy that ends \
+         TLS, list the origin here.",
+    ),
+    row(
+        "webirc.trusted",
+        Kind::List {
+            allowed: "a list of IP addresses and ranges such as \"10.0.0.0/8\"",
+            check: address_range,
+            optional: true,
+        },
+        "[]",
+        Live,
+        "Where gateways connect from that may name their users' addresses with WEBIRC. Each also gives `webirc.password`, \
+         or one of `webirc.certificates`.",
+    ),
+    row(
+        "webirc.password",
+        optional("a bcrypt hash, as `htpasswd -nB ''` writes it after the colon, or empty", bcrypt_hash),
+        r#""""#,
+        Live,
+        "The hash of the password that gateways give with WEBIRC.",
+    ),
+    row(
+        "webirc.certificates",
+        Kind::List { allowed: "a list of SHA-256 fingerprints", check: fingerprint, optional: true },
+        "[]",
+        Live,
+        "Client certificates by which gateways are known without a password.",
     ),
     row(
         "accounts.required",
@@ -420,6 +496,22 @@ pub static KEYS: &[Key] = &[
         Live,
         "What a password costs to check; each step doubles it. 12 is about a quarter of a second. Older hashes keep \
          theirs.",
+    ),
+    row(
+        "accounts.scram_iterations",
+        Kind::Number { least: 4096, most: 10_000_000, zero: Some("SCRAM-SHA-256 is not offered") },
+        "600000",
+        Live,
+        "How often a client hashes its password for SCRAM-SHA-256, and so does whoever guesses at what was stolen from the \
+         store. The default keeps that about as dear as bcrypt does. Older verifiers keep theirs until their owner logs in \
+         by PLAIN or has a new password.",
+    ),
+    row(
+        "accounts.password_min",
+        number(1, 128),
+        "6",
+        Live,
+        "How many characters a password has at least that users choose themselves, with REGISTER or NickServ.",
     ),
     row(
         "accounts.duplicate_login",

@@ -1,7 +1,7 @@
 //! Settings: what is given in a file, in the environment and by flags, what is right about it, and what the node uses.
 //!
 //! - [`keys`]: the table of all keys, which documents each one once
-//! - [`kind`], [`units`], [`address`], [`role`]: what values look like
+//! - [`kind`], [`units`], [`address`], [`web_origin`], [`role`]: what values look like
 //! - `raw`: the layers as they were given
 //! - `rules`, `build`: from there to what is right as a whole
 //! - [`sections`]: the checked settings
@@ -21,6 +21,7 @@ pub mod sections;
 #[cfg(test)]
 mod tests;
 pub mod units;
+pub mod web_origin;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -37,13 +38,16 @@ pub use raw::{PREFIX as VARIABLE_PREFIX, SYSTEM_FILE};
 pub use role::{ADMIN, Host, OperatorBlock, Operators, Privilege, Roles};
 pub use sections::{
     Accounts, CertificateFiles, Channels, ClientCertificate, Data, DuplicateLogin, Durability, Fleet,
-    History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Tls,
+    History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Sts, Tls, Webirc,
 };
 pub use units::Limit;
+pub use web_origin::{AllowedOrigin, WebOrigin};
 
 pub(crate) use rules::MOTD_BYTES;
 
+use crate::account::PasswordHash;
 use build::{Checked, Values};
+use kind::Value;
 use raw::Settings;
 
 /// The settings of a node, all of them checked.
@@ -55,6 +59,8 @@ pub struct Config {
     pub network_server: Option<String>,
     /// `network.icon`: an `https://` URL.
     pub network_icon: Option<String>,
+    /// `network.password` or the first line of `network.password_file`; `None`: everybody may connect.
+    pub network_password: Option<PasswordHash>,
     /// `node.name`; `None`: host and port of the first listener, once it is open.
     pub node_name: Option<String>,
     /// `listen`; at least one. Plaintext off loopback only where that was allowed.
@@ -69,6 +75,10 @@ pub struct Config {
     pub tls: Tls,
     /// `proxy.trusted`.
     pub proxy_trusted: Vec<AddressRange>,
+    /// `websocket.origins`.
+    pub websocket_origins: Vec<AllowedOrigin>,
+    /// `webirc`.
+    pub webirc: Webirc,
     /// `accounts`.
     pub accounts: Accounts,
     /// `fleet`.
@@ -226,6 +236,9 @@ impl Config {
         if self.motd != new.motd && !changed.contains("motd") {
             changed.insert("motd_file");
         }
+        if self.network_password != new.network_password && !changed.contains("network.password") {
+            changed.insert("network.password_file");
+        }
         let secrets =
             |config: &Self| config.redis.as_ref().map(|redis| (redis.password.clone(), redis.client.clone()));
         if secrets(self) != secrets(new) && !changed.iter().any(|key| key.starts_with("redis.")) {
@@ -252,8 +265,12 @@ impl Config {
 
     fn show(&self, key: &str, checked: &Checked) -> String {
         match (&self.redis, key) {
-            _ if Key::find(key).is_some_and(Key::is_secret) => "\"…\"".to_owned(),
             (Some(redis), "redis.url") => format!("\"{}\"", redis.url),
+            _ if Key::find(key).is_some_and(Key::is_secret)
+                && checked.value != Value::Text(String::new()) =>
+            {
+                "\"…\"".to_owned()
+            }
             _ => raw::show(&checked.value.to_toml()),
         }
     }
@@ -282,6 +299,7 @@ fn check(settings: Settings) -> Result<Config, ConfigError> {
             Err(problem) => {
                 let value = match key.name {
                     "redis.url" => String::new(),
+                    // Somebody may have written the password itself.
                     _ if key.is_secret() => String::new(),
                     _ => format!(" = {}", raw::show(&setting.value)),
                 };

@@ -7,7 +7,8 @@ use stentor_proto::tag::is_valid_key;
 
 use super::address::{AddressRange, Listen, RedisUrl};
 use super::role::{Host, Privilege};
-use crate::account::PasswordHash;
+use super::web_origin::AllowedOrigin;
+use crate::account::{Fingerprint, PasswordHash};
 use crate::modes;
 
 pub(super) fn listener(text: &str) -> Result<(), String> {
@@ -20,6 +21,14 @@ pub(super) fn redis_url(text: &str) -> Result<(), String> {
 
 pub(super) fn address_range(text: &str) -> Result<(), String> {
     text.parse::<AddressRange>().map(drop)
+}
+
+pub(super) fn fingerprint(text: &str) -> Result<(), String> {
+    text.parse::<Fingerprint>().map(drop).map_err(|error| error.to_string())
+}
+
+pub(super) fn origin(text: &str) -> Result<(), String> {
+    text.parse::<AllowedOrigin>().map(drop)
 }
 
 pub(super) fn privilege(text: &str) -> Result<(), String> {

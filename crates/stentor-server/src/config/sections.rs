@@ -1,11 +1,13 @@
 //! The checked settings, table by table, in the types that the node uses. What each means stands in
 //! [`KEYS`](super::KEYS).
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::address::RedisUrl;
+use super::address::{AddressRange, RedisUrl};
 use super::units::Limit;
+use crate::account::{Fingerprint, PasswordHash};
 use crate::secret::Secret;
 
 /// `data`.
@@ -69,6 +71,30 @@ pub struct Tls {
     pub names_given: bool,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+    /// What clients are told of connecting by TLS alone; `None`: nothing.
+    pub sts: Option<Sts>,
+}
+
+/// `tls.sts` and its kin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sts {
+    /// How long the policy lasts.
+    pub duration: Duration,
+    /// Where clients go that came in plaintext.
+    pub port: u16,
+    /// Whether it may be built into clients.
+    pub preload: bool,
+}
+
+/// `webirc`: gateways that may name their users' addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webirc {
+    /// Where they connect from; empty: there are none.
+    pub trusted: Vec<AddressRange>,
+    /// The password that they give; `None`: a certificate is needed.
+    pub password: Option<PasswordHash>,
+    /// The certificates that stand for the password.
+    pub certificates: Vec<Fingerprint>,
 }
 
 /// Where a certificate of the operator's is.
@@ -100,6 +126,10 @@ pub struct Accounts {
     pub registration_before_connect: bool,
     /// The cost of new hashes, 4 to 31.
     pub bcrypt_cost: u32,
+    /// The iterations of new SCRAM verifiers; `None`: SCRAM is not offered.
+    pub scram_iterations: Option<NonZeroU32>,
+    /// The fewest characters of a password that users choose themselves.
+    pub password_min: usize,
     /// What becomes of a second login.
     pub duplicate_login: DuplicateLogin,
     /// How long a session in the way has to answer.

@@ -226,6 +226,40 @@ fn operators_are_read_and_checked() {
 }
 
 #[test]
+fn gateways_and_policies_need_what_makes_them_safe() {
+    let told = problems("webirc.trusted = [\"127.0.0.1\"]");
+    assert!(told.contains("neither `webirc.password` nor `webirc.certificates`"), "{told}");
+    assert!(problems("webirc.certificates = [\"12:34\"]").contains("64 hexadecimal digits"));
+    let told = problems("tls.sts = \"30d\"\nlisten = [\"irc://127.0.0.1:6667\"]");
+    assert!(told.contains("`tls.sts` needs"), "{told}");
+    let sts = Config::from_text("tls.sts = \"30d\"").unwrap().tls.sts.unwrap();
+    assert_eq!((sts.port, sts.preload), (6697, false));
+    assert!(Config::from_text("").unwrap().tls.sts.is_none());
+}
+
+#[test]
+fn the_password_of_the_network_is_a_hash_here_or_in_a_file_and_shown_to_nobody() {
+    let hash = "$2b$04$abcdefghijklmnopqrstuu/6qq5Snl5oh918d11uhZj3Nbug/8.fu";
+    // Somebody may write the password itself.
+    let told = problems("network.password = \"hunter2\"");
+    assert!(told.contains("not bcrypt") && !told.contains("hunter2"), "{told}");
+    let config = Config::from_text(&format!("network.password = \"{hash}\"")).unwrap();
+    assert!(config.network_password.is_some());
+    let given: Vec<_> = config.given().map(|(_, _, value)| value).collect();
+    assert_eq!(given, ["\"…\""]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    let text = format!("network.password_file = {:?}", file.to_str().unwrap());
+    std::fs::write(&file, "hunter2\n").unwrap();
+    assert!(problems(&text).contains("first line: the hash is not bcrypt"));
+    std::fs::write(&file, format!("{hash}\n")).unwrap();
+    let with = Config::from_text(&text).unwrap();
+    std::fs::write(&file, format!("{}\n", hash.replace("$04$", "$05$"))).unwrap();
+    assert_eq!(with.changes(&Config::from_text(&text).unwrap()).applied, ["network.password_file"]);
+    assert!(problems(&format!("{text}\nnetwork.password = \"{hash}\"")).contains("both set"));
+}
+
+#[test]
 fn passwords_for_redis_come_from_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("password");

@@ -15,6 +15,7 @@ use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::account::Fingerprint;
 use crate::client::{Client, Profile};
 use crate::command;
 use crate::error::Error;
@@ -29,9 +30,8 @@ use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
 ///
-/// `secure` says whether the stream is encrypted up to the client. `admission` is its place among the connections of its
-/// address.
-pub async fn serve<S>(node: Arc<Node>, stream: S, address: IpAddr, secure: bool, admission: Admission)
+/// `admission` is its place among the connections of its address.
+pub async fn serve<S>(node: Arc<Node>, stream: S, peer: Peer, admission: Admission)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -40,17 +40,19 @@ where
     let profile = Profile {
         nick: "*".to_owned(),
         user: "*".to_owned(),
-        host: node.cloak(address),
-        secure,
+        host: node.cloak(peer.address),
+        secure: peer.secure,
+        certificate: peer.certificate,
         ..Profile::default()
     };
     let id = crate::random::text(16).into();
-    let client = Arc::new(Client::new(id, node.server_name.clone(), address, node.tenure(), queue, profile));
+    let client =
+        Arc::new(Client::new(id, node.server_name.clone(), peer.address, node.tenure(), queue, profile));
     node.clients.add(&client);
     if let Some(ban) = watch::of_address(&node, &client) {
         watch::turn_away(&node, &client, &ban);
     }
-    let session = Box::new(Session::new(node.clone(), client.clone(), address));
+    let session = Box::new(Session::new(node.clone(), client.clone(), peer.address));
     let mut connection = Connection {
         reader: LineReader::for_client_lines(),
         rate: Rate::new(config.limits.lines_per_second.get(), config.limits.burst, Instant::now()),
@@ -77,6 +79,25 @@ where
         connection.say_goodbye(&reason).await;
     }
     client.queue.cut(&reason);
+}
+
+/// Who has connected, as far as the transport tells.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where the client is.
+    pub address: IpAddr,
+    /// Whether the stream is encrypted up to the client.
+    pub secure: bool,
+    /// The certificate whose key the client has shown to hold.
+    pub certificate: Option<Fingerprint>,
+}
+
+impl Peer {
+    /// A client without TLS.
+    #[must_use]
+    pub fn plain(address: IpAddr) -> Self {
+        Self { address, secure: false, certificate: None }
+    }
 }
 
 struct Connection<S> {
@@ -151,10 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             };
             match woke {
                 Woke::Done(mut session, result) => {
-                    self.rate.spend(std::mem::take(&mut session.charge), Instant::now());
-                    if session.registering.is_none() {
-                        self.admission.registered();
-                    }
+                    self.settle(&mut session);
                     match result {
                         Ok(()) => idle = Some(session),
                         Err(reason) => {
@@ -190,6 +208,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     self.reply(None).notice("This server is shutting down. Your client can reconnect now.");
                 }
             }
+        }
+    }
+
+    /// Takes over what a command has changed for the connection.
+    fn settle(&mut self, session: &mut Session) {
+        self.rate.spend(std::mem::take(&mut session.charge), Instant::now());
+        if let Some(admission) = session.moved.take() {
+            self.admission = admission;
+        }
+        if session.registering.is_none() {
+            self.admission.registered();
         }
     }
 

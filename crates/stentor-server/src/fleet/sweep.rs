@@ -134,7 +134,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
 }
 
 /// Gives up a session's nicks, its account and, for a guest, its inbox. `claims` is what the index says:
-/// `<nick>[,<nick>] <account or *>`.
+/// `<nick>[,<nick>] <account>[,<account>]`, with `*` where there is no account.
 async fn sweep_claims(
     hub: &Hub,
     tenure: &Tenure,
@@ -143,10 +143,16 @@ async fn sweep_claims(
     claims: &str,
 ) -> Result<(), Refusal<()>> {
     let (nicks, account) = claims.split_once(' ').unwrap_or((claims, "*"));
-    let account = (account != "*").then_some(account);
-    let inbox = inbox_of(account, id);
-    if !is_moved(hub, &inbox, id, dead).await? {
-        super::outbox::finish(hub, tenure, &inbox).await?;
+    // A session that was changing its account may hold two.
+    let accounts: Vec<&str> = account.split(',').filter(|account| *account != "*").collect();
+    let mut inboxes: Vec<_> = accounts.iter().map(|account| inbox_of(Some(account), id)).collect();
+    if inboxes.is_empty() {
+        inboxes.push(inbox_of(None, id));
+    }
+    for inbox in &inboxes {
+        if !is_moved(hub, inbox, id, dead).await? {
+            super::outbox::finish(hub, tenure, inbox).await?;
+        }
     }
     // The writer tells what this incarnation holds from what was moved to the next.
     let of_dead = |name: &str, value: &str| Guard::Field(name.to_owned(), Is::Equal(value.to_owned()));
@@ -154,9 +160,22 @@ async fn sweep_claims(
         let guards = vec![of_dead("user", id), of_dead("writer", dead.as_str())];
         end(hub, tenure, &Partition::nick(nick), guards).await?;
     }
-    let Some(account) = account else {
-        return end(hub, tenure, &inbox, vec![of_dead("writer", dead.as_str())]).await;
-    };
+    if accounts.is_empty() {
+        return end(hub, tenure, &Partition::guest(id), vec![of_dead("writer", dead.as_str())]).await;
+    }
+    for account in accounts {
+        release_account(hub, tenure, dead, id, account).await?;
+    }
+    Ok(())
+}
+
+async fn release_account(
+    hub: &Hub,
+    tenure: &Tenure,
+    dead: &Writer,
+    id: &str,
+    account: &str,
+) -> Result<(), Refusal<()>> {
     let partition = Partition::account(account);
     let value = session_value(id, dead);
     if let Some(epoch) = hub.store().peek_one(&partition, &[]).await?.epoch {

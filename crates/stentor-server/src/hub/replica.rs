@@ -567,8 +567,15 @@ impl Inner {
         });
         let Some(reason) = reason else { return };
         let owner = self.state.field("session").and_then(|value| value.split(' ').next());
+        let revision = self.state.field("revision");
         for client in self.locals.values() {
-            if reason != "Logged in from elsewhere" || owner != Some(&*client.id) {
+            let stays = match reason {
+                "Logged in from elsewhere" => owner == Some(&*client.id),
+                // Its own user has made the change.
+                "Password changed" => client.profile().revision.as_deref() == revision,
+                _ => false,
+            };
+            if !stays {
                 client.queue.close(reason);
             }
         }

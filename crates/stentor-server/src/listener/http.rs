@@ -93,7 +93,8 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     }
 }
 
-fn answer(status: StatusCode, text: &str) -> impl IntoResponse + use<> {
+/// A page of one line.
+pub(super) fn answer(status: StatusCode, text: &str) -> impl IntoResponse + use<> {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, format!("{text}\n"))
 }

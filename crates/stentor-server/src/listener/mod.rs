@@ -1,6 +1,7 @@
 //! Where clients come in.
 //!
 //! - [`irc`]: IRC, in plaintext or over TLS
+//! - `websocket`: IRC in WebSocket messages, in plaintext or over TLS
 //! - [`http`]: `/live` and `/ready`
 //! - [`proxy`]: the PROXY protocol, with which proxies tell whom they speak for
 //! - [`limits`]: how many connections one address may have
@@ -11,6 +12,7 @@ pub mod http;
 pub mod irc;
 pub mod limits;
 pub mod proxy;
+pub(crate) mod websocket;
 
 use std::fmt;
 use std::io;

@@ -10,9 +10,11 @@ use crate::account::record::{LOCKED, REVISION};
 use crate::config::DuplicateLogin;
 use crate::error::Error;
 use crate::fleet::sweep;
+use crate::following::sessions;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Refusal, State};
 use crate::operator;
+use crate::services;
 use crate::session::{AccountClaim, NickClaim, Session};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, StoreError, Writer};
 
@@ -48,11 +50,33 @@ impl From<StoreError> for Refused {
 /// # Errors
 /// [`Refused::Taken`] where the holder answers.
 pub async fn account(session: &mut Session, account: &Account) -> Result<(), Refused> {
+    account_from(session, account, Rivals::ByPolicy).await
+}
+
+/// What becomes of a session that holds an account already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rivals {
+    /// What `accounts.duplicate_login` says.
+    ByPolicy,
+    /// It gives way: the account's user has asked for that.
+    GiveWay,
+}
+
+/// As [`account`], with what becomes of who holds it. An account that the session was logged in to before is among its
+/// former ones then.
+///
+/// # Errors
+/// [`Refused::Taken`] where the holder stays.
+pub async fn account_from(session: &mut Session, account: &Account, rivals: Rivals) -> Result<(), Refused> {
     let partition = Partition::account(&account.folded);
     let tenure = session.client.tenure();
     let value = session.claim_value();
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
-    session.index(&session.client.id.clone(), Some(&format!("{nick} {}", account.folded))).await?;
+    let accounts = match session.account_names().as_str() {
+        "*" => account.folded.clone(),
+        others => format!("{},{others}", account.folded),
+    };
+    session.index(&session.client.id.clone(), Some(&format!("{nick} {accounts}"))).await?;
     for _ in 0..ATTEMPTS {
         let fields = ["session", REVISION, LOCKED];
         let peek = session.node.hub.store().peek_one(&partition, &fields).await?;
@@ -64,7 +88,7 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
         }
         let holder = held.as_deref().and_then(holder_of).filter(|(id, _)| **id != *session.client.id);
         if let Some((id, writer)) = &holder {
-            may_displace(session, id, writer).await?;
+            may_displace(session, id, writer, rivals).await?;
         }
         let decision = Decision {
             guards: vec![
@@ -77,13 +101,14 @@ pub async fn account(session: &mut Session, account: &Account) -> Result<(), Ref
         };
         let life = Life::Within(account.epoch);
         if session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await?.is_some() {
-            session.account = Some(AccountClaim {
+            let former = session.account.replace(AccountClaim {
                 name: account.name.clone(),
                 folded: account.folded.clone(),
                 partition,
                 epoch: account.epoch,
                 revision: account.revision.clone(),
             });
+            session.former.extend(former);
             session.client.update(|profile| {
                 profile.account_epoch = Some(account.epoch);
                 profile.revision = Some(account.revision.clone());
@@ -119,12 +144,12 @@ fn revoked(
 }
 
 /// Whether the session that holds an account must give way.
-async fn may_displace(session: &Session, id: &str, writer: &Writer) -> Result<(), Refused> {
+async fn may_displace(session: &Session, id: &str, writer: &Writer, rivals: Rivals) -> Result<(), Refused> {
     if session.node.fleet.is_dead(writer).await? {
         return clean_up(session, writer, id, sweep::LOST).await;
     }
     let config = session.node.config();
-    if config.accounts.duplicate_login == DuplicateLogin::Replace {
+    if rivals == Rivals::GiveWay || config.accounts.duplicate_login == DuplicateLogin::Replace {
         return Ok(());
     }
     if session.node.is_alive(writer, id, config.accounts.probe).await {
@@ -156,6 +181,9 @@ async fn clean_up(session: &Session, dead: &Writer, id: &str, reason: &str) -> R
 /// # Errors
 /// [`Refused::Taken`] where somebody else holds it, or it is the name of somebody else's account.
 pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
+    if services::is_reserved(nick.folded()) {
+        return Err(Refused::Taken);
+    }
     let partition = Partition::nick(nick.folded());
     let tenure = session.client.tenure();
     let before = session.nick.clone();
@@ -250,7 +278,7 @@ pub async fn refresh(session: &Session, line: Option<String>) -> Result<(), Erro
 /// # Errors
 /// The store's.
 pub async fn index_names(session: &mut Session, nicks: &str) -> Result<(), Error> {
-    let names = format!("{nicks} {}", session.account_folded().unwrap_or("*"));
+    let names = format!("{nicks} {}", session.account_names());
     session.index::<Error>(&session.client.id.clone(), Some(&names)).await?;
     Ok(())
 }
@@ -300,14 +328,43 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// A guest made an account: its private messages go there from now on.
+/// Lets go of what came with an account that the session has left, and gives the account up. What the store does not see to
+/// now, the session's end does.
+pub async fn leave_former(session: &mut Session) {
+    if session.former.is_empty() {
+        return;
+    }
+    // A guest's inbox ends later; that of an account is its next session's.
+    if let Some(inbox) = session.inbox.take_if(|inbox| !inbox.partition().is_volatile()) {
+        inbox.remove_local(&session.client.id);
+    }
+    let seen = session.client.cursor.unsaved();
+    session.client.cursor.stop();
+    for publisher in session.following.keys().cloned().collect::<Vec<_>>() {
+        sessions::let_go(session, &publisher);
+    }
+    session.feed = None;
+    session.is_deaf = false;
+    if let Err(refusal) = session.release_former(Some(&seen)).await {
+        tracing::debug!(?refusal, "an account that was left is given up later");
+        return;
+    }
+    let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
+    if let Err(error) = index_names(session, &nick).await {
+        tracing::debug!(?error, "the index names an account that was left for longer");
+    }
+}
+
+/// A session has another account, or is a guest's again: its private messages go there from now on.
 ///
 /// # Errors
 /// The store's.
 pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
     if let Some(old) = session.inbox.take() {
         old.remove_local(&session.client.id);
-        if let Some(epoch) = old.with_state(|state| state.epoch) {
+        if old.partition().is_volatile()
+            && let Some(epoch) = old.with_state(|state| state.epoch)
+        {
             let tenure = session.client.tenure();
             let life = Life::End(epoch);
             session

@@ -36,6 +36,11 @@ impl Cloak {
         Err(StoreError::Unavailable("others kept changing the fleet's settings".to_owned()))
     }
 
+    /// The fleet's secret, for whatever else must be the same on every node and guessed by nobody.
+    pub(super) fn secret(&self) -> &str {
+        &self.key
+    }
+
     /// `<address>.<network>.cloak`: a ban on `*.<network>.cloak` holds for the whole network (/24 or, for IPv6, /48).
     pub(super) fn of(&self, address: IpAddr) -> String {
         let address = address.to_canonical();

@@ -33,6 +33,7 @@ use crate::fleet::{Fleet, keeper};
 use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
+use crate::listener::limits::Admissions;
 use crate::operator;
 use crate::operator::audit::Audit;
 use crate::operator::bans::Bans;
@@ -53,6 +54,8 @@ pub struct Node {
     pub started: SystemTime,
     /// The partitions that its clients need.
     pub hub: Arc<Hub>,
+    /// How many connections each address has.
+    pub admissions: Arc<Admissions>,
     /// Its clients.
     pub clients: Clients,
     /// Who they were before.
@@ -115,13 +118,15 @@ impl Node {
         let committer = Committer::new(store.clone(), writer, Arc::new(Numbers::default()), present.clone());
         let hasher = Arc::new(Hasher::of(&config));
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
+        let cloak = Cloak::of_fleet(&committer).await?;
         let node = Arc::new(Self {
             server_name: shown_name(&config, name).into(),
             started: SystemTime::now(),
+            admissions: Arc::default(),
             clients: Clients::default(),
             past: Past::default(),
             fleet,
-            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config)),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config), cloak.secret()),
             invites: Arc::new(Invites::new(committer.clone())),
             audit: Audit::new(committer.clone()),
             ban_list: Bans::new(committer.clone(), accounts.clone()),
@@ -139,7 +144,7 @@ impl Node {
             tenure: present,
             lost: Mutex::default(),
             questions: Questions::default(),
-            cloak: Cloak::of_fleet(&committer).await?,
+            cloak,
             config: RwLock::new(Arc::new(config)),
         });
         node.watch_bulletins(&tenure).await?;
@@ -161,6 +166,7 @@ impl Node {
     pub fn set_config(&self, config: Config) {
         self.accounts.set_rules(Rules::of(&config));
         self.accounts.hasher().set_cost(config.accounts.bcrypt_cost);
+        self.accounts.hasher().set_iterations(config.accounts.scram_iterations);
         self.login.set(ThrottleSettings::of(&config));
         let config = Arc::new(config);
         let before = {

@@ -207,7 +207,7 @@ impl Subject {
     pub fn of(client: &Client) -> Self {
         let profile = client.profile();
         let account = profile.account.as_deref();
-        Self::new(&profile.nick, &profile.user, &profile.host, client.address, account)
+        Self::new(&profile.nick, &profile.user, &profile.host, client.address(), account)
     }
 }
 

@@ -112,11 +112,24 @@ fn close(node: &Node, client: &Client, ban: &Ban) {
 pub fn check(session: &Session, nick: &str, account: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
     match banned(session, nick, account) {
         None => Ok(()),
-        Some(ban) => {
-            reply.numeric(Numeric::ERR_YOUREBANNEDCREEP, &[], &told(&ban));
-            Err(Error::Close(ban.text()))
-        }
+        Some(ban) => Err(refuse(&ban, reply)),
     }
+}
+
+/// Whether a session may go on from the address that a gateway has just named.
+///
+/// # Errors
+/// [`Error::Close`] where a ban keeps that address out; the client has been told then.
+pub fn check_address(session: &Session, reply: &mut Reply) -> Result<(), Error> {
+    match of_address(&session.node, &session.client) {
+        None => Ok(()),
+        Some(ban) => Err(refuse(&ban, reply)),
+    }
+}
+
+fn refuse(ban: &Ban, reply: &mut Reply) -> Error {
+    reply.numeric(Numeric::ERR_YOUREBANNEDCREEP, &[], &told(ban));
+    Error::Close(ban.text())
 }
 
 /// The ban that keeps a session out as this `nick` and this account.

@@ -2,12 +2,14 @@
 //!
 //! - [`authority`]: an authority of one's own, and certificates by it
 //! - [`certificates`]: what the listeners show, renewed and reloaded without a restart
+//! - `client_certificate`: asking clients for theirs
 //! - [`files`]: reading and writing PEM files
 //! - [`renewal`]: keeps certificates fresh while a node runs
 //! - [`error`]: what can go wrong
 
 pub mod authority;
 pub mod certificates;
+mod client_certificate;
 pub mod error;
 pub mod files;
 pub mod renewal;
@@ -23,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub use authority::{Made, make, make_lasting};
 pub use certificates::{Certificates, Refreshed, Served};
+use client_certificate::AnyCertificate;
 pub use error::TlsError;
 
 /// The cryptography that everything here uses: aws-lc, which prefers the post-quantum hybrid key exchange.
@@ -32,7 +35,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 }
 
 /// How a listener speaks TLS: 1.2 and 1.3, with session tickets, the protocol `irc`, and whatever certificate is the
-/// current one at each handshake.
+/// current one at each handshake. Clients are asked for a certificate of theirs, and may have none.
 ///
 /// # Errors
 /// Where the system gives no randomness for the key of the tickets.
@@ -40,7 +43,7 @@ pub fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .map_err(|error| TlsError::Unavailable(error.to_string()))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(Arc::new(AnyCertificate::new()))
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![ALPN_IRC.to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| TlsError::Unavailable(error.to_string()))?;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stentor_server::account::Password;
+use stentor_server::account::{Fingerprint, Password};
 use stentor_server::admin::{
     AccountRequest, AccountRow, AdminClient, AdminContext, AdminError, AdminListener, AdminRequest,
     AdminResponse, Fault, Hidden, InviteRequest, StoreStatus, serve, socket_path,
@@ -282,4 +282,31 @@ async fn a_request_that_is_too_long_ends_the_connection() {
     let text = Hidden("x".repeat(9 * 1024 * 1024));
     let error = client.ask(&AccountRequest::Import { text }.into()).await.unwrap_err();
     assert!(error.to_string().contains("too much for one request"), "{error}");
+}
+
+#[tokio::test]
+async fn certificates_are_added_listed_and_removed() {
+    let node = Node::start();
+    let mut client = node.client().await;
+    let name = || "alice".to_owned();
+    let fingerprint: Fingerprint = "0f".repeat(32).parse().expect("it is one");
+    let add = AccountRequest::CertAdd { name: name(), fingerprint: fingerprint.clone() };
+    let remove = AccountRequest::CertRemove { name: name(), fingerprint: fingerprint.clone() };
+    let nobody = client.ask(&add.clone().into()).await.expect("it answers");
+    assert!(matches!(nobody, AdminResponse::Failed { fault: Fault::Request, .. }), "{nobody:?}");
+    let password = Some(Password::new("right").expect("it is a password"));
+    client.ask(&AccountRequest::Add { name: name(), password }.into()).await.expect("it answers");
+    for (request, expected) in [
+        (&add, AdminResponse::Done),
+        (&add, AdminResponse::Unchanged),
+        (
+            &AccountRequest::CertList { name: name() },
+            AdminResponse::Certificates { fingerprints: vec![fingerprint.clone()] },
+        ),
+        (&remove, AdminResponse::Done),
+        (&remove, AdminResponse::Unchanged),
+    ] {
+        assert_eq!(client.ask(&request.clone().into()).await.expect("it answers"), expected);
+    }
+    node.stop().await;
 }

@@ -14,7 +14,7 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const ELSEWHERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
 
 fn gate(store: &Arc<dyn Store>) -> Arc<LoginGate> {
-    Arc::new(LoginGate::new(crate::kit::accounts(store), ThrottleSettings::default()))
+    Arc::new(LoginGate::new(crate::kit::accounts(store), ThrottleSettings::default(), "secret"))
 }
 
 async fn gate_with_alice(store: &Arc<dyn Store>) -> Arc<LoginGate> {

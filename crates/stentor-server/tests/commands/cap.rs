@@ -47,7 +47,7 @@ async fn all_that_is_there_is_offered_with_its_values() {
     assert!(lines.iter().all(|line| line.bare.len() <= 510), "{lines:?}");
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
-    assert_eq!(offered["sasl"], "PLAIN");
+    assert_eq!(offered["sasl"], "PLAIN,EXTERNAL,SCRAM-SHA-256");
     assert_eq!(offered["draft/metadata-3"], "before-connect,max-subs=50,max-keys=20,max-value-bytes=280");
     assert_eq!(offered["draft/multiline"], "max-bytes=4096,max-lines=32");
     let with_values = ["draft/account-registration", "draft/metadata-3", "draft/multiline", "sasl"];
@@ -56,6 +56,17 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let lines = server.connect().await.ask("CAP LS").await;
     assert_eq!(numeric(&lines, "CAP").text().split(' ').count(), OFFERED.len());
     assert!(!lines[0].text().contains('='), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_policy_of_tls_is_told_and_cannot_be_asked_for() {
+    let settings = [("tls.sts", "'30d'"), ("tls.sts_port", "6697"), ("tls.sts_preload", "true")];
+    let server = TestServer::start_with(&settings).await;
+    let mut ann = server.connect().await;
+    // The duration is for those alone who have come by TLS.
+    assert_eq!(offer(&ann.ask("CAP LS 302").await)["sts"], "port=6697");
+    assert_eq!(numeric(&ann.ask("CAP REQ sts").await, "CAP").param(1), "NAK");
+    assert!(!offer(&server.connect().await.ask("CAP LS").await).contains_key("sts"));
 }
 
 #[tokio::test]

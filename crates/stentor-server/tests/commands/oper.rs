@@ -211,3 +211,24 @@ async fn an_operator_may_see_where_others_come_from_and_that_is_written_down() {
     let records = server.node.audit.read(None, 1).await.expect("the store answers");
     assert_eq!(records[0].what, "address");
 }
+
+#[tokio::test]
+async fn the_roles_of_an_account_go_with_it() {
+    let server = TestServer::start().await;
+    for name in ["ann", "amy"] {
+        server.account(name, "sesame").await;
+        server.node.accounts.grant(name, "admin").await.expect("the role can be granted");
+    }
+    let mut guest = server.client("guest").await;
+    numeric(&guest.ask("NS IDENTIFY ann sesame").await, "900");
+    numeric(&guest.ask("REHASH").await, "481");
+    numeric(&guest.ask("OPER ann sesame").await, "381");
+    let changed = guest.ask("NS IDENTIFY amy sesame").await;
+    assert_eq!(numeric(&changed, "MODE").params, ["guest", "-o"]);
+    numeric(&guest.ask("REHASH").await, "481");
+    numeric(&guest.ask("OPER amy sesame").await, "381");
+    let left = guest.ask("NS LOGOUT").await;
+    assert_eq!(numeric(&left, "MODE").params, ["guest", "-o"]);
+    numeric(&guest.ask("NS IDENTIFY ann sesame").await, "900");
+    numeric(&guest.ask("REHASH").await, "481");
+}

@@ -208,6 +208,34 @@ async fn names_and_passwords_that_no_account_can_have_are_refused() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_too_short_is_weak() {
+    let server = TestServer::start_with(&[("accounts.password_min", "6")]).await;
+    let mut ann = server.client_with("ann", &["standard-replies"]).await;
+    let refused = register(&mut ann, "REGISTER * * ééééé").await;
+    assert_eq!(refused.params[..3], ["REGISTER", "WEAK_PASSWORD", "ann"]);
+    assert_eq!(register(&mut ann, "REGISTER * * sesame").await.param(0), "SUCCESS");
+}
+
+#[tokio::test]
+async fn nobody_takes_a_name_that_people_know_as_a_part_of_the_server() {
+    let server = TestServer::start().await;
+    let mut ann = stranger(&server, &["NICK NickServ", "USER ann 0 * :Ann", "CAP END"]).await;
+    assert_eq!(ann.expect_numeric("433").await.param(1), "NickServ");
+    ann.send("NICK ann").await;
+    ann.expect_numeric("001").await;
+    ann.drain_until_pong().await;
+    numeric(&ann.ask("NICK chanserv").await, "433");
+    let refused = register(&mut ann, "REGISTER ChanServ * secret").await;
+    assert_eq!(refused.params[..3], ["REGISTER", "BAD_ACCOUNT_NAME", "ChanServ"]);
+    let bad = server
+        .node
+        .accounts
+        .import("NickServ:$2b$04$abcdefghijklmnopqrstuu/6qq5Snl5oh918d11uhZj3Nbug/8.fu")
+        .await;
+    assert_eq!(bad.expect("the store answers").failed.len(), 1);
+}
+
+#[tokio::test]
 async fn where_accounts_are_required_the_accounts_name_is_the_nick() {
     let server = TestServer::start_with(OPEN).await;
     let mut ann = stranger(&server, &["NICK ann"]).await;

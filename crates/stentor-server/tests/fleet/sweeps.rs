@@ -42,6 +42,34 @@ async fn a_room_of_thousands_is_swept_whole() {
     assert_eq!(names[0].text(), "@ann");
 }
 
+/// A node may die while one of its sessions changes from an account to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_held_two_accounts_gives_up_both() {
+    let mut pair = Pair::start(&[("fleet.lease", "'500ms'"), ("fleet.margin", "'0s'")]).await;
+    for name in ["ann", "bob"] {
+        pair.one.account(name, "secret").await;
+    }
+    let dead = Writer::new("dead.example", 1);
+    let store = RedisStore::connect(RedisSettings::new(&pair.redis().url())).await.expect("Redis is there");
+    let committer = Committer::standalone(store.clone());
+    let index = Partition::index(&dead);
+    write(&committer, Draft::new(index.clone(), begin_or_within(None).0)).await;
+    set(&committer, &index, vec![Change::SetMember("ghost".to_owned(), "* bob,ann".to_owned())]).await;
+    let accounts = ["ann", "bob"].map(Partition::account);
+    for account in &accounts {
+        let claim = Change::Set("session".to_owned(), format!("ghost {dead}"));
+        set(&committer, account, vec![claim]).await;
+    }
+    store.hold_lease(&dead, Duration::from_millis(500), "{}").await.expect("it is taken");
+    loop {
+        let peeks = store.peek(&accounts, &["session"]).await.expect("Redis is there");
+        if peeks.iter().all(|peek| peek.fields == [None]) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 fn ghost(id: usize, writer: &Writer) -> Member {
     let (user, host) = ("ghost".to_owned(), "nowhere".to_owned());
     Member { writer: writer.to_string(), nick: format!("ghost{id}"), user, host, ..Member::default() }

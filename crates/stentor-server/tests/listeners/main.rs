@@ -1,8 +1,10 @@
 //! The listeners of a real node, over sockets on loopback.
 
+mod certificates;
 mod http;
 mod irc;
 mod proxy;
+mod websocket;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,12 +26,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A node with a plaintext listener and one for TLS.
+/// A node with a listener of each kind for clients.
 struct Server {
     node: Arc<Node>,
     plain: SocketAddr,
     secure: SocketAddr,
+    web: SocketAddr,
+    web_secure: SocketAddr,
     connector: TlsConnector,
+    /// Whom its clients trust.
+    roots: RootCertStore,
     _directory: TempDir,
 }
 
@@ -51,12 +57,14 @@ impl Server {
             listen.expect("it is listened on").address
         };
         let (plain, secure) = (at(Scheme::Irc), at(Scheme::Ircs));
+        let (web, web_secure) = (at(Scheme::Ws), at(Scheme::Wss));
         let node = Node::start(config, "test.example", store.expect("the store opens")).await;
         let node = node.expect("the node starts");
         let server = tls::server_config(Arc::clone(&certificates)).expect("TLS can be set up");
         irc_listener::serve(bound, &node, Some(server)).expect("the ports open");
-        let connector = connector(&certificates);
-        Self { node, plain, secure, connector, _directory: directory }
+        let roots = roots(&certificates);
+        let connector = connector(roots.clone());
+        Self { node, plain, secure, web, web_secure, connector, roots, _directory: directory }
     }
 
     async fn connect(&self) -> Client<TcpStream> {
@@ -116,19 +124,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
 fn config(directory: &Path, settings: &str) -> Config {
     let text = format!(
-        "listen = ['irc://127.0.0.1:0', 'ircs://127.0.0.1:0']\ndata.dir = '{}'\naccounts.required = false\n\
-         accounts.bcrypt_cost = 4\ndrain.time = 0\n{settings}\n",
+        "listen = ['irc://127.0.0.1:0', 'ircs://127.0.0.1:0', 'ws://127.0.0.1:0', 'wss://127.0.0.1:0']\n\
+         data.dir = '{}'\naccounts.required = false\naccounts.bcrypt_cost = 4\n\
+         accounts.scram_iterations = 4096\ndrain.time = 0\n{settings}\n",
         directory.display()
     );
     Config::from_text(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// A client that trusts the node's authority, and nobody else.
-fn connector(certificates: &Certificates) -> TlsConnector {
+/// The node's authority, and nobody else.
+fn roots(certificates: &Certificates) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots
         .add(certificates.current().authority.clone().expect("the node made it"))
         .expect("it is an authority");
+    roots
+}
+
+/// A client that trusts these.
+fn connector(roots: RootCertStore) -> TlsConnector {
     let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .expect("the versions are known")

@@ -49,7 +49,7 @@ pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
 
 /// The client that everybody has who has the program.
 fn chat(started: &Started, config: &Config, served: Option<&Served>, user: &str) -> Option<Vec<String>> {
-    let mut chats = started.listening.iter().filter(|listen| listen.scheme != Scheme::Http);
+    let mut chats = started.listening.iter().filter(|listen| listen.scheme.is_irc());
     let listen = chats.clone().find(|listen| listen.scheme.is_encrypted()).or_else(|| chats.next())?;
     let served = served.filter(|_| listen.scheme.is_encrypted());
     let (scheme, port) = (listen.scheme, listen.address.port());
@@ -94,7 +94,17 @@ fn ways_in(listening: &[Listen], served: Option<&Served>, user: &str, flags: &st
         rows.push(row(WEECHAT_OLD, &weechat(&host, port, "-nossl", user)));
         rows.push(row("irssi", &irssi(&host, port, "-notls", user)));
     }
+    if let Some(listen) = of_scheme(Scheme::Wss).or_else(|| of_scheme(Scheme::Ws)) {
+        let names = served.filter(|_| listen.scheme.is_encrypted()).map(|served| served.names.as_slice());
+        let (host, port) = (near(listen.address.ip(), names.unwrap_or_default()), listen.address.port());
+        rows.push(row("WebSocket", &format!("{}://{}:{port}/", listen.scheme.as_str(), bracketed(&host))));
+    }
     rows
+}
+
+/// A host as it stands in a URL.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// WeeChat connects to servers that it knows; a line with two commands takes `/eval`.

@@ -1,0 +1,162 @@
+//! Services: NickServ and its like, which many clients and people know. They are no users but words: what is said to one
+//! runs the same code as the native commands, is answered with NOTICEs, and is kept nowhere.
+//!
+//! - [`nickserv`], for accounts
+
+pub mod nickserv;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use stentor_proto::line::Line;
+
+use crate::account::AccountError;
+use crate::commit_identity::WriteError;
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::session::Session;
+
+/// One service.
+#[derive(Debug)]
+pub struct Service {
+    /// Its nick, which nobody can take.
+    pub name: &'static str,
+    /// What it is for, in a sentence.
+    pub about: &'static str,
+    /// What can be said to it. HELP is understood by each.
+    pub words: &'static [Word],
+}
+
+/// One thing that can be said to a service.
+#[derive(Debug)]
+pub struct Word {
+    /// The word itself, in capitals, and others that mean the same.
+    pub names: &'static [&'static str],
+    /// How many words follow at least.
+    pub params: usize,
+    /// What it costs of the client's rate, in lines.
+    pub cost: u32,
+    run: Handler,
+    /// How it is written and what it does, for HELP.
+    pub help: (&'static str, &'static str),
+}
+
+/// Does what was asked with the words that followed, and returns what the service says.
+type Handler = for<'a> fn(&'a mut Session, &'a [&'a str], &'a mut Reply) -> Running<'a>;
+type Running<'a> = Pin<Box<dyn Future<Output = Said> + Send + 'a>>;
+/// Sentences.
+type Said = Result<Vec<String>, Error>;
+
+/// Every service.
+pub static SERVICES: &[&Service] = &[&nickserv::NICKSERV];
+
+/// The service with this nick, in any case.
+#[must_use]
+pub fn find(nick: &str) -> Option<&'static Service> {
+    SERVICES.iter().copied().find(|service| service.name.eq_ignore_ascii_case(nick))
+}
+
+/// Whether a nick, in its folded form, is one that people take for a part of the server. Nobody can have it, be there such
+/// a service here or not.
+#[must_use]
+pub fn is_reserved(folded: &str) -> bool {
+    RESERVED.contains(&folded)
+}
+
+/// Takes what a client says to a service, and answers it.
+///
+/// # Errors
+/// Those that are not the client's; what is, the service tells itself.
+pub async fn hear(
+    session: &mut Session,
+    service: &'static Service,
+    text: &str,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    // A question of one client to another.
+    if text.starts_with('\u{1}') {
+        return Ok(());
+    }
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let said = match words.split_first() {
+        None => Ok(vec![format!("Say HELP to read what {} understands.", service.name)]),
+        Some((first, rest)) if first.eq_ignore_ascii_case("HELP") => Ok(service.help(rest)),
+        Some((first, rest)) => match service.word(first) {
+            None => Ok(vec![format!("{} does not know that. Say HELP to read what it does.", service.name)]),
+            Some(word) if rest.len() < word.params => Ok(vec![format!("It is written: {}", word.help.0)]),
+            Some(word) => {
+                session.charge = session.charge.saturating_add(word.cost.saturating_sub(1));
+                (word.run)(session, rest, reply).await
+            }
+        },
+    };
+    let sentences = match said {
+        Ok(sentences) => sentences,
+        Err(Error::Numeric(_, _, text) | Error::Fail { text, .. }) => vec![text],
+        Err(other) => return Err(other),
+    };
+    let nick = session.client.profile().nick.clone();
+    let source = format!("{0}!{0}@{1}", service.name, reply.server());
+    for sentence in sentences {
+        reply.line(Line::new("NOTICE").source(&source).param(&nick).trailing(&sentence).build());
+    }
+    Ok(())
+}
+
+impl Service {
+    fn word(&self, name: &str) -> Option<&'static Word> {
+        self.words.iter().find(|word| word.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    }
+
+    fn help(&self, about: &[&str]) -> Vec<String> {
+        let Some(name) = about.first() else {
+            let list = self.words.iter().map(|word| format!("{}: {}", word.help.0, word.help.1));
+            return std::iter::once(self.about.to_owned()).chain(list).collect();
+        };
+        match self.word(name) {
+            Some(word) => vec![format!("{}: {}", word.help.0, word.help.1)],
+            None => vec![format!("{} does not know that. Say HELP to read what it does.", self.name)],
+        }
+    }
+}
+
+/// What the client is told of something that was not done to an account.
+pub(crate) fn refused(command: &'static str, error: AccountError) -> Error {
+    match error {
+        AccountError::Write(WriteError::Store(error)) => Error::Store(error),
+        AccountError::Write(WriteError::Fenced) => Error::Fenced,
+        AccountError::Write(WriteError::Contended) => Error::Contended,
+        AccountError::Busy => Error::fail(command, "TEMPORARILY_UNAVAILABLE", &[], &error.to_string()),
+        error => Error::fail(command, "REFUSED", &[], &error.to_string()),
+    }
+}
+
+/// In their folded form.
+const RESERVED: &[&str] = &[
+    "alis", "botserv", "chanserv", "global", "helpserv", "histserv", "hostserv", "infoserv", "memoserv",
+    "nickserv", "operserv", "rpgserv", "saslserv", "services", "statserv",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_is_reserved_and_every_word_is_documented_once() {
+        for service in SERVICES {
+            assert!(is_reserved(&service.name.to_ascii_lowercase()), "{}", service.name);
+            let mut names: Vec<&str> = service.words.iter().flat_map(|word| word.names).copied().collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count);
+            for word in service.words {
+                assert!(
+                    word.help.0.starts_with(word.names[0]) && word.help.1.ends_with('.'),
+                    "{:?}",
+                    word.names
+                );
+            }
+        }
+    }
+}

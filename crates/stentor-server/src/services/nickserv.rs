@@ -1,0 +1,223 @@
+//! NickServ: accounts, in the words that people know from other networks.
+
+use stentor_proto::message::Message;
+use stentor_proto::nick::Nick;
+use stentor_proto::numeric::Numeric;
+
+use super::{Said, Service, Word};
+use crate::account::login::LoginError;
+use crate::account::{Password, revision};
+use crate::command::{cert, nick, register};
+use crate::error::Error;
+use crate::hub::clock::server_time;
+use crate::node::claim::Rivals;
+use crate::reply::Reply;
+use crate::secret::Secret;
+use crate::session::Session;
+
+macro_rules! word {
+    ($names:expr, $params:expr, $cost:expr, $run:path, $syntax:expr, $does:expr) => {
+        Word {
+            names: $names,
+            params: $params,
+            cost: $cost,
+            run: |session, words, reply| Box::pin($run(session, words, reply)),
+            help: ($syntax, $does),
+        }
+    };
+}
+
+/// NickServ.
+pub static NICKSERV: Service = Service {
+    name: "NickServ",
+    about: "NickServ looks after accounts. An account's name is a nick that its owner alone can have.",
+    words: &[
+        word!(&["REGISTER"], 1, 5, register_nick, "REGISTER <password>", "Makes an account of your nick."),
+        word!(&["IDENTIFY", "ID", "LOGIN"], 1, 2, identify, "IDENTIFY [<account>] <password>", "Logs in."),
+        word!(&["LOGOUT"], 0, 2, log_out, "LOGOUT", "Logs out."),
+        word!(
+            &["PASSWD"],
+            2,
+            5,
+            passwd,
+            "PASSWD <old password> <new password>",
+            "Changes your password, and ends other sessions of your account."
+        ),
+        word!(&["INFO"], 0, 2, info, "INFO [<account>]", "Tells about your account, or another one."),
+        word!(
+            &["CERT"],
+            1,
+            2,
+            certificates,
+            "CERT ADD [<fingerprint>] | CERT DEL <fingerprint> | CERT LIST",
+            "Lets your client certificate log in (SASL EXTERNAL)."
+        ),
+        word!(
+            &["GHOST"],
+            1,
+            2,
+            ghost,
+            "GHOST <nick> [<password>]",
+            "Ends another session of your account, and logs in here."
+        ),
+        word!(
+            &["REGAIN", "RECOVER"],
+            1,
+            3,
+            regain,
+            "REGAIN <nick> [<password>]",
+            "The same as GHOST, and takes your nick back."
+        ),
+        word!(&["RELEASE"], 1, 2, ghost, "RELEASE <nick> [<password>]", "The same as GHOST."),
+        word!(
+            &["DROP"],
+            0,
+            2,
+            drop_account,
+            "DROP [<code>]",
+            "Removes your account for good; asks you to say so again."
+        ),
+    ],
+};
+
+/// NICKSERV and NS: the rest of the line is said to NickServ.
+pub(crate) async fn run(
+    session: &mut Session,
+    message: &Message<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    super::hear(session, &NICKSERV, &message.params().join(" "), reply).await
+}
+
+async fn register_nick(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
+    let nick = session.client.profile().nick.clone();
+    if let Some(claim) = &session.account {
+        return Ok(vec![format!("You are logged in to {} already.", claim.name)]);
+    }
+    let password = words.first().copied().unwrap_or_default();
+    register::make_and_enter(session, &nick, password, reply).await?;
+    Ok(vec![format!("The account {nick} is yours. Log in with it from now on, best with SASL.")])
+}
+
+async fn identify(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
+    let nick = session.client.profile().nick.clone();
+    let (account, password) = match words {
+        [account, password, ..] => (*account, *password),
+        _ => (&*nick, words.first().copied().unwrap_or_default()),
+    };
+    register::login(session, account, &Secret::new(password), Numeric::ERR_SASLFAIL, reply).await?;
+    Ok(logged_in(session))
+}
+
+async fn log_out(session: &mut Session, _: &[&str], reply: &mut Reply) -> Said {
+    own(session)?;
+    register::log_out(session, reply).await?;
+    Ok(vec!["You are logged out.".to_owned()])
+}
+
+async fn passwd(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let name = own(session)?;
+    let (old, new) = match words {
+        [old, new, ..] => (*old, *new),
+        _ => return Ok(Vec::new()),
+    };
+    let new = Password::new(new).map_err(|error| refusal(&error.to_string()))?;
+    register::strong_enough(session, &new).map_err(|text| refusal(&text))?;
+    let node = session.node.clone();
+    match node.login.login(&name, old, session.address).await {
+        Ok(account) if session.account.as_ref().is_some_and(|claim| claim.epoch == account.epoch) => {}
+        Ok(_) | Err(LoginError::Wrong) => return Err(refusal("The old password is another one.")),
+        Err(LoginError::Store(error)) => return Err(Error::Store(error)),
+        Err(error) => return Err(refusal(&error.to_string())),
+    }
+    let next = revision();
+    let before = session.adopt(&next);
+    let changed = node.accounts.passwd_but(&name, &new, &next).await;
+    if changed.is_err()
+        && let Some(before) = before
+    {
+        session.adopt(&before);
+    }
+    changed.map_err(|error| super::refused("PASSWD", error))?;
+    Ok(vec!["Your password is changed, and other sessions of your account end.".to_owned()])
+}
+
+async fn info(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let own = session.account.as_ref().map(|claim| claim.name.clone());
+    let wanted = words.first().copied().map(str::to_owned).or_else(|| own.clone());
+    let Some(wanted) = wanted else { return Err(refusal("You are not logged in. Say INFO <account>.")) };
+    let Some(account) = session.node.accounts.find(&wanted).await? else {
+        return Ok(vec![format!("There is no account {wanted}.")]);
+    };
+    let mut said = vec![format!("{} was made at {}.", account.name, server_time(account.created))];
+    if own.is_some_and(|own| own.eq_ignore_ascii_case(&account.name)) {
+        if !account.roles.is_empty() {
+            said.push(format!("It has the roles {}.", account.roles.join(", ")));
+        }
+        let certificates = session.node.accounts.certificates(&account.name).await;
+        let count = certificates.map_err(|error| super::refused("INFO", error))?.len();
+        said.push(format!("Client certificates that log in to it: {count}."));
+    }
+    Ok(said)
+}
+
+async fn certificates(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    cert::act(session, words).await
+}
+
+async fn ghost(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
+    let account = words.first().copied().unwrap_or_default();
+    if session.account_folded().is_some_and(|own| own.eq_ignore_ascii_case(account)) {
+        return Ok(vec![format!("You are logged in to {account} yourself, and there is no other session.")]);
+    }
+    let Some(password) = words.get(1) else {
+        return Err(refusal("Add the account's password, to show that it is yours."));
+    };
+    let node = session.node.clone();
+    let proved = node.login.login(account, password, session.address).await;
+    register::enter(session, proved, Rivals::GiveWay, Numeric::ERR_SASLFAIL, reply).await?;
+    Ok(logged_in(session))
+}
+
+async fn regain(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
+    let said = ghost(session, words, reply).await?;
+    let wanted = words.first().copied().unwrap_or_default();
+    let limit = session.node.config().limits.nick_length;
+    let Ok(wanted) = Nick::parse(wanted, limit) else { return Ok(said) };
+    nick::change(session, &wanted, reply).await?;
+    Ok(vec![format!("You are {} again.", wanted.as_str())])
+}
+
+async fn drop_account(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let name = own(session)?;
+    let said = words.last().map(|code| Secret::new(*code));
+    if session.drop_code.is_none() || said != session.drop_code {
+        let code = crate::random::text(8);
+        session.drop_code = Some(Secret::new(code.as_str()));
+        return Ok(vec![format!(
+            "This removes {name} and all that was said to it; the name stays reserved, and you are disconnected. If you \
+             mean it, say: DROP {code}"
+        )]);
+    }
+    session.drop_code = None;
+    session.node.accounts.remove(&name).await.map_err(|error| super::refused("DROP", error))?;
+    Ok(vec![format!("{name} is removed.")])
+}
+
+/// The account that the session is logged in to.
+fn own(session: &Session) -> Result<String, Error> {
+    session
+        .account
+        .as_ref()
+        .map(|claim| claim.name.clone())
+        .ok_or_else(|| refusal("You are not logged in. Say IDENTIFY [<account>] <password> first."))
+}
+
+fn logged_in(session: &Session) -> Vec<String> {
+    let name = session.account.as_ref().map(|claim| claim.name.as_str()).unwrap_or_default();
+    vec![format!("You are logged in as {name}.")]
+}
+
+fn refusal(text: &str) -> Error {
+    Error::fail("NICKSERV", "REFUSED", &[], text)
+}

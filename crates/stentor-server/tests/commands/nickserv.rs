@@ -1,0 +1,160 @@
+//! NickServ, in the words that people know.
+
+use stentor_server::account::Fingerprint;
+use stentor_testing::{Said, TestClient, TestServer, command, numeric};
+
+#[tokio::test]
+async fn accounts_are_made_and_used_in_the_words_of_services() {
+    let server = TestServer::start_with(&[("accounts.password_min", "6")]).await;
+    let mut ann = server.client("ann").await;
+    assert!(says(&mut ann, "REGISTER short").await.contains("at least 6"));
+    let made = ann.ask("PRIVMSG nickserv :register sesame ann@example.org").await;
+    assert_eq!(numeric(&made, "900").param(2), "ann");
+    let said = numeric(&made, "NOTICE");
+    assert!(said.source.starts_with("NickServ!NickServ@"), "{said:?}");
+    assert!(says(&mut ann, "REGISTER sesame").await.contains("already"));
+    assert!(says(&mut ann, "INFO").await.starts_with("ann was made at 2"));
+    ann.send("QUIT").await;
+    ann.expect_closed().await;
+    let mut other = server.client("other").await;
+    assert!(says(&mut other, "IDENTIFY ann millet").await.contains("wrong"));
+    assert!(says(&mut other, "IDENTIFY ann sesame").await.contains("logged in as ann"));
+    assert!(says(&mut other, "INFO nobody").await.contains("no account"));
+    let back = other.ask("NICK ann").await;
+    numeric(&back, "NICK");
+}
+
+#[tokio::test]
+async fn what_is_said_to_it_is_kept_nowhere_and_comes_back_to_nobody() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let mut ann = server.login("ann", "sesame", &["echo-message", "labeled-response", "batch"]).await;
+    for line in ["PRIVMSG NickServ :IDENTIFY ann sesame", "NS PASSWD wrong sesame", "NOTICE NickServ :sesame"]
+    {
+        let lines = ann.ask(line).await;
+        assert!(lines.iter().all(|line| !line.bare.contains("sesame")), "{lines:?}");
+    }
+    let history = ann.ask("CHATHISTORY LATEST NickServ * 10").await;
+    assert!(command(&history, "PRIVMSG").is_empty(), "{history:?}");
+    let labelled = ann.ask("@label=x PRIVMSG NickServ :INFO").await;
+    assert!(labelled[0].tag("label").as_deref() == Some("x"), "{labelled:?}");
+    assert!(ann.ask("PRIVMSG NickServ :\u{1}VERSION\u{1}").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_who_knows_the_old_one_and_stays_logged_in() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    assert!(says(&mut ann, "PASSWD millet barley").await.contains("another one"));
+    assert!(says(&mut ann, "PASSWD sesame barley").await.contains("changed"));
+    numeric(&ann.ask("PRIVMSG ann :still here").await, "PRIVMSG");
+    assert!(server.node.accounts.verify("ann", "sesame").await.is_err());
+    assert!(server.node.accounts.verify("ann", "barley").await.is_ok());
+    // An operator's change ends the session all the same.
+    let password = stentor_server::account::Password::new("wheat").expect("it is legal");
+    server.node.accounts.passwd("ann", &password).await.expect("the account is there");
+    assert_eq!(numeric(&ann.expect_closed().await, "ERROR").text(), "Password changed");
+}
+
+#[tokio::test]
+async fn an_owner_ends_an_old_session_and_has_the_nick_back() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let mut old = server.login("ann", "sesame", &[]).await;
+    let mut new = server.client("ann_").await;
+    assert!(says(&mut new, "REGAIN ann millet").await.contains("wrong"));
+    assert!(says(&mut new, "GHOST ann").await.contains("password"));
+    let lines = new.ask("NICKSERV REGAIN ann sesame").await;
+    assert_eq!(numeric(&lines, "NICK").params, ["ann"]);
+    assert!(numeric(&lines, "NOTICE").text().contains("You are ann again"));
+    numeric(&old.expect_closed().await, "ERROR");
+    assert!(says(&mut new, "GHOST ann").await.contains("no other session"));
+}
+
+#[tokio::test]
+async fn who_logs_out_is_a_guest_again() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    let mut bob = server.client_with("bob", &["account-notify"]).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    assert!(says(&mut ann, "LOGOUT").await.contains("change it first"));
+    ann.ask("NICK guest").await;
+    let lines = ann.ask("NS LOGOUT").await;
+    numeric(&lines, "901");
+    assert_eq!(bob.expect_numeric("ACCOUNT").await.params, ["*"]);
+    bob.ask("PRIVMSG guest :hello").await;
+    assert_eq!(numeric(&ann.drain_until_pong().await, "PRIVMSG").text(), "hello");
+    let mut again = server.login("ann", "sesame", &[]).await;
+    again.drain_until_pong().await;
+    assert!(says(&mut ann, "LOGOUT").await.contains("not logged in"));
+}
+
+#[tokio::test]
+async fn an_account_is_dropped_by_who_says_so_twice() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    assert!(says(&mut ann, "DROP nonsense").await.contains("removes ann"));
+    let asked = says(&mut ann, "DROP").await;
+    let code = asked.rsplit(' ').next().expect("a code").to_owned();
+    ann.send(&format!("NS DROP {code}")).await;
+    assert_eq!(numeric(&ann.expect_closed().await, "ERROR").text(), "Account removed");
+    assert_eq!(server.node.accounts.find("ann").await, Ok(None));
+}
+
+#[tokio::test]
+async fn certificates_are_added_listed_and_removed_and_belong_to_one_account() {
+    let server = TestServer::start().await;
+    for name in ["ann", "bob"] {
+        server.account(name, "sesame").await;
+    }
+    let fingerprint = "0f".repeat(32);
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    let mut bob = server.login("bob", "sesame", &[]).await;
+    assert!(says(&mut ann, "CERT ADD").await.contains("shown no certificate"));
+    assert!(says(&mut ann, "CERT ADD 0f0f").await.contains("64 hexadecimal digits"));
+    assert!(says(&mut ann, "CERT LIST").await.contains("No certificate"));
+    assert!(
+        says(&mut ann, &format!("CERT ADD {}", fingerprint.to_uppercase())).await.contains("logs in to ann")
+    );
+    assert_eq!(says(&mut ann, "CERT LIST").await, fingerprint);
+    assert!(says(&mut bob, &format!("CERT ADD {fingerprint}")).await.contains("another account"));
+    assert!(numeric(&ann.ask(&format!("CERT DEL {fingerprint}")).await, "NOTICE").text().contains("no more"));
+    assert!(says(&mut bob, &format!("CERT ADD {fingerprint}")).await.contains("logs in to bob"));
+    // It goes with its account.
+    server.node.accounts.remove("bob").await.expect("it is there");
+    assert!(says(&mut ann, &format!("CERT ADD {fingerprint}")).await.contains("logs in to ann"));
+    let listed = server.node.accounts.certificates("ann").await.expect("it is there");
+    assert_eq!(listed.iter().map(Fingerprint::as_str).collect::<Vec<_>>(), [fingerprint]);
+    // An operator's removal ends the sessions: one of them may be a thief's.
+    server.node.accounts.withdraw_certificate("ann", &listed[0]).await.expect("it is there");
+    numeric(&ann.expect_closed().await, "ERROR");
+}
+
+#[tokio::test]
+async fn help_tells_every_word() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("NS HELP").await;
+    let told: Vec<String> = command(&lines, "NOTICE").iter().map(|line| line.text().to_owned()).collect();
+    for word in
+        ["REGISTER", "IDENTIFY", "LOGOUT", "PASSWD", "INFO", "CERT", "GHOST", "REGAIN", "RELEASE", "DROP"]
+    {
+        assert!(told.iter().any(|line| line.starts_with(word)), "{word}");
+    }
+    assert!(says(&mut ann, "HELP ghost").await.starts_with("GHOST <nick>"));
+    assert!(says(&mut ann, "DANCE").await.contains("HELP"));
+    assert!(says(&mut ann, "GHOST").await.contains("GHOST <nick>"));
+    assert!(says(&mut ann, "").await.contains("HELP"));
+}
+
+/// Says something to NickServ, and returns the answer.
+async fn says(client: &mut TestClient, text: &str) -> String {
+    let lines = client.ask(&format!("NS {text}")).await;
+    let notices: Vec<&Said> = command(&lines, "NOTICE").into_iter().collect();
+    assert!(!notices.is_empty(), "{lines:?}");
+    notices[0].text().to_owned()
+}
