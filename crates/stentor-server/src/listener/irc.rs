@@ -1,5 +1,5 @@
 //! Where IRC comes in, in plaintext or over TLS: from the socket to a connection that can be served. What comes as WebSocket
-//! messages goes through [`websocket`](super::websocket) from here.
+//! messages goes through `websocket` from here.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
