@@ -371,6 +371,7 @@ const LEASE: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_millis(500);
 const CONFIG: &str = r#"
 accounts.bcrypt_cost = 4
+accounts.scram_iterations = 4096
 fleet.lease = "3s"
 fleet.margin = "500ms"
 limits.lines_per_second = 0

@@ -360,6 +360,7 @@ fn a_refused_login_never_takes_the_terminal() {
 const LINES: usize = 300;
 const CONFIG: &str = r#"
 accounts.bcrypt_cost = 4
+accounts.scram_iterations = 4096
 fleet.lease = "3s"
 fleet.margin = "500ms"
 limits.lines_per_second = 0

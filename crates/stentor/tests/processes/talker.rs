@@ -232,6 +232,7 @@ pub(crate) fn text_of(path: &Path) -> String {
 
 const CONFIG: &str = "\
 accounts.bcrypt_cost = 4
+accounts.scram_iterations = 4096
 accounts.probe = '1s'
 limits.lines_per_second = 0
 limits.unregistered_per_address = 0
