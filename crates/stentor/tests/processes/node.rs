@@ -178,7 +178,12 @@ fn with_arguments(mut command: Command, data: &Path, listen: &[&str], flags: &[&
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("STENTOR_")) {
         command.env_remove(name);
     }
-    command.env("STENTOR_ACCOUNTS__BCRYPT_COST", "4").arg("serve").arg("--data").arg(data);
+    command
+        .env("STENTOR_ACCOUNTS__BCRYPT_COST", "4")
+        .env("STENTOR_ACCOUNTS__SCRAM_ITERATIONS", "4096")
+        .arg("serve")
+        .arg("--data")
+        .arg(data);
     for listen in listen {
         command.args(["--listen", listen]);
     }
