@@ -386,7 +386,8 @@ async fn what_is_no_text_is_refused_by_the_rules_of_its_message() {
     let mut client = server.raw().await;
     client.send(frame(0x82, b"PRIVMSG web :caf\xe9")).await;
     let (_, line) = next_frame(&mut client).await;
-    assert!(String::from_utf8(line).unwrap().contains("FAIL * INVALID_UTF8"));
+    let line = String::from_utf8(line).unwrap();
+    assert!(line.contains("FAIL PRIVMSG INVALID_UTF8"), "{line}");
     client.send(frame(0x81, b"PING a\r\nQUIT :two lines")).await;
     let (_, line) = next_frame(&mut client).await;
     let line = String::from_utf8(line).unwrap();
