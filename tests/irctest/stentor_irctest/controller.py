@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
 from collections import defaultdict
 from typing import Any
 
@@ -231,7 +232,10 @@ class StentorController(BaseServerController, DirectoryBasedController):
         if speed is None or program is None:
             return []
         self.faketime_enabled = True
-        return [program, "-f", speed]
+        # Not as its child, which would outlive it: `env` becomes the server, and signals reach that.
+        asked = [program, "-f", speed, "printenv", "LD_PRELOAD"]
+        library = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+        return ["env", f"LD_PRELOAD={library}", f"FAKETIME={speed}"]
 
     def registerUser(self, case: BaseServerTestCase, username: str, password: str | None = None) -> None:
         assert password, "an account needs a password"
