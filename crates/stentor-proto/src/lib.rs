@@ -18,6 +18,7 @@
 //! - [`ban`]: what stands in a channel's lists
 //! - [`mode`]: mode changes, read and written
 //! - [`codec`]: lines out of a stream of bytes, with their length caps
+//! - [`secret`]: text that must not be printed
 //! - [`text`]: cutting and packing text so that it fits a line
 
 pub mod ban;
@@ -35,6 +36,7 @@ pub mod message;
 pub mod mode;
 pub mod nick;
 pub mod numeric;
+pub mod secret;
 pub mod tag;
 pub mod text;
 
@@ -50,4 +52,5 @@ pub use message::{Message, ParseError};
 pub use mode::{ModeChange, ModeClass, ModeError};
 pub use nick::{Nick, NickError};
 pub use numeric::Numeric;
+pub use secret::Secret;
 pub use tag::Tags;

@@ -24,7 +24,6 @@
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
 //! - [`reply`]: what a command answers
-//! - [`secret`]: text that must not be printed
 //! - [`send_queue`]: what waits to be written to a connection
 //! - [`services`]: NickServ and its like, for clients and habits that know them
 //! - [`session`]: what a connection's task owns
@@ -58,7 +57,6 @@ pub mod operator;
 pub mod policy;
 pub mod random;
 pub mod reply;
-pub mod secret;
 pub mod send_queue;
 pub mod services;
 pub mod session;

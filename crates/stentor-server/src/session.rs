@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use stentor_proto::secret::Secret;
+
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
@@ -18,7 +20,6 @@ use crate::hub::{Decision, Held, Origin, Refusal};
 use crate::listener::limits::Admission;
 use crate::metadata;
 use crate::node::Node;
-use crate::secret::Secret;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.

@@ -9,7 +9,8 @@ use clap::CommandFactory as _;
 use stentor_proto::capability::Capability;
 use stentor_proto::limit;
 use stentor_server::command::{self, When};
-use stentor_server::config::{Config, KEYS, Key, Reload, VARIABLE_PREFIX, keys};
+use stentor_server::config::named::NAMED;
+use stentor_server::config::{Config, KEYS, Key, Reload, VARIABLE_PREFIX};
 use stentor_server::modes;
 
 use crate::cli::{Cli, ReferenceArgs};
@@ -45,7 +46,7 @@ fn configuration() -> String {
         };
         vec![code(key.name), code(key.default), key.kind.allowed(), effect.to_owned(), key.doc.to_owned()]
     };
-    let rows = KEYS.iter().chain(keys::NAMED).map(row);
+    let rows = KEYS.iter().chain(NAMED).map(row);
     text += &table(&["Key", "Default", "Allowed", "Takes effect", "Meaning"], rows);
     text
 }

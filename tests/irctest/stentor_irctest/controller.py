@@ -167,20 +167,20 @@ class StentorController(BaseServerController, DirectoryBasedController):
             # These tests ask a recipient while the message is on its way from the sender's socket to the store.
             self.sync_sleep_time = FLEET_SYNC
         if FLEET:
-            self._run_fleet(settings, listeners, wrapper)
+            self._run_fleet(settings, listeners)
         else:
             self._start("node-1", listeners, settings, wrapper)
         # The suite's own test of the port would be a connection of its own.
         self.port_open = True
         self.proc = self._nodes[0].process
 
-    def _run_fleet(self, settings: dict[str, Any], listeners: dict[str, int], wrapper: list[str]) -> None:
+    def _run_fleet(self, settings: dict[str, Any], listeners: dict[str, int]) -> None:
         assert self.directory
-        self._redis = Redis(self.directory / "redis", wrapper)
+        self._redis = Redis(self.directory / "redis")
         settings = settings | {"redis.url": self._redis.url}
         anywhere = dict.fromkeys(listeners, 0)
         for name in ("node-1", "node-2"):
-            self._start(name, anywhere, settings, wrapper)
+            self._start(name, anywhere, settings, [])
         for scheme, port in listeners.items():
             self._splitters.append(Splitter(port, [node.ports[scheme] for node in self._nodes]))
 
@@ -229,7 +229,8 @@ class StentorController(BaseServerController, DirectoryBasedController):
 
     def _faketime(self, speed: str | None) -> list[str]:
         program = shutil.which("faketime")
-        if speed is None or program is None:
+        # The time of a fleet is its Redis's, which does not start with another clock.
+        if speed is None or program is None or FLEET:
             return []
         self.faketime_enabled = True
         # Not as its child, which would outlive it: `env` becomes the server, and signals reach that.

@@ -106,7 +106,7 @@ class Node:
 class Redis:
     """One `redis-server` with an append-only file, as a fleet wants it. It is ready when this is made."""
 
-    def __init__(self, folder: Path, wrapper: list[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._port = Port.reserve()
         self.url = f"redis://127.0.0.1:{self._port.number}"
@@ -118,7 +118,7 @@ class Redis:
             "appendonly": "yes",
             "maxmemory-policy": "noeviction",
         }
-        command = [*wrapper, "redis-server"]
+        command = ["redis-server"]
         command += [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

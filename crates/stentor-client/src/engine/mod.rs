@@ -25,6 +25,7 @@ mod cut;
 mod history;
 mod login;
 pub mod options;
+mod output;
 mod queue;
 mod rooms;
 mod said;
@@ -50,7 +51,8 @@ use stentor_proto::numeric::Numeric;
 use self::batch::{Batches, TARGETS};
 use self::history::History;
 use self::login::{Account, Login, Stage};
-pub use self::options::{Options, Registration, Secret};
+pub use self::options::{Options, Registration};
+pub use self::output::{End, Output};
 use self::queue::Queue;
 use self::rooms::Joining;
 use self::support::Support;
@@ -59,6 +61,7 @@ use self::timers::Timers;
 use self::unconfirmed::{Asked, Unconfirmed};
 use self::view::{Room, Status};
 use crate::event::{Event, Place, What};
+pub use stentor_proto::Secret;
 
 /// The conversation with one server, over as many connections as it takes.
 ///
@@ -127,43 +130,6 @@ pub struct Engine {
 
     lines: VecDeque<String>,
     outputs: VecDeque<Output>,
-}
-
-/// What the driver is to show or do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Append this at the end of its place.
-    Show(Event),
-    /// Put this before all that the place shows. It answers [`Engine::page_back`] and `/history`, exactly once each,
-    /// also where nothing was found.
-    Older {
-        /// The place.
-        place: Place,
-        /// Oldest first; may be empty.
-        events: Vec<Event>,
-        /// There is nothing older.
-        beginning: bool,
-    },
-    /// The current place changed.
-    Look(Place),
-    /// A place was left; its buffer may go.
-    Closed(Place),
-    /// The connection is of no use any more, for this reason: close it, tell [`Engine::lost`], and connect again with
-    /// the usual delay.
-    Drop(String),
-    /// It is over: the driver stops.
-    End(End),
-}
-
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The user left, and all that was said had arrived.
-    Quit,
-    /// The server did not let the user in; a sentence that says why.
-    LoginRefused(String),
-    /// Something else; a sentence.
-    Failed(String),
 }
 
 impl Engine {

@@ -1,6 +1,6 @@
 //! What the engine is told at its start.
 
-use std::fmt;
+use stentor_proto::Secret;
 
 /// Whom to log in as, and how.
 #[derive(Clone, Debug)]
@@ -18,34 +18,4 @@ pub struct Options {
 pub struct Registration {
     /// The invitation code, where the server asks for one.
     pub invite: Option<Secret>,
-}
-
-/// A text that must not be printed. Its `Debug` shows nothing of it.
-#[derive(Clone, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether there is no text at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret")
-    }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
+use stentor_proto::secret::Secret;
 
 use super::register;
 use crate::account::Account;
@@ -14,7 +15,6 @@ use crate::config::Accounts;
 use crate::error::Error;
 use crate::node::claim::Rivals;
 use crate::reply::Reply;
-use crate::secret::Secret;
 use crate::session::Session;
 
 /// A SASL exchange that has begun.

@@ -1,10 +1,10 @@
 //! PASS: logs in, or brings an invitation, for clients without SASL; and the password of the network, where it has one.
 
 use stentor_proto::message::Message;
+use stentor_proto::secret::Secret;
 
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::secret::Secret;
 use crate::session::Session;
 
 /// What a client's PASS asks for at the end of its registration.

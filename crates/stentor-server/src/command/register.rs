@@ -3,6 +3,7 @@
 use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
+use stentor_proto::secret::Secret;
 
 use super::pass::Pass;
 use crate::account::login::LoginError;
@@ -16,7 +17,6 @@ use crate::node::claim::{self, Refused, Rivals};
 use crate::node::presence;
 use crate::operator::watch;
 use crate::reply::Reply;
-use crate::secret::Secret;
 use crate::session::Session;
 use crate::store::StoreError;
 

@@ -40,11 +40,7 @@ pub(super) async fn kline(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    demand(session, Privilege::Ban)?;
-    if message.nonempty(0).is_none() {
-        return list(session, reply, |target| matches!(target, Target::Mask(_))).await;
-    }
-    add(session, Wanted::read(message.params(), mask)?, reply).await
+    add_or_list(session, message, (mask, |target| matches!(target, Target::Mask(_))), reply).await
 }
 
 pub(super) async fn unkline(
@@ -61,11 +57,7 @@ pub(super) async fn dline(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    demand(session, Privilege::Ban)?;
-    if message.nonempty(0).is_none() {
-        return list(session, reply, |target| matches!(target, Target::Range(_))).await;
-    }
-    add(session, Wanted::read(message.params(), range)?, reply).await
+    add_or_list(session, message, (range, |target| matches!(target, Target::Range(_))), reply).await
 }
 
 pub(super) async fn undline(
@@ -75,6 +67,20 @@ pub(super) async fn undline(
 ) -> Result<(), Error> {
     demand(session, Privilege::Ban)?;
     remove(session, message.nonempty(0), range, reply).await
+}
+
+/// Sets a ban of one kind, or, where none is named, lists those that there are.
+async fn add_or_list(
+    session: &mut Session,
+    message: &Message<'_>,
+    (read, is_kind): (fn(&str) -> Result<Target, Error>, fn(&Target) -> bool),
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    demand(session, Privilege::Ban)?;
+    if message.nonempty(0).is_none() {
+        return list(session, reply, is_kind).await;
+    }
+    add(session, Wanted::read(message.params(), read)?, reply).await
 }
 
 /// A ban that somebody wants.

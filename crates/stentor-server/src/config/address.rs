@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::secret::Secret;
+use stentor_proto::secret::Secret;
+
 use crate::store::redis::settings::{Address, RedisSettings};
 
 /// One place to accept connections, such as `ircs://[::]:6697`.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::Config;
 use super::address::{Listen, RedisUrl, Scheme};
 use super::error::{ConfigError, Origin, Problem};
-use super::keys::NAMED;
 use super::kind::Value;
+use super::named::NAMED;
 use super::role::{ADMIN, OperatorBlock, Operators, Roles};
 use super::rules::{MOTD_BYTES, certificate_name, operator_name, role_name};
 use super::sections::{
@@ -22,8 +22,9 @@ use super::sections::{
     History, KeyType, Limits, LogLevel, Redis, Registration, StoreSettings, Sts, Tls, Webirc,
 };
 use super::units::Limit;
+use stentor_proto::secret::Secret;
+
 use crate::account::PasswordHash;
-use crate::secret::Secret;
 
 /// A value that its key accepts, and where it was given. Its `Debug` shows the place alone: the value may be a URL with
 /// a password.

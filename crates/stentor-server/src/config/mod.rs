@@ -1,5 +1,7 @@
 //! Settings: what is given in a file, in the environment and by flags, what is right about it, and what the node uses.
 //!
+//! - [`key`]: what a key is, and how it is found
+//! - [`named`]: the keys in whose names the operator chooses a part
 //! - [`keys`]: the table of all keys, which documents each one once
 //! - [`kind`], [`units`], [`address`], [`web_origin`], [`role`]: what values look like
 //! - `raw`: the layers as they were given
@@ -12,8 +14,10 @@
 pub mod address;
 mod build;
 pub mod error;
+pub mod key;
 pub mod keys;
 pub mod kind;
+pub mod named;
 mod raw;
 pub mod role;
 mod rules;
@@ -32,7 +36,8 @@ use std::time::Duration;
 
 pub use address::{AddressRange, Listen, RedisUrl, Scheme};
 pub use error::{ConfigError, Origin, Problem};
-pub use keys::{KEYS, Key, Reload};
+pub use key::{Key, Reload};
+pub use keys::KEYS;
 pub use kind::Kind;
 pub use raw::{PREFIX as VARIABLE_PREFIX, SYSTEM_FILE};
 pub use role::{ADMIN, Host, OperatorBlock, Operators, Privilege, Roles};
@@ -200,7 +205,7 @@ impl Config {
         for (example, values) in EXAMPLES {
             let _ = write!(text, "\n# [{example}]\n");
             let table = example.split('.').next();
-            let keys = keys::NAMED.iter().filter(|key| key.name.split('.').next() == table);
+            let keys = named::NAMED.iter().filter(|key| key.name.split('.').next() == table);
             for (key, value) in keys.zip(*values) {
                 let name = key.name.rsplit('.').next().unwrap_or_default();
                 let _ = write!(text, "\n{}# {name} = {value}\n", describe(key));

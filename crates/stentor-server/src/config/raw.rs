@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::{ConfigError, Origin, Problem};
-use super::keys::{self, Key};
+use super::key::{self, Key};
 
 /// One value, and where it was given.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl Settings {
             let key = Key::find(&path);
             let start = value.span();
             match value.into_inner() {
-                DeValue::Table(inner) if key.is_none() && (keys::is_section(&path) || !inner.is_empty()) => {
+                DeValue::Table(inner) if key.is_none() && (key::is_section(&path) || !inner.is_empty()) => {
                     self.add_table(&path, inner, place);
                 }
                 other => {
@@ -93,7 +93,7 @@ impl Settings {
     pub(super) fn add_flag(&mut self, flag: &str, key: &str, values: &[String]) {
         let key = Key::find(key).expect("a flag sets a known key");
         let value = match (key.kind, values) {
-            (keys::Kind::List { .. }, values) => {
+            (key::Kind::List { .. }, values) => {
                 toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect())
             }
             (kind, values) => kind.parse_text(values.last().expect("a flag has a value")),
@@ -113,7 +113,7 @@ impl Settings {
             true => "there is no such setting".to_owned(),
             false => format!("unknown key `{path}{shown}`"),
         };
-        let help = match (keys::nearest(path), keys::in_section(path)) {
+        let help = match (key::nearest(path), key::in_section(path)) {
             (Some(key), _) if from_environment => format!("did you mean `{}`?", variable(key.name)),
             (Some(key), _) => format!("did you mean `{}`?", key.name),
             (None, _) if is_injected(&origin) => INJECTED.to_owned(),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::address::{AddressRange, RedisUrl};
 use super::units::Limit;
+use stentor_proto::secret::Secret;
+
 use crate::account::{Fingerprint, PasswordHash};
-use crate::secret::Secret;
 
 /// `data`.
 #[derive(Clone, Debug, PartialEq, Eq)]

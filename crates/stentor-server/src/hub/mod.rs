@@ -14,6 +14,7 @@ pub mod audience;
 pub mod clock;
 pub mod difference;
 mod feed;
+mod held;
 pub mod msgid;
 pub mod multiline;
 pub mod render;
@@ -22,7 +23,6 @@ pub mod state;
 pub mod told;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -32,6 +32,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use held::Held;
 pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
@@ -75,12 +76,6 @@ struct Slot {
     holders: usize,
     /// Whether the replica is being given up: who takes hold of it now waits until that is done.
     retiring: bool,
-}
-
-/// A replica that stays for as long as somebody holds it.
-pub struct Held {
-    hub: Arc<Hub>,
-    replica: Arc<Replica>,
 }
 
 /// What a command decides to write.
@@ -548,43 +543,6 @@ fn commit_of(partition: &Partition, tenure: &Tenure, life: Life, decision: Decis
         lines: decision.lines,
         by: By { writer: tenure.writer().clone(), number: 0 },
         deadline: tenure.ends_at(),
-    }
-}
-
-impl Held {
-    /// The replica, for a use that ends before the hold does.
-    #[must_use]
-    pub fn replica(&self) -> Arc<Replica> {
-        self.replica.clone()
-    }
-}
-
-impl std::ops::Deref for Held {
-    type Target = Arc<Replica>;
-
-    fn deref(&self) -> &Arc<Replica> {
-        &self.replica
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut slots = self.hub.slots();
-        let Some(slot) = slots.get_mut(self.replica.partition()) else { return };
-        slot.holders -= 1;
-        let unheld = slot.holders == 0;
-        drop(slots);
-        if unheld {
-            let partition = self.replica.partition().clone();
-            self.hub.retired.lock().expect("no holder of the list panics").push(partition);
-            self.hub.retire.notify_one();
-        }
-    }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Held({})", self.replica.partition())
     }
 }
 

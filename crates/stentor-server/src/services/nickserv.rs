@@ -3,6 +3,7 @@
 use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
+use stentor_proto::secret::Secret;
 
 use super::{Said, Service, Word};
 use crate::account::login::LoginError;
@@ -12,7 +13,6 @@ use crate::error::Error;
 use crate::hub::clock::server_time;
 use crate::node::claim::Rivals;
 use crate::reply::Reply;
-use crate::secret::Secret;
 use crate::session::Session;
 
 macro_rules! word {

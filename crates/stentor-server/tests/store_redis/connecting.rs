@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use stentor_server::secret::Secret;
+use stentor_proto::secret::Secret;
 use stentor_server::store::redis::{ACL_RULES, ConnectError, RedisSettings, RedisStore};
 use stentor_server::store::{Life, Partition, Range, Store, StoreTime, Writer};
 use stentor_testing::{Authority, RedisOptions, RedisServer};

@@ -9,13 +9,13 @@ use bytes::BytesMut;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use stentor_proto::secret::Secret;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::resp::{self, Decoder, Value};
 use super::settings::{Address, RedisSettings};
-use crate::secret::Secret;
 
 /// Why there is no store to work with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use stentor_proto::secret::Secret;
+
 use super::ConnectError;
-use crate::secret::Secret;
 
 /// How to reach a Redis or Valkey server.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A secret text. Neither `Debug` nor `Display` shows any of it, so it cannot reach a log by accident; whoever needs the
 /// text asks for it with [`Secret::expose`].
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Secret(String);
 
 impl Secret {
