@@ -69,11 +69,14 @@ pub(super) async fn undline(
     remove(session, message.nonempty(0), range, reply).await
 }
 
+/// Reads whom a ban is about.
+type Read = fn(&str) -> Result<Target, Error>;
+
 /// Sets a ban of one kind, or, where none is named, lists those that there are.
 async fn add_or_list(
     session: &mut Session,
     message: &Message<'_>,
-    (read, is_kind): (fn(&str) -> Result<Target, Error>, fn(&Target) -> bool),
+    (read, is_kind): (Read, fn(&Target) -> bool),
     reply: &mut Reply,
 ) -> Result<(), Error> {
     demand(session, Privilege::Ban)?;
@@ -95,7 +98,7 @@ struct Wanted {
 impl Wanted {
     /// Reads `[<time>] [FORCE] <target> [DURATION <time>] [FORCE] [REASON] [<reason>]`. What looks like a word of this
     /// behind the target is one: a reason that begins so stands behind REASON.
-    fn read(params: &[&str], parse: fn(&str) -> Result<Target, Error>) -> Result<Self, Error> {
+    fn read(params: &[&str], parse: Read) -> Result<Self, Error> {
         let mut words = params.iter().copied().peekable();
         let mut lifetime = match params {
             [first, _, ..] => duration(first),
@@ -153,7 +156,7 @@ async fn add(session: &Session, wanted: Wanted, reply: &mut Reply) -> Result<(),
 async fn remove(
     session: &Session,
     target: Option<&str>,
-    parse: fn(&str) -> Result<Target, Error>,
+    parse: Read,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let target = parse(target.ok_or_else(|| invalid("Name the ban to lift"))?)?;
