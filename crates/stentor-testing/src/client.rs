@@ -66,6 +66,12 @@ impl TestClient {
         self.send_bytes(format!("{line}\r\n").as_bytes()).await;
     }
 
+    /// Says QUIT, and waits until the connection is closed.
+    pub async fn quit(mut self) {
+        self.send("QUIT").await;
+        self.expect_closed().await;
+    }
+
     /// Sends bytes as they are.
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
         self.note(format!("-> {}", String::from_utf8_lossy(bytes).trim_end()));

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::bad_line::BadLine;
 use crate::client::TestClient;
+use crate::message::Said;
 
 /// A node with an embedded store of its own, and one plaintext listener on loopback.
 pub struct TestServer {
@@ -118,9 +119,19 @@ impl TestServer {
 
     /// A client that is logged in to the account of its nick, with these capabilities.
     pub async fn login(&self, account: &str, password: &str, capabilities: &[&str]) -> TestClient {
+        self.login_and_read(account, password, capabilities).await.0
+    }
+
+    /// The same, with what was told from the welcome on.
+    pub async fn login_and_read(
+        &self,
+        account: &str,
+        password: &str,
+        capabilities: &[&str],
+    ) -> (TestClient, Vec<Said>) {
         let mut client = self.connect().await;
-        client.register(account, Some(password), capabilities).await;
-        client
+        let lines = client.register(account, Some(password), capabilities).await;
+        (client, lines)
     }
 
     /// Makes an account.

@@ -5,7 +5,7 @@ use stentor_server::following::removal;
 use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::Decision;
 use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime};
-use stentor_testing::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 async fn server_with(names: &[&str]) -> TestServer {
     let server = TestServer::start().await;
@@ -13,17 +13,6 @@ async fn server_with(names: &[&str]) -> TestServer {
         server.account(name, "secret").await;
     }
     server
-}
-
-async fn login(server: &TestServer, name: &str, capabilities: &[&str]) -> (TestClient, Vec<Said>) {
-    let mut client = server.connect().await;
-    let lines = client.register(name, Some("secret"), capabilities).await;
-    (client, lines)
-}
-
-async fn quit(mut client: TestClient) {
-    client.send("QUIT").await;
-    client.expect_closed().await;
 }
 
 /// What is said in different logs is told in the order of time only where it is of different milliseconds.
@@ -43,13 +32,13 @@ fn posts(lines: &[Said]) -> Vec<&str> {
 #[tokio::test]
 async fn what_was_posted_while_away_comes_once() {
     let server = server_with(&["ann", "bob", "cat"]).await;
-    let (mut ann, _) = login(&server, "ann", &[]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob,cat").await;
-    let (mut bob, _) = login(&server, "bob", &[]).await;
-    let (mut cat, _) = login(&server, "cat", &[]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
+    let (mut cat, _) = server.login_and_read("cat", "secret", &[]).await;
     bob.ask("PUBLISH :live").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] live");
-    quit(ann).await;
+    ann.quit().await;
     for (client, line) in [(&mut bob, "PUBLISH :one"), (&mut cat, "PUBLISH :two")] {
         client.ask(line).await;
         next_millisecond(&server).await;
@@ -58,7 +47,7 @@ async fn what_was_posted_while_away_comes_once() {
     bob.ask("PRIVMSG ann :private").await;
     bob.ask("JOIN #room").await;
     bob.ask("PRIVMSG #room :live only").await;
-    let (mut ann, lines) = login(&server, "ann", &[]).await;
+    let (mut ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert_eq!(posts(&lines), ["private", "[Sub] one", "[Sub] two", "[Sub] three"]);
     assert!(
         lines.iter().any(|line| line.text().contains("3 posts came from those whom you follow")),
@@ -67,15 +56,15 @@ async fn what_was_posted_while_away_comes_once() {
     ann.ask(&format!("PONG :{}", numeric(&lines, "PING").text())).await;
     bob.ask("PUBLISH :four").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] four");
-    quit(ann).await;
-    let (ann, lines) = login(&server, "ann", &[]).await;
+    ann.quit().await;
+    let (ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert!(posts(&lines).is_empty() && command(&lines, "PING").is_empty(), "{lines:#?}");
-    quit(ann).await;
+    ann.quit().await;
     // In batches, one for each author.
     bob.ask("PUBLISH :five").await;
     cat.ask("PUBLISH :six").await;
     let capabilities = ["batch", "server-time", "message-tags", "stentor.chat/feeds"];
-    let (_ann, lines) = login(&server, "ann", &capabilities).await;
+    let (_ann, lines) = server.login_and_read("ann", "secret", &capabilities).await;
     let batches = command(&lines, "BATCH");
     assert_eq!(
         (batches[0].param(1), batches[0].param(2), batches[2].param(2)),
@@ -89,41 +78,41 @@ async fn what_was_posted_while_away_comes_once() {
 #[tokio::test]
 async fn what_was_not_proved_to_be_read_is_repeated_after_a_restart() {
     let server = server_with(&["ann", "bob"]).await;
-    let (mut ann, _) = login(&server, "ann", &[]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob").await;
-    quit(ann).await;
-    let (mut bob, _) = login(&server, "bob", &[]).await;
+    ann.quit().await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
     bob.ask("PUBLISH :one").await;
-    let (ann, lines) = login(&server, "ann", &[]).await;
+    let (ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert_eq!(posts(&lines), ["[Sub] one"]);
     drop((ann, bob));
     let server = server.restart(&[]).await;
-    let (mut ann, lines) = login(&server, "ann", &[]).await;
+    let (mut ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert_eq!(posts(&lines), ["[Sub] one"]);
     ann.ask(&format!("PONG :{}", numeric(&lines, "PING").text())).await;
-    let (mut bob, _) = login(&server, "bob", &[]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
     bob.ask("JOIN #room").await;
     bob.ask("PRIVMSG #room :in the room").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] in the room");
-    quit(ann).await;
-    let (_ann, lines) = login(&server, "ann", &[]).await;
+    ann.quit().await;
+    let (_ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert!(posts(&lines).is_empty(), "{lines:#?}");
 }
 
 #[tokio::test]
 async fn a_feed_that_cannot_be_read_at_first_silences_no_other() {
     let server = server_with(&["ann", "bob", "cat"]).await;
-    let (mut ann, _) = login(&server, "ann", &[]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob,cat").await;
-    quit(ann).await;
+    ann.quit().await;
     // From here on nobody has a feed in memory.
     let (line, server) = server.restart_on_a_bad_line().await;
     line.fail_snapshot(&Partition::feed("cat"));
-    let (mut ann, lines) = login(&server, "ann", &[]).await;
+    let (mut ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert!(lines.iter().any(|line| line.text().contains("cannot be read now")), "{lines:#?}");
     ann.ask("PONG :again").await;
     for name in ["bob", "cat"] {
-        let (mut client, _) = login(&server, name, &[]).await;
+        let (mut client, _) = server.login_and_read(name, "secret", &[]).await;
         client.ask(&format!("PUBLISH :by {name}")).await;
         assert_eq!(ann.expect_numeric("NOTICE").await.text(), format!("[Sub] by {name}"));
     }
@@ -133,16 +122,16 @@ async fn a_feed_that_cannot_be_read_at_first_silences_no_other() {
 async fn history_merges_posts_with_private_messages() {
     let server = server_with(&["ann", "bob", "cat"]).await;
     let capabilities = ["draft/chathistory", "batch", "server-time", "message-tags", "stentor.chat/feeds"];
-    let (mut bob, _) = login(&server, "bob", &[]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
     bob.ask("PUBLISH :before").await;
-    let (mut ann, _) = login(&server, "ann", &capabilities).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &capabilities).await;
     ann.ask("SUBSCRIBE bob").await;
-    quit(ann).await;
+    ann.quit().await;
     for line in ["PUBLISH :one", "PRIVMSG ann :two", "PUBLISH :three", "PRIVMSG ann :four"] {
         bob.ask(line).await;
         next_millisecond(&server).await;
     }
-    let (mut ann, lines) = login(&server, "ann", &capabilities).await;
+    let (mut ann, lines) = server.login_and_read("ann", "secret", &capabilities).await;
     assert!(posts(&lines).is_empty(), "{lines:#?}");
     let all = ann.ask("CHATHISTORY LATEST bob * 10").await;
     assert_eq!(posts(&all), ["one", "two", "three", "four"]);
@@ -161,7 +150,7 @@ async fn history_merges_posts_with_private_messages() {
     ] {
         assert_eq!(posts(&ann.ask(&line).await), wanted, "{line}");
     }
-    let (mut cat, _) = login(&server, "cat", &capabilities).await;
+    let (mut cat, _) = server.login_and_read("cat", "secret", &capabilities).await;
     assert!(posts(&cat.ask("CHATHISTORY LATEST bob * 10").await).is_empty(), "cat does not follow");
     let span = "timestamp=2020-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z";
     let lines = ann.ask(&format!("CHATHISTORY TARGETS {span} 10")).await;
@@ -174,17 +163,17 @@ async fn history_merges_posts_with_private_messages() {
         posts(&bob.ask("CHATHISTORY LATEST bob * 10").await),
         ["[Sub] before", "[Sub] one", "[Sub] three", "a note"]
     );
-    quit(ann).await;
-    let (_ann, lines) = login(&server, "ann", &[]).await;
+    ann.quit().await;
+    let (_ann, lines) = server.login_and_read("ann", "secret", &[]).await;
     assert!(posts(&lines).is_empty(), "what was fetched is not delivered: {lines:#?}");
 }
 
 #[tokio::test]
 async fn a_removed_account_leaves_nothing_on_either_side() {
     let server = server_with(&["ann", "bob", "cat"]).await;
-    let (mut ann, _) = login(&server, "ann", &["standard-replies"]).await;
-    let (mut bob, _) = login(&server, "bob", &["standard-replies"]).await;
-    let (mut cat, _) = login(&server, "cat", &["standard-replies"]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &["standard-replies"]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &["standard-replies"]).await;
+    let (mut cat, _) = server.login_and_read("cat", "secret", &["standard-replies"]).await;
     ann.ask("SUBSCRIBE bob").await;
     cat.ask("SUBSCRIBE bob,ann").await;
     bob.ask("SUBSCRIBE ann").await;
@@ -209,8 +198,8 @@ async fn a_removed_account_leaves_nothing_on_either_side() {
 #[tokio::test]
 async fn a_removal_that_ends_late_leaves_the_next_owner_of_the_name_alone() {
     let server = server_with(&["ann", "bob"]).await;
-    let (mut ann, _) = login(&server, "ann", &[]).await;
-    let (mut bob, _) = login(&server, "bob", &[]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &[]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob").await;
     let committer = Committer::standalone(server.node.hub.store().clone());
     let followed = ["bob".to_owned()];
@@ -223,8 +212,8 @@ async fn a_removal_that_ends_late_leaves_the_next_owner_of_the_name_alone() {
 #[tokio::test]
 async fn a_subscription_that_was_interrupted_is_none_and_leaves_nothing() {
     let server = server_with(&["ann", "bob"]).await;
-    let (mut ann, _) = login(&server, "ann", &["standard-replies"]).await;
-    let (mut bob, _) = login(&server, "bob", &["standard-replies"]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &["standard-replies"]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &["standard-replies"]).await;
     ann.ask("SUBSCRIBE bob").await;
     bob.ask("PUBLISH :x").await;
     // Its node ended after the note was written, or after the subscription was taken away.
@@ -236,8 +225,8 @@ async fn a_subscription_that_was_interrupted_is_none_and_leaves_nothing() {
     change(&server, Partition::account("ann"), Change::Unset("follow:bob".to_owned())).await;
     let lines = bob.ask("SUBSCRIBERS").await;
     assert_eq!(numeric(&lines, "NOTE").params[..3], ["SUBSCRIBERS", "END", "0"]);
-    quit(ann).await;
-    let (mut ann, _) = login(&server, "ann", &["standard-replies"]).await;
+    ann.quit().await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &["standard-replies"]).await;
     assert_eq!(numeric(&ann.ask("SUBSCRIBE bob").await, "NOTE").param(1), "SUBSCRIBED");
     bob.ask("PUBLISH :heard").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] heard");
@@ -257,9 +246,9 @@ async fn posts_are_kept_as_long_as_other_messages_and_subscriptions_for_ever() {
     for name in ["ann", "bob"] {
         server.account(name, "secret").await;
     }
-    let (mut ann, _) = login(&server, "ann", &[]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob").await;
-    let (mut bob, _) = login(&server, "bob", &[]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &[]).await;
     bob.ask("PUBLISH :old").await;
     ann.expect(|line| line.ends_with("[Sub] old")).await;
     assert_eq!(visit(&server, "bob", 1).await, Visit::default());
@@ -273,8 +262,8 @@ async fn posts_are_kept_as_long_as_other_messages_and_subscriptions_for_ever() {
 #[tokio::test]
 async fn the_janitor_finishes_what_a_removal_left_undone() {
     let server = server_with(&["ann", "bob"]).await;
-    let (mut ann, _) = login(&server, "ann", &["standard-replies"]).await;
-    let (mut bob, _) = login(&server, "bob", &["standard-replies"]).await;
+    let (mut ann, _) = server.login_and_read("ann", "secret", &["standard-replies"]).await;
+    let (mut bob, _) = server.login_and_read("bob", "secret", &["standard-replies"]).await;
     ann.ask("SUBSCRIBE bob").await;
     bob.ask("SUBSCRIBE ann").await;
     // The process ended as soon as the account itself was gone.

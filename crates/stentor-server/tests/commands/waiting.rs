@@ -21,20 +21,13 @@ async fn waiting(settings: &[(&str, &str)], texts: &[&str]) -> (TestServer, Test
 
 /// Logs in as carl: the session, and what came after the welcome began.
 async fn login(server: &TestServer, capabilities: &[&str]) -> (TestClient, Vec<Said>) {
-    let mut carl = server.connect().await;
-    let lines = carl.register("carl", Some("secret"), capabilities).await;
-    (carl, lines)
+    server.login_and_read("carl", "secret", capabilities).await
 }
 
 /// Answers the PING that followed what was delivered.
 async fn answer(client: &mut TestClient, lines: &[Said]) {
     let token = numeric(lines, "PING").text().to_owned();
     client.ask(&format!("PONG :{token}")).await;
-}
-
-async fn quit(mut client: TestClient) {
-    client.send("QUIT").await;
-    client.expect_closed().await;
 }
 
 /// Cuts the connection, and waits until the node has noticed.
@@ -67,7 +60,7 @@ async fn what_waited_is_delivered_once_and_in_its_order() {
     let end = lines.iter().position(|line| matches!(&*line.command, "376" | "422"));
     assert!(end < position("While you were away"), "{lines:#?}");
     answer(&mut carl, &lines).await;
-    quit(carl).await;
+    carl.quit().await;
     let (_carl, lines) = login(&server, &[]).await;
     assert!(texts(&lines).is_empty() && command(&lines, "PING").is_empty(), "{lines:#?}");
 }
@@ -104,7 +97,7 @@ async fn what_the_client_did_not_prove_to_have_read_is_repeated() {
     let (mut carl, lines) = login(&server, &[]).await;
     assert_eq!(texts(&lines), ["one"]);
     carl.ask("PONG :seen-1-0").await;
-    quit(carl).await;
+    carl.quit().await;
     let (mut carl, lines) = login(&server, &[]).await;
     assert_eq!(texts(&lines), ["one"]);
     answer(&mut carl, &lines).await;
@@ -119,7 +112,7 @@ async fn a_client_that_fetches_history_is_sent_none_and_the_cursor_moves() {
     let (mut carl, lines) = login(&server, &["draft/chathistory", "batch"]).await;
     assert!(texts(&lines).is_empty() && command(&lines, "PING").is_empty(), "{lines:#?}");
     assert_eq!(texts(&carl.ask("CHATHISTORY LATEST ann * 10").await), ["one"]);
-    quit(carl).await;
+    carl.quit().await;
     let (_carl, lines) = login(&server, &[]).await;
     assert!(texts(&lines).is_empty(), "{lines:#?}");
 }
@@ -131,7 +124,7 @@ async fn what_was_delivered_as_it_came_is_not_repeated_after_quit() {
     ann.ask("PRIVMSG carl :live").await;
     assert_eq!(texts(&carl.drain_until_pong().await), ["live"]);
     carl.ask("PRIVMSG ann :my own").await;
-    quit(carl).await;
+    carl.quit().await;
     ann.ask("PRIVMSG carl :later").await;
     let (_carl, lines) = login(&server, &[]).await;
     assert_eq!(texts(&lines), ["later"]);
@@ -159,7 +152,7 @@ async fn a_client_that_quits_before_it_has_read_what_waited_gets_it_again() {
     let (mut carl, _) = login(&server, &[]).await;
     ann.ask("PRIVMSG carl :two").await;
     assert_eq!(texts(&carl.drain_until_pong().await), ["two"]);
-    quit(carl).await;
+    carl.quit().await;
     let (_carl, lines) = login(&server, &[]).await;
     assert_eq!(texts(&lines), ["one", "two"]);
 }
@@ -243,6 +236,6 @@ async fn who_was_away_for_longer_than_messages_are_kept_is_told() {
     let told = |lines: &[Said]| lines.iter().any(|line| line.text().contains("may not be kept any more"));
     assert!(told(&lines), "{lines:#?}");
     answer(&mut carl, &lines).await;
-    quit(carl).await;
+    carl.quit().await;
     assert!(!told(&login(&server, &[]).await.1));
 }

@@ -2,7 +2,7 @@
 
 use super::Pair;
 use stentor_server::store::Partition;
-use stentor_testing::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::{Said, TestClient, command, numeric};
 
 const STANDARD: &[&str] = &["standard-replies", "message-tags"];
 
@@ -12,17 +12,6 @@ async fn pair(names: &[&str]) -> Pair {
         pair.one.account(name, "secret").await;
     }
     pair
-}
-
-async fn login(server: &TestServer, name: &str, capabilities: &[&str]) -> (TestClient, Vec<Said>) {
-    let mut client = server.connect().await;
-    let lines = client.register(name, Some("secret"), capabilities).await;
-    (client, lines)
-}
-
-async fn quit(mut client: TestClient) {
-    client.send("QUIT").await;
-    client.expect_closed().await;
 }
 
 fn posts(lines: &[Said]) -> Vec<&str> {
@@ -46,9 +35,9 @@ async fn heard_before_marker(bob: &mut TestClient, ann: &mut TestClient) -> Vec<
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_7_2_exclusive_subscriptions() {
     let pair = pair(&["ann", "bob", "cat"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", STANDARD).await;
-    let (mut ann, _) = login(&pair.two, "ann", STANDARD).await;
-    let (mut cat, _) = login(&pair.two, "cat", STANDARD).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", STANDARD).await;
+    let (mut ann, _) = pair.two.login_and_read("ann", "secret", STANDARD).await;
+    let (mut cat, _) = pair.two.login_and_read("cat", "secret", STANDARD).await;
     for client in [&mut bob, &mut cat] {
         client.ask("JOIN #room").await;
     }
@@ -65,8 +54,8 @@ async fn scenario_7_2_exclusive_subscriptions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_open_rooms_are_heard_on_another_node() {
     let pair = pair(&["ann", "bob"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", STANDARD).await;
-    let (mut ann, _) = login(&pair.two, "ann", STANDARD).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", STANDARD).await;
+    let (mut ann, _) = pair.two.login_and_read("ann", "secret", STANDARD).await;
     ann.ask("SUBSCRIBE bob").await;
     bob.ask("JOIN #room").await;
     let cases = [
@@ -91,9 +80,9 @@ async fn only_open_rooms_are_heard_on_another_node() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_on_either_side_is_one_at_once() {
     let pair = pair(&["ann", "bob", "cat"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", STANDARD).await;
-    let (mut ann, _) = login(&pair.two, "ann", STANDARD).await;
-    let (mut cat, _) = login(&pair.two, "cat", STANDARD).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", STANDARD).await;
+    let (mut ann, _) = pair.two.login_and_read("ann", "secret", STANDARD).await;
+    let (mut cat, _) = pair.two.login_and_read("cat", "secret", STANDARD).await;
     bob.ask("JOIN #room").await;
     for round in 0..20 {
         ann.ask("SUBSCRIBE bob").await;
@@ -119,23 +108,23 @@ async fn an_end_on_either_side_is_one_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_posted_while_away_comes_once_on_whichever_node() {
     let pair = pair(&["ann", "bob"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", &[]).await;
-    let (mut ann, _) = login(&pair.one, "ann", &[]).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", &[]).await;
+    let (mut ann, _) = pair.one.login_and_read("ann", "secret", &[]).await;
     ann.ask("SUBSCRIBE bob").await;
-    quit(ann).await;
+    ann.quit().await;
     bob.ask("PUBLISH :one").await;
     bob.ask("PUBLISH :two").await;
-    let (mut ann, lines) = login(&pair.two, "ann", &[]).await;
+    let (mut ann, lines) = pair.two.login_and_read("ann", "secret", &[]).await;
     assert_eq!(posts(&lines), ["[Sub] one", "[Sub] two"]);
     ann.ask(&format!("PONG :{}", numeric(&lines, "PING").text())).await;
     bob.ask("PUBLISH :three").await;
     assert_eq!(ann.expect_numeric("NOTICE").await.text(), "[Sub] three");
-    quit(ann).await;
-    let (ann, lines) = login(&pair.one, "ann", &[]).await;
+    ann.quit().await;
+    let (ann, lines) = pair.one.login_and_read("ann", "secret", &[]).await;
     assert!(posts(&lines).is_empty(), "{lines:#?}");
-    quit(ann).await;
+    ann.quit().await;
     bob.ask("PUBLISH :four").await;
-    let (mut ann, lines) = login(&pair.two, "ann", &["draft/chathistory", "batch"]).await;
+    let (mut ann, lines) = pair.two.login_and_read("ann", "secret", &["draft/chathistory", "batch"]).await;
     assert!(posts(&lines).is_empty(), "{lines:#?}");
     let lines = ann.ask("CHATHISTORY LATEST bob * 2").await;
     assert_eq!(posts(&lines), ["[Sub] three", "[Sub] four"]);
@@ -145,13 +134,13 @@ async fn what_was_posted_while_away_comes_once_on_whichever_node() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_among_posts_misses_none() {
     let pair = pair(&["bob"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", &[]).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", &[]).await;
     for round in 0..ROUNDS {
         let name = format!("ann{round}");
         pair.one.account(&name, "secret").await;
-        let (mut ann, _) = login(&pair.two, &name, &[]).await;
+        let mut ann = pair.two.login(&name, "secret", &[]).await;
         ann.ask("SUBSCRIBE bob").await;
-        quit(ann).await;
+        ann.quit().await;
         for number in 0..BEFORE {
             bob.ask(&format!("PUBLISH :{number}")).await;
         }
@@ -179,8 +168,8 @@ async fn a_login_among_posts_misses_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_account_is_heard_and_counted_nowhere() {
     let pair = pair(&["ann", "bob", "cat"]).await;
-    let (mut bob, _) = login(&pair.one, "bob", STANDARD).await;
-    let (mut ann, _) = login(&pair.two, "ann", STANDARD).await;
+    let (mut bob, _) = pair.one.login_and_read("bob", "secret", STANDARD).await;
+    let (mut ann, _) = pair.two.login_and_read("ann", "secret", STANDARD).await;
     ann.ask("SUBSCRIBE bob,cat").await;
     bob.ask("SUBSCRIBE ann").await;
     pair.one.node.accounts.remove("bob").await.expect("Redis is there");
@@ -201,11 +190,11 @@ async fn many_follow_one_at_once() {
     let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
     all.push("star");
     let pair = pair(&all).await;
-    let (mut star, _) = login(&pair.one, "star", STANDARD).await;
+    let (mut star, _) = pair.one.login_and_read("star", "secret", STANDARD).await;
     let mut fans = Vec::new();
     for (number, name) in names.iter().enumerate() {
         let server = if number % 2 == 0 { &pair.one } else { &pair.two };
-        fans.push(login(server, name, STANDARD).await.0);
+        fans.push(server.login_and_read(name, "secret", STANDARD).await.0);
     }
     for fan in &mut fans {
         fan.send("SUBSCRIBE star").await;

@@ -17,11 +17,11 @@ use crate::node::Node;
 
 /// Two nodes that share a store, and what their clients trust.
 pub(crate) struct Fleet {
-    one: Node,
-    two: Node,
-    trust_one: Trust,
+    pub(crate) one: Node,
+    pub(crate) two: Node,
+    pub(crate) trust_one: Trust,
     trust_two: Trust,
-    directory: TempDir,
+    pub(crate) directory: TempDir,
     pub(crate) redis: RedisServer,
 }
 

@@ -8,38 +8,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use stentor_testing::{RedisServer, Terminal};
-use tempfile::TempDir;
+use stentor_testing::Terminal;
 
-use crate::chat::{Chat, Trust};
-use crate::fleet::{CAPABILITIES, import, start};
-use crate::node::Node;
+use crate::chat::Chat;
+use crate::fleet::{CAPABILITIES, Fleet};
 
 /// Two nodes that share a store, and a way to the first of them that can be turned to the second.
 struct Stage {
-    one: Node,
-    two: Node,
-    trust_one: Trust,
-    trust_two: Trust,
+    fleet: Fleet,
     way: Way,
-    directory: TempDir,
-    _redis: RedisServer,
 }
 
 impl Stage {
     fn start() -> Self {
-        let redis = RedisServer::start();
-        let directory = tempfile::tempdir().expect("a directory can be made");
-        let config = directory.path().join("stentor.toml");
-        fs::write(&config, CONFIG).expect("a file can be written");
-        let one = start(directory.path(), "one", &redis.url());
-        let two = start(directory.path(), "two", &redis.url());
-        import(&config, &redis.url(), &["alice".to_owned(), "bob".to_owned()]);
-        let trust = |name: &str| Trust::of(&directory.path().join(name));
-        let (trust_one, trust_two) = (trust("one"), trust("two"));
-        let way = Way::to(one.address("ircs"));
-        prepare(directory.path());
-        Self { one, two, trust_one, trust_two, way, directory, _redis: redis }
+        let fleet = Fleet::start(&["alice".to_owned(), "bob".to_owned()]);
+        let way = Way::to(fleet.one.address("ircs"));
+        prepare(fleet.directory.path());
+        Self { fleet, way }
     }
 
     /// A terminal on which alice is logged in.
@@ -50,7 +35,7 @@ impl Stage {
     }
 
     fn shell(&self, width: u16, height: u16) -> Terminal {
-        Terminal::start(width, height, self.directory.path())
+        Terminal::start(width, height, self.fleet.directory.path())
     }
 
     fn log_in(&self, terminal: &Terminal, environment: &str) {
@@ -64,7 +49,7 @@ impl Stage {
     }
 
     fn bob_on_two(&self) -> Chat {
-        Chat::login(&self.two, &self.trust_two, "bob", CAPABILITIES)
+        self.fleet.on_two("bob")
     }
 }
 
@@ -261,9 +246,9 @@ fn a_node_that_is_killed_loses_and_doubles_nothing() {
     });
     bob.line_with(":mine before the kill");
 
-    stage.way.turn(stage.two.address("ircs"));
+    stage.way.turn(stage.fleet.two.address("ircs"));
     alice.enter("mine on the edge");
-    stage.one.signal("KILL");
+    stage.fleet.one.signal("KILL");
     bob.send("PRIVMSG #lobby :during the outage");
     alice.enter("mine during the outage");
     alice.wait("the new connection", |screen| {
@@ -342,7 +327,7 @@ fn the_terminal_is_as_it_was_after_a_stop_and_after_the_end() {
 #[test]
 fn a_refused_login_never_takes_the_terminal() {
     let stage = Stage::start();
-    fs::write(stage.directory.path().join("password"), "wrong\n").expect("a file can be written");
+    fs::write(stage.fleet.directory.path().join("password"), "wrong\n").expect("a file can be written");
     let alice = stage.shell(80, 24);
     let port = stage.way.port;
     let binary = env!("CARGO_BIN_EXE_stentor");
@@ -351,17 +336,10 @@ fn a_refused_login_never_takes_the_terminal() {
          echo \"it ended with $?\""
     ));
     alice.wait_for("it ended with 3");
-    let mut alice_by_hand = Chat::connect(&stage.one, &stage.trust_one);
+    let mut alice_by_hand = Chat::connect(&stage.fleet.one, &stage.fleet.trust_one);
     alice_by_hand.start_login("alice", CAPABILITIES);
     alice_by_hand.line_with(" 001 ");
 }
 
 /// More than a page of the server's history.
 const LINES: usize = 300;
-const CONFIG: &str = r#"
-accounts.bcrypt_cost = 4
-accounts.scram_iterations = 4096
-fleet.lease = "3s"
-fleet.margin = "500ms"
-limits.lines_per_second = 0
-"#;
