@@ -31,7 +31,13 @@ pub(super) fn print(started: &Started, common: &Common) -> io::Result<()> {
         }
     }
     match &started.admin {
-        Bootstrap::Settled => {}
+        Bootstrap::Settled => rows.push(row(
+            "Accounts",
+            &format!(
+                "those that this store has; `stentor account passwd admin{}` gives admin a new password",
+                same_store(common)
+            ),
+        )),
         Bootstrap::Shown(password) => rows
             .push(row("Account", &format!("admin, password {} (it is shown only now)", password.reveal()))),
         Bootstrap::Written(path) => {
