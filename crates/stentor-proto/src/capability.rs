@@ -18,6 +18,8 @@ pub enum Capability {
     Batch,
     /// The client hears of new and removed capabilities.
     CapNotify,
+    /// `RENAME` tells that a room has another name.
+    ChannelRename,
     /// `CHATHISTORY` reads history.
     ChatHistory,
     /// `CHGHOST` tells when a user name or host changes.
@@ -74,7 +76,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -82,6 +84,7 @@ impl Capability {
         Self::CapNotify,
         Self::ChgHost,
         Self::AccountRegistration,
+        Self::ChannelRename,
         Self::ChatHistory,
         Self::EventPlayback,
         Self::ExtendedIsupport,
@@ -117,6 +120,7 @@ impl Capability {
             Self::AwayNotify => "away-notify",
             Self::Batch => "batch",
             Self::CapNotify => "cap-notify",
+            Self::ChannelRename => "draft/channel-rename",
             Self::ChatHistory => "draft/chathistory",
             Self::ChgHost => "chghost",
             Self::EchoMessage => "echo-message",

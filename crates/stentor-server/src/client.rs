@@ -14,7 +14,7 @@ use tokio::sync::futures::Notified;
 
 use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
-use crate::hub::{Held, UserId};
+use crate::hub::{Held, Replica, UserId};
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -40,7 +40,7 @@ pub struct Client {
     profile: RwLock<Arc<Profile>>,
     /// The keys of metadata that it hears of.
     metadata_keys: RwLock<Arc<BTreeSet<String>>>,
-    /// The channels it is in, by folded name.
+    /// The channels it is in, by place.
     channels: Mutex<HashMap<String, Held>>,
     /// The channels that it was last invited to, by folded name.
     invited: Mutex<VecDeque<String>>,
@@ -289,9 +289,15 @@ impl Client {
         look(&mut self.channels.lock().expect("no holder of the channels panics"))
     }
 
-    /// The folded names of its channels.
+    /// Its channels.
     #[must_use]
-    pub fn channel_names(&self) -> Vec<String> {
+    pub fn rooms(&self) -> Vec<Arc<Replica>> {
+        self.with_channels(|channels| channels.values().map(Held::replica).collect())
+    }
+
+    /// The places of its channels.
+    #[must_use]
+    pub fn channel_places(&self) -> Vec<String> {
         self.with_channels(|channels| channels.keys().cloned().collect())
     }
 

@@ -24,6 +24,7 @@
 //! - [`policy`]: the rules of channels
 //! - [`random`]: random numbers and names
 //! - [`reply`]: what a command answers
+//! - [`rooms`]: where the room of a name is, and giving it another name
 //! - [`send_queue`]: what waits to be written to a connection
 //! - [`services`]: NickServ and its like, for clients and habits that know them
 //! - [`session`]: what a connection's task owns
@@ -57,6 +58,7 @@ pub mod operator;
 pub mod policy;
 pub mod random;
 pub mod reply;
+pub mod rooms;
 pub mod send_queue;
 pub mod services;
 pub mod session;

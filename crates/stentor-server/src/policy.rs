@@ -48,6 +48,12 @@ pub fn name<'a>(state: &'a State, folded: &'a str) -> &'a str {
     state.field("name").unwrap_or(folded)
 }
 
+/// Whether the room exists and has this folded name.
+#[must_use]
+pub fn is_named(state: &State, folded: &str) -> bool {
+    state.epoch.is_some() && name(state, "").eq_ignore_ascii_case(folded)
+}
+
 /// Whether a flag without parameter is set.
 #[must_use]
 pub fn has_mode(state: &State, letter: char) -> bool {

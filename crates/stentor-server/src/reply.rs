@@ -311,7 +311,8 @@ impl Reply {
 
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {
-    let specified = ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "SETNAME"];
+    let specified =
+        ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME"];
     specified.contains(&command) || code == "INVALID_UTF8"
 }
 

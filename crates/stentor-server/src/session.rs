@@ -14,12 +14,14 @@ use crate::command::batch::Batch;
 use crate::command::register::Registering;
 use crate::connection::rate::Rate;
 use crate::cursor::Unsaved;
+use crate::error::Error;
 use crate::fleet::sweep::session_value;
 use crate::following::sessions::Followed;
-use crate::hub::{Decision, Held, Origin, Refusal};
+use crate::hub::{Decision, Held, Origin, Refusal, Replica};
 use crate::listener::limits::Admission;
 use crate::metadata;
 use crate::node::Node;
+use crate::policy;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
 
 /// A connection's session. Only its own task changes it.
@@ -147,6 +149,31 @@ impl Session {
         if names.is_empty() { "*".to_owned() } else { names.join(",") }
     }
 
+    /// The room with this name, or, where there is none, the place in which it would be.
+    ///
+    /// # Errors
+    /// `ERR_NOSUCHCHANNEL` for what can be no name, and the store's.
+    pub async fn room(&self, name: &str) -> Result<Held, Error> {
+        let folded = name.to_ascii_lowercase();
+        if folded.contains(',') {
+            return Err(policy::no_such_channel(name));
+        }
+        match self.joined(&folded) {
+            Some(replica) => Ok(self.node.hub.hold(replica.partition()).await?),
+            None => Ok(self.node.rooms.hold(&folded).await?),
+        }
+    }
+
+    /// The room with this folded name, where it is one of the client's own.
+    #[must_use]
+    pub fn joined(&self, folded: &str) -> Option<Arc<Replica>> {
+        let is_named = |replica: &Arc<Replica>| replica.with_state(|state| policy::is_named(state, folded));
+        let place = self.node.rooms.places(folded).first;
+        let likely = self.client.with_channels(|channels| channels.get(&place).map(Held::replica));
+        // The copies are looked at without the list of them: entries are applied the other way round.
+        likely.filter(is_named).or_else(|| self.client.rooms().into_iter().find(is_named))
+    }
+
     /// Takes another revision of its account for its own, and returns the one before: a change that its user is about to
     /// make ends the account's other sessions alone.
     pub fn adopt(&mut self, revision: &str) -> Option<String> {
@@ -232,7 +259,7 @@ impl Session {
                 break;
             }
         }
-        for channel in self.client.channel_names() {
+        for channel in self.client.channel_places() {
             if let Some(held) = self.client.with_channels(|channels| channels.remove(&channel)) {
                 held.remove_local(&self.client.id);
             }
@@ -249,7 +276,7 @@ impl Session {
     }
 
     async fn release(&mut self, reason: &str) -> Result<(), Refusal<()>> {
-        for channel in self.client.channel_names() {
+        for channel in self.client.channel_places() {
             crate::command::quit::leave(self, &channel, reason).await?;
         }
         if let Some(inbox) = self.inbox.as_ref().filter(|_| self.unsent) {

@@ -156,7 +156,7 @@ pub(super) fn keep_within<T: Serialize>(most: usize, items: &mut Vec<T>) -> bool
 
 /// Whether `asker` is in a channel with this client of this node.
 pub(super) fn shares_channel(client: &Client, asker: &str) -> bool {
-    replicas(client).iter().any(|replica| replica.with_state(|state| state.members.contains_key(asker)))
+    client.rooms().iter().any(|replica| replica.with_state(|state| state.members.contains_key(asker)))
 }
 
 /// Whether the user asked not to be found by those who share no channel.
@@ -183,14 +183,9 @@ fn visible_channels(client: &Client, asker: &str) -> Vec<(String, String)> {
             (visible && shown).then(|| (member.signs(true), name))
         })
     };
-    let mut channels: Vec<_> = replicas(client).iter().filter_map(visible).collect();
+    let mut channels: Vec<_> = client.rooms().iter().filter_map(visible).collect();
     channels.sort_by(|left, right| left.1.cmp(&right.1));
     channels
-}
-
-/// The client's channels. A replica's lock is never taken inside of the client's: entries are applied the other way round.
-fn replicas(client: &Client) -> Vec<std::sync::Arc<crate::hub::Replica>> {
-    client.with_channels(|channels| channels.values().map(crate::hub::Held::replica).collect())
 }
 
 /// The longest list in an answer to another node, in bytes: all that subscribers can take, with room to spare.

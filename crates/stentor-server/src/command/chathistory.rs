@@ -16,14 +16,14 @@ use crate::history::targets::{self, Targets};
 use crate::history::{Ask, Conversation, Log, Merged, Point, Said, View};
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::msgid::MessageId;
-use crate::hub::multiline::Whole;
+use crate::hub::multiline::{self, Whole};
 use crate::hub::render::Rendering;
 use crate::hub::{Replica, State};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
 use crate::session::Session;
-use crate::store::{Partition, Range, StoreError};
+use crate::store::{Kind as PartitionKind, Partition, Range, StoreError};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -201,15 +201,14 @@ impl Buffer {
     /// `None` unless the client is a member.
     fn room(session: &Session, target: &str) -> Option<Self> {
         let folded = target.to_ascii_lowercase();
-        let replica =
-            session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()))?;
-        let (name, log) = room(session, &folded, &replica, plays_back(session))?;
+        let replica = session.joined(&folded)?;
+        let (name, log) = room(session, &replica, plays_back(session))?;
         Some(Self { name, logs: Conversation { logs: vec![log] } })
     }
 }
 
 /// A room's log as far as this node has applied it, where the client is a member.
-fn room(session: &Session, folded: &str, replica: &Replica, events: bool) -> Option<(String, Log)> {
+fn room(session: &Session, replica: &Replica, events: bool) -> Option<(String, Log)> {
     replica.with_state(|state| {
         let (epoch, last) = (state.epoch?, state.last.as_ref()?.id);
         state.members.get(&session.client.id).map(|member| {
@@ -221,7 +220,7 @@ fn room(session: &Session, folded: &str, replica: &Replica, events: bool) -> Opt
                 view: room_view(state, member.rank(), events),
                 since: None,
             };
-            (policy::name(state, folded).to_owned(), log)
+            (policy::name(state, replica.partition().name()).to_owned(), log)
         })
     })
 }
@@ -301,7 +300,12 @@ pub(super) async fn send(
     let client = &session.client;
     let nick = client.profile().nick.clone();
     for (partition, said) in messages {
-        let Some(Whole { first, rest, .. }) = said.whole() else { continue };
+        let renamed = if partition.kind() == PartitionKind::Channel { said.renamed(name) } else { None };
+        let whole = match &renamed {
+            Some(lines) => multiline::message_at(lines, 0),
+            None => said.whole(),
+        };
+        let Some(Whole { first, rest, .. }) = whole else { continue };
         let id = MessageId::new(partition, said.entry.epoch, said.entry.id, said.line).to_string();
         let time = server_time(said.entry.id.ms);
         let rendering = Rendering::new(first, &time, &id).with_rest(rest);
@@ -319,10 +323,8 @@ async fn show_targets(session: &Session, request: &Request<'_>, reply: &mut Repl
     let (Reference::Time(from), Reference::Time(to)) = (request.from, request.to) else {
         return Err(request.invalid_target());
     };
-    let replicas = session.client.with_channels(|channels| {
-        channels.iter().map(|(folded, held)| (folded.clone(), held.replica())).collect::<Vec<_>>()
-    });
-    let rooms = replicas.iter().filter_map(|(folded, replica)| room(session, folded, replica, false));
+    let replicas = session.client.rooms();
+    let rooms = replicas.iter().filter_map(|replica| room(session, replica, false));
     let feeds = session
         .following
         .iter()

@@ -23,7 +23,7 @@ pub(super) async fn run(
         return Err(super::need_more_params("INVITE"));
     };
     let folded = channel.to_ascii_lowercase();
-    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let held = session.room(channel).await?;
     let id = session.client.id.clone();
     held.with_state(|state| policy::own_member(state, channel, &id).map(drop))?;
     let person = session.node.find_person(target).await?.filter(|person| person.online);
@@ -69,15 +69,17 @@ pub(super) async fn run(
 
 /// Lists the channels that the client was invited to and may enter by that.
 async fn list(session: &Session, reply: &mut Reply) -> Result<(), Error> {
-    let channels: Vec<Partition> =
-        session.client.invited().iter().map(|channel| Partition::channel(channel)).collect();
+    let names = session.client.invited();
+    let places: Vec<Partition> = names.iter().flat_map(|name| session.node.rooms.candidates(name)).collect();
     let invitation = format!("invited:{}", session.client.id);
-    let peeks = session.node.hub.store().peek(&channels, &[&invitation, "name"]).await?;
+    let peeks = session.node.hub.store().peek(&places, &[&invitation, "name"]).await?;
     reply.expect_many();
-    for (channel, peek) in channels.iter().zip(peeks) {
+    for peek in peeks {
         let field = |index: usize| peek.fields.get(index).and_then(Option::as_deref);
-        if field(0).is_some() {
-            reply.bare(Numeric::RPL_INVITELIST, &[field(1).unwrap_or(channel.name())]);
+        if let (Some(_), Some(name)) = (field(0), field(1))
+            && names.contains(&name.to_ascii_lowercase())
+        {
+            reply.bare(Numeric::RPL_INVITELIST, &[name]);
         }
     }
     reply.numeric(Numeric::RPL_ENDOFINVITELIST, &[], "End of /INVITE list");

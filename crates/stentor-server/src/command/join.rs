@@ -7,6 +7,7 @@ use stentor_proto::channel::ChannelName;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use crate::backoff::Backoff;
 use crate::config::Channels;
 use crate::error::Error;
 use crate::fleet::directory::Listing;
@@ -56,7 +57,7 @@ async fn enter_instead(
     target: &str,
     reply: &mut Reply,
 ) -> Result<Option<String>, Error> {
-    let held = session.node.hub.hold(&Partition::channel(&target.to_ascii_lowercase())).await?;
+    let held = session.room(target).await?;
     if held.with_state(|state| state.epoch.is_none()) {
         return Err(policy::no_such_channel(target));
     }
@@ -80,14 +81,13 @@ async fn join(
     let config = session.node.config();
     let name = ChannelName::parse(target, config.limits.channel_length)
         .map_err(|_| policy::no_such_channel(target))?;
-    let (known, count) = session
-        .client
-        .with_channels(|channels| (channels.get(name.folded()).map(Held::replica), channels.len()));
     // After a JOIN whose outcome is not known, the channel is held and the client may be no member.
+    let known = session.joined(name.folded());
     if known.is_some_and(|replica| replica.with_state(|state| state.members.contains_key(&session.client.id)))
     {
         return Err(Error::Silent);
     }
+    let count = session.client.with_channels(|channels| channels.len());
     if !config.channels.max_per_user.has_room(count) {
         return Err(Error::numeric(
             Numeric::ERR_TOOMANYCHANNELS,
@@ -95,17 +95,44 @@ async fn join(
             "You have joined too many channels",
         ));
     }
-    let partition = Partition::channel(name.folded());
-    let held = session.node.hub.hold(&partition).await?;
+    let mut backoff = Backoff::of_a_write();
+    for _ in 0..ATTEMPTS {
+        match join_in_place(session, &name, key, reply).await? {
+            Entered::Here => return Ok(None),
+            Entered::Forward(other) => return Ok(Some(other)),
+            // Whoever renames a room is done in a moment.
+            Entered::Nowhere => session.node.pause(&mut backoff).await.map_err(|()| Error::Fenced)?,
+        }
+        session.node.rooms.refresh().await?;
+    }
+    Err(Error::Contended)
+}
+
+/// What became of the attempt to enter a room where it was last known to be.
+enum Entered {
+    Here,
+    /// It does not let the client in, and sends those to the room with this name.
+    Forward(String),
+    /// The name is or was just given to another room.
+    Nowhere,
+}
+
+async fn join_in_place(
+    session: &mut Session,
+    name: &ChannelName,
+    key: Option<&str>,
+    reply: &mut Reply,
+) -> Result<Entered, Error> {
+    let held = session.room(name.as_str()).await?;
     let replica = held.replica();
-    let key_in_index = format!("{}/{}", session.client.id, name.folded());
+    let place = replica.partition().name().to_owned();
+    let key_in_index = format!("{}/{place}", session.client.id);
     session.index::<Error>(&key_in_index, Some("")).await?;
     // Held from before the commit: whatever takes the client out of the channel again finds it here.
-    session.client.with_channels(|channels| channels.insert(name.folded().to_owned(), held));
-    let result = announce_and_enter(session, &replica, &name, key, reply).await;
-    match result {
-        Ok(()) => {
-            greet(session, &replica, &name, reply).await;
+    session.client.with_channels(|channels| channels.insert(place.clone(), held));
+    let refusal = match announce_and_enter(session, &replica, name, key, reply).await {
+        Ok(true) => {
+            greet(session, &replica, name, reply).await;
             let keys = session.client.metadata_keys();
             if let Err(error) = metadata::sync::joined(session, &replica, &keys, reply).await {
                 // It has joined; the client asks again.
@@ -113,38 +140,54 @@ async fn join(
                 metadata::ask_to_sync_soon(&session.client, name.as_str());
             }
             metadata::own::introduce(session, replica.partition()).await;
-            Ok(None)
+            return Ok(Entered::Here);
         }
         // It may have been stored: the channel stays among the client's own, so that its end takes it out, and its lines
         // come as soon as it shows.
         Err(error @ Error::Store(StoreError::Unknown(_))) => {
             replica.expect_member(&session.client);
-            Err(error)
+            return Err(error);
         }
-        Err(error) => {
-            // While the replica is held: nobody else here may be in the channel.
-            let forward = replica.with_state(|state| policy::forward(state, &error).map(str::to_owned));
-            drop(session.client.with_channels(|channels| channels.remove(name.folded())));
-            session.index::<Error>(&key_in_index, None).await?;
-            if forward.is_some() { Ok(forward) } else { Err(error) }
-        }
+        Ok(false) => None,
+        Err(error) => Some(error),
+    };
+    // While the replica is held: nobody else here may be in the channel.
+    let (forward, is_renamed) = replica.with_state(|state| {
+        let forward = refusal.as_ref().and_then(|error| policy::forward(state, error));
+        (forward.map(str::to_owned), state.epoch.is_some() && !policy::is_named(state, name.folded()))
+    });
+    drop(session.client.with_channels(|channels| channels.remove(&place)));
+    session.index::<Error>(&key_in_index, None).await?;
+    match (refusal, forward) {
+        (Some(error @ (Error::Fenced | Error::Close(_))), _) => Err(error),
+        (None, _) => Ok(Entered::Nowhere),
+        _ if is_renamed => Ok(Entered::Nowhere),
+        (Some(_), Some(other)) => Ok(Entered::Forward(other)),
+        (Some(error), None) => Err(error),
     }
 }
 
-/// Enters; where the channel turns out not to exist, it is listed first and then created.
+/// Enters; where the channel turns out not to exist, it is listed first and then created. False where it may not be created
+/// here, because another room has its name or is about to get it.
 async fn announce_and_enter(
     session: &mut Session,
     replica: &Arc<Replica>,
     name: &ChannelName,
     key: Option<&str>,
     reply: &mut Reply,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     for _ in 0..ATTEMPTS {
         let epoch = announce(session, replica, name).await?;
+        if let Some(epoch) = epoch
+            && !session.node.rooms.may_create(name.folded(), replica.partition()).await?
+        {
+            super::part::tidy(super::part::forget(session, replica.partition(), epoch).await);
+            return Ok(false);
+        }
         match enter(session, replica, name, key, epoch, reply).await {
             // It ended between the two looks.
             Err(Error::Store(StoreError::Gone)) => {}
-            other => return other,
+            other => return other.map(|()| true),
         }
     }
     Err(Error::Store(StoreError::Unavailable("the channel ends again and again".to_owned())))
@@ -213,7 +256,7 @@ async fn announce(
     let key = partition.as_str();
     let founder = session.account_folded().map(str::to_owned);
     let listing = Listing { epoch, at: session.node.fleet.now(), founder };
-    note_founder(session, name, &listing).await?;
+    note_founder(session, name, partition, &listing).await?;
     let value = listing.to_string();
     session
         .node
@@ -231,15 +274,19 @@ async fn announce(
 
 /// Counts a channel among those that the account has founded, where it may found one more. A guest's channels end with
 /// their last member, and need no such limit.
-async fn note_founder(session: &mut Session, name: &ChannelName, listing: &Listing) -> Result<(), Error> {
+async fn note_founder(
+    session: &mut Session,
+    name: &ChannelName,
+    channel: &Partition,
+    listing: &Listing,
+) -> Result<(), Error> {
     let limit = session.node.config().channels.max_founded;
     let account = session.account.as_ref().map(|claim| &claim.partition);
     let inbox = session.inbox.as_ref().filter(|inbox| Some(inbox.partition()) == account);
     let (Some(_), Some(own)) = (limit.get(), inbox.map(Held::replica)) else { return Ok(()) };
-    let channel = Partition::channel(name.folded());
     let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
     for _ in 0..ATTEMPTS {
-        match founded::note(&hub, &tenure, &own, &channel, listing, limit).await {
+        match founded::note(&hub, &tenure, &own, channel, listing, limit).await {
             Ok(()) => return Ok(()),
             Err(Refusal::Store(error)) => return Err(error.into()),
             Err(Refusal::Contended) => return Err(Error::Contended),
@@ -277,7 +324,7 @@ impl Newcomer<'_> {
             let epoch = self.epoch.ok_or(Error::Store(StoreError::Gone))?;
             return Ok(self.create(epoch, member, &settings.default_modes, line));
         }
-        if state.members.contains_key(self.id) {
+        if state.members.contains_key(self.id) || !policy::is_named(state, self.name.folded()) {
             return Err(Error::Silent);
         }
         let source = member.source();

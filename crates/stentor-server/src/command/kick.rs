@@ -12,7 +12,7 @@ use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is, Life, Partition};
+use crate::store::{Change, Guard, Is, Life};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -34,7 +34,7 @@ pub(super) async fn run(
     session.charge_targets(targets.len(), super::EACH);
     for (index, target) in targets.into_iter().enumerate() {
         let channel = channels.get(index).copied().unwrap_or(first);
-        let held = session.node.hub.hold(&Partition::channel(&channel.to_ascii_lowercase())).await?;
+        let held = session.room(channel).await?;
         match kick(session, &held, channel, target, reason, reply).await {
             Ok(()) => {}
             Err(Error::Fenced) => return Err(Error::Fenced),

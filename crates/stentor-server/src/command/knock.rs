@@ -12,7 +12,6 @@ use crate::hub::audience::for_rank;
 use crate::policy::{self, SEES_ALL};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::Partition;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -21,7 +20,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     let folded = target.to_ascii_lowercase();
-    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let held = session.room(target).await?;
     let profile = session.client.profile();
     let source = profile.source();
     let name = held.with_state(|state| {

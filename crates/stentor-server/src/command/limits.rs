@@ -3,13 +3,14 @@
 use stentor_proto::limit::{Limit, Table};
 
 use super::{
-    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, accept, authenticate, invite, ison, knock, mode, names, userhost,
-    waiting, who,
+    EACH, LABEL_LENGTH, LOOKUPS_PER_LINE, accept, authenticate, invite, ison, knock, mode, names, rename,
+    userhost, waiting, who,
 };
 use crate::client::INVITATIONS;
 use crate::history::scan;
 use crate::metadata;
 use crate::node::presence;
+use crate::rooms::claim::NAMES_MAX;
 
 /// The limits of commands.
 pub(crate) static TABLE: Table = Table {
@@ -32,6 +33,17 @@ pub(crate) static TABLE: Table = Table {
             "Between two KNOCKs of a session",
             knock::PAUSE,
             "An earlier one is answered with `712`.",
+        ),
+        Limit::time(
+            "Between two RENAMEs of a room",
+            rename::PAUSE,
+            "An earlier one is answered with `FAIL RENAME CANNOT_RENAME`.",
+        ),
+        Limit::count("Members of a room that is renamed", rename::MEMBERS, "A larger one keeps its name."),
+        Limit::count(
+            "Names of renamed rooms",
+            NAMES_MAX,
+            "In the whole fleet; a renaming takes two. Past it RENAME is refused.",
         ),
         Limit::count("Rooms in one NAMES", names::TARGETS, "Further ones are ignored."),
         Limit::count("Nicks in one ISON", ison::NICKS, "Further ones are ignored."),

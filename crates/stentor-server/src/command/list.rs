@@ -18,10 +18,11 @@ pub(super) async fn run(
     let wanted = Wanted::parse(message.param(0).unwrap_or_default());
     let now = session.node.fleet.now().0;
     let mut channels = match wanted.names() {
-        Some(names) => names.iter().map(|name| Partition::channel(name)).collect(),
+        Some(names) => names.iter().flat_map(|name| session.node.rooms.candidates(name)).collect(),
         None => directory::channels(&session.node.hub).await?,
     };
     channels.sort();
+    channels.dedup();
     reply.numeric(Numeric::RPL_LISTSTART, &["Channel"], "Users  Name");
     for batch in channels.chunks(BATCH) {
         let peeks = session.node.hub.store().peek(batch, FIELDS).await?;
@@ -55,8 +56,8 @@ fn tell(
     let age = |ms: Option<u64>| ms.map(|ms| now.saturating_sub(ms));
     let created = age(field(3).parse().ok());
     let topic = age(field(4).parse().ok().map(|seconds: u64| seconds.saturating_mul(1000)));
-    if wanted.matches(channel.name(), peek.members) && wanted.fits(created, topic) {
-        let name = if field(0).is_empty() { channel.name() } else { field(0) };
+    let name = if field(0).is_empty() { channel.name() } else { field(0) };
+    if wanted.matches(&name.to_ascii_lowercase(), peek.members) && wanted.fits(created, topic) {
         reply.numeric(Numeric::RPL_LIST, &[name, &peek.members.to_string()], field(1));
     }
 }

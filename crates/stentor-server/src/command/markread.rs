@@ -25,7 +25,7 @@ pub(super) async fn run(
     let Some(target) = message.nonempty(0) else {
         return Err(Error::fail(COMMAND, "NEED_MORE_PARAMS", &[], "Missing parameters"));
     };
-    let field = field_of(target).ok_or_else(|| invalid(target))?;
+    let field = field_of(session, target).ok_or_else(|| invalid(target))?;
     let Some(time) = message.param(1) else {
         reply.line(line(reply.server(), target, marked(session, &field)));
         return Ok(());
@@ -43,7 +43,7 @@ pub(super) async fn run(
 /// Tells a client that knows markers what is marked in a channel that it has joined.
 pub(super) fn tell(session: &Session, channel: &str, reply: &mut Reply) {
     if session.client.has(Capability::ReadMarker)
-        && let Some(field) = field_of(channel)
+        && let Some(field) = field_of(session, channel)
     {
         reply.line(line(reply.server(), channel, marked(session, &field)));
     }
@@ -109,14 +109,20 @@ fn marked(session: &Session, field: &str) -> Option<u64> {
     inbox.with_state(|state| state.field(field)?.parse().ok())
 }
 
-/// What the marker of a conversation is called; `None` for what is neither a channel's nor a person's name.
-fn field_of(target: &str) -> Option<String> {
-    let folded = if is_channel_like(target) {
-        ChannelName::parse(target, LONGEST).ok()?.folded().to_owned()
+/// What the marker of a conversation is called; `None` for what is neither a channel's nor a person's name. That of a
+/// room goes by its place, which a renaming leaves as it is.
+fn field_of(session: &Session, target: &str) -> Option<String> {
+    let folded = folded(target)?;
+    let room = if is_channel_like(target) { session.joined(&folded) } else { None };
+    Some(format!("{PREFIX}{}", room.as_ref().map_or(&*folded, |room| room.partition().name())))
+}
+
+fn folded(target: &str) -> Option<String> {
+    if is_channel_like(target) {
+        ChannelName::parse(target, LONGEST).ok().map(|name| name.folded().to_owned())
     } else {
-        Nick::parse(target, LONGEST).ok()?.folded().to_owned()
-    };
-    Some(format!("{PREFIX}{folded}"))
+        Nick::parse(target, LONGEST).ok().map(|nick| nick.folded().to_owned())
+    }
 }
 
 fn line(server: &str, target: &str, time: Option<u64>) -> String {
@@ -153,9 +159,9 @@ mod tests {
 
     #[test]
     fn markers_are_of_channels_and_people() {
-        assert_eq!(field_of("#Room").as_deref(), Some("read:#room"));
-        assert_eq!(field_of("Ann").as_deref(), Some("read:ann"));
-        assert_eq!(field_of("not a name"), None);
-        assert_eq!(field_of("*"), None);
+        assert_eq!(folded("#Room").as_deref(), Some("#room"));
+        assert_eq!(folded("Ann").as_deref(), Some("ann"));
+        assert_eq!(folded("not a name"), None);
+        assert_eq!(folded("*"), None);
     }
 }

@@ -246,11 +246,10 @@ async fn to_channel(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let folded = target.to_ascii_lowercase();
-    let joined = session.client.with_channels(|channels| channels.get(&folded).map(|held| held.replica()));
-    let (replica, _held) = match joined {
+    let (replica, _held) = match session.joined(&folded) {
         Some(replica) => (replica, None),
         None => {
-            let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+            let held = session.room(target).await?;
             (held.replica(), Some(held))
         }
     };
@@ -279,7 +278,7 @@ async fn to_channel(
         let lines = said.lines_for(rank, &profile, &format!("{sign}{name}"));
         // What is not for all of the room is for nobody outside it.
         let told = tells && rank == Rank::Plain;
-        open_room = told.then(|| Room::open(state, &folded, most)).flatten();
+        open_room = told.then(|| Room::open(state, replica.partition().name(), most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
     let echo = session.client.has(Capability::EchoMessage);

@@ -72,7 +72,7 @@ impl Target {
                 .map(|person| Self::Person(person.nick, person.inbox))
                 .ok_or_else(|| invalid(target));
         }
-        let held = session.node.hub.hold(&Partition::channel(&target.to_ascii_lowercase())).await?;
+        let held = session.room(target).await?;
         let (visible, open) = held.with_state(|state| {
             let is_member = state.members.contains_key(&session.client.id);
             let closed = policy::has_mode(state, 'i') || state.field("key").is_some();

@@ -41,7 +41,7 @@ pub(super) async fn subscribe(session: &mut Session, keys: &[&str], reply: &mut 
     if session.registering.is_some() || new.is_empty() {
         return Ok(());
     }
-    for name in session.client.channel_names() {
+    for name in session.client.channel_places() {
         let replica = session.client.with_channels(|channels| channels.get(&name).map(Held::replica));
         if let Some(replica) = replica {
             sync::joined(session, &replica, &new, reply).await?;

@@ -30,7 +30,7 @@ mod metadata_keys;
 mod mode;
 pub mod monitor;
 mod motd;
-mod names;
+pub(crate) mod names;
 pub(crate) mod nick;
 pub mod oper;
 mod part;
@@ -42,6 +42,7 @@ pub mod quit;
 mod redact;
 pub mod register;
 mod rehash;
+mod rename;
 mod setname;
 mod stats;
 mod subscribe;
@@ -324,6 +325,14 @@ pub const TABLE: &[Command] = &[
     .always()
     .costs(5),
     command("REHASH", 0, handler!(rehash::run), ("REHASH", "Reads the configuration again (operators).")),
+    command(
+        "RENAME",
+        2,
+        handler!(rename::run),
+        ("RENAME <channel> <new name> [:<reason>]", "Gives a channel another name; its founder may."),
+    )
+    .costs(5)
+    .active(),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
     command(

@@ -15,7 +15,7 @@ use crate::modes::{self, PREFIXES, Rank};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is, Partition};
+use crate::store::{Change, Guard, Is};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -27,7 +27,7 @@ pub(super) async fn run(
         return super::user_mode::run(session, target, message.param(1), reply).await;
     }
     let folded = target.to_ascii_lowercase();
-    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let held = session.room(target).await?;
     let id = session.client.id.clone();
     held.with_state(|state| policy::visible(state, target, &id))?;
     let Some(modes) = message.param(1) else {
@@ -173,7 +173,7 @@ async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String,
         return Err(invalid());
     }
     let id = &session.client.id;
-    let held = session.node.hub.hold(&Partition::channel(name.folded())).await?;
+    let held = session.room(to).await?;
     held.with_state(|state| {
         if !policy::is_visible_to(state, id) {
             return Err(invalid());

@@ -4,12 +4,12 @@ use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use crate::client::Client;
 use crate::error::Error;
-use crate::hub::Replica;
+use crate::hub::{Replica, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::Partition;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -22,7 +22,7 @@ pub(super) async fn run(
     };
     for target in targets.split(',').filter(|target| !target.is_empty()).take(TARGETS) {
         let folded = target.to_ascii_lowercase();
-        let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+        let held = session.room(target).await?;
         let visible = held.with_state(|state| policy::is_visible_to(state, &session.client.id));
         if visible {
             list(session, &held, &folded, reply).await;
@@ -41,22 +41,30 @@ pub(super) async fn show(session: &Session, replica: &Replica, folded: &str, rep
 
 /// Lists a channel's members, and gives back its name.
 async fn list(session: &Session, replica: &Replica, folded: &str, reply: &mut Reply) -> String {
-    let all = session.client.has(Capability::MultiPrefix);
-    let hosts = session.client.has(Capability::UserhostInNames);
     let (name, sign, members) = replica.with_state(|state| {
-        let viewer = state.members.get(&session.client.id).map(|member| &**member);
-        let shown = state.members.values().filter(|member| policy::shows(state, viewer, member));
-        let members: Vec<String> = shown
-            .map(|member| {
-                let signs = member.signs(all);
-                if hosts { format!("{signs}{}", member.source()) } else { format!("{signs}{}", member.nick) }
-            })
-            .collect();
-        let sign = if policy::has_mode(state, 's') { "@" } else { "=" };
-        (policy::name(state, folded).to_owned(), sign, members)
+        (policy::name(state, folded).to_owned(), sign(state), shown(state, &session.client))
     });
     reply.long_list(Numeric::RPL_NAMREPLY, &[sign, &name], &members).await;
     name
+}
+
+/// How a list of names marks the channel.
+pub(crate) fn sign(state: &State) -> &'static str {
+    if policy::has_mode(state, 's') { "@" } else { "=" }
+}
+
+/// The members that a client is shown, as its capabilities have them written.
+pub(crate) fn shown(state: &State, client: &Client) -> Vec<String> {
+    let all = client.has(Capability::MultiPrefix);
+    let hosts = client.has(Capability::UserhostInNames);
+    let viewer = state.members.get(&client.id).map(|member| &**member);
+    let shown = state.members.values().filter(|member| policy::shows(state, viewer, member));
+    shown
+        .map(|member| {
+            let signs = member.signs(all);
+            if hosts { format!("{signs}{}", member.source()) } else { format!("{signs}{}", member.nick) }
+        })
+        .collect()
 }
 
 /// How many channels one request may name.

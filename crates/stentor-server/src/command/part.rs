@@ -1,10 +1,12 @@
 //! PART: leaves channels.
 
+use std::sync::Arc;
+
 use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
-use crate::hub::{Decision, State};
+use crate::hub::{Decision, Replica, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -37,10 +39,13 @@ pub(super) async fn run(
 /// `JOIN 0`.
 pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
-    let channels = session.client.channel_names();
-    session.charge_targets(channels.len(), super::EACH);
-    for channel in channels {
-        part(session, &channel, None, reply).await?;
+    let name = |replica: &Arc<Replica>| {
+        replica.with_state(|state| policy::name(state, replica.partition().name()).to_owned())
+    };
+    let names: Vec<String> = session.client.rooms().iter().map(name).collect();
+    session.charge_targets(names.len(), super::EACH);
+    for name in names {
+        part(session, &name, None, reply).await?;
     }
     Ok(())
 }
@@ -52,8 +57,8 @@ async fn part(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let folded = target.to_ascii_lowercase();
-    let partition = Partition::channel(&folded);
-    let held = session.node.hub.hold(&partition).await?;
+    let held = session.room(target).await?;
+    let partition = held.partition().clone();
     let id = session.client.id.clone();
     let account = session.account_folded().map(str::to_owned);
     held.with_state(|state| policy::own_member(state, target, &id).map(drop))?;
@@ -74,12 +79,12 @@ async fn part(
             Ok::<_, Error>(leave(state, &id, line.build(), gives_it_up))
         })
         .await?;
-    session.client.with_channels(|channels| channels.remove(&folded));
+    session.client.with_channels(|channels| channels.remove(partition.name()));
     // The client has left. What this leaves undone, the session's end and the janitor do.
     if entry.ends {
         tidy(forget(session, &partition, entry.epoch).await);
     }
-    tidy(session.index::<Error>(&format!("{id}/{folded}"), None).await.map_err(Error::from));
+    tidy(session.index::<Error>(&format!("{id}/{}", partition.name()), None).await.map_err(Error::from));
     Ok(())
 }
 

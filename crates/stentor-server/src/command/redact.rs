@@ -20,7 +20,7 @@ use crate::following::record::OWNER;
 use crate::following::sessions;
 use crate::hub::msgid::MessageId;
 use crate::hub::render::{GUEST_TAG, guest_mark};
-use crate::hub::{Decision, Held, Origin, Replica, State, clock};
+use crate::hub::{Decision, Origin, Replica, State, clock};
 use crate::modes::Rank;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
@@ -119,8 +119,8 @@ impl Request<'_> {
 async fn in_channel(session: &mut Session, request: &Request<'_>, reply: &mut Reply) -> Result<(), Error> {
     let folded = request.target.to_ascii_lowercase();
     let id = session.client.id.clone();
-    let replica = session.client.with_channels(|channels| channels.get(&folded).map(Held::replica));
-    let replica = replica
+    let replica = session
+        .joined(&folded)
         .filter(|replica| replica.with_state(|state| state.members.contains_key(&id)))
         .ok_or_else(|| request.invalid_target())?;
     let entry = request.find(session, &replica).await?;

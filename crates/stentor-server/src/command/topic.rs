@@ -10,7 +10,7 @@ use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is, Partition};
+use crate::store::{Change, Guard, Is};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -19,7 +19,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     let folded = target.to_ascii_lowercase();
-    let held = session.node.hub.hold(&Partition::channel(&folded)).await?;
+    let held = session.room(target).await?;
     let id = session.client.id.clone();
     let Some(topic) = message.param(1) else {
         held.with_state(|state| policy::visible(state, target, &id))?;

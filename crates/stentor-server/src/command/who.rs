@@ -17,7 +17,6 @@ use crate::node::Node;
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::Partition;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -76,7 +75,10 @@ struct List<'a> {
 impl List<'_> {
     async fn channel(&mut self, target: &str) -> Result<(), Error> {
         let folded = target.to_ascii_lowercase();
-        let held = self.session.node.hub.hold(&Partition::channel(&folded)).await?;
+        let held = match self.session.room(target).await {
+            Err(Error::Numeric(..)) => return Ok(()),
+            held => held?,
+        };
         let Some((name, members)) = held.with_state(|state| {
             let visible = policy::is_visible_to(state, &self.session.client.id);
             let viewer = state.members.get(&self.session.client.id).map(|member| &**member);

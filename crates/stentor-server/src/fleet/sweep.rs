@@ -218,7 +218,7 @@ pub async fn move_claims(
     let index = Partition::index(next.writer());
     let claims = format!("{nick} {}", account.as_deref().unwrap_or("*"));
     let mut changes = vec![Change::SetMember(client.id.to_string(), claims)];
-    let channels = client.channel_names();
+    let channels = client.channel_places();
     changes.extend(
         channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())),
     );

@@ -13,6 +13,8 @@ use crate::policy;
 
 /// The tag that names the room where something was said.
 pub const ROOM_TAG: &str = "stentor.chat/room";
+/// A tag that stays between nodes: the room's place, where that is not its name's own.
+pub const PLACE_TAG: &str = "stentor.chat/place";
 /// A tag that stays between nodes: the room's ban and exception masks, each behind its letter, separated by spaces.
 pub const MASKS_TAG: &str = "stentor.chat/masks";
 
@@ -21,6 +23,8 @@ pub const MASKS_TAG: &str = "stentor.chat/masks";
 pub struct Room {
     /// As its creator wrote it.
     pub name: String,
+    /// Its place; `None` for that of its name.
+    pub place: Option<String>,
     /// The value of [`MASKS_TAG`]; empty where nobody is banned.
     pub masks: String,
 }
@@ -29,7 +33,7 @@ impl Room {
     /// The room, where who is not banned could join it now without key or invitation, and nothing keeps what is said there
     /// in the room. It may have `most` members.
     #[must_use]
-    pub fn open(state: &State, folded: &str, most: Limit) -> Option<Self> {
+    pub fn open(state: &State, place: &str, most: Limit) -> Option<Self> {
         let closed = ['s', 'i', 'x'].into_iter().any(|mode| policy::has_mode(state, mode));
         let members = state.members.len();
         let is_full = policy::limit(state)
@@ -44,7 +48,9 @@ impl Room {
         if !masks.iter().any(|mask| mask.starts_with('b')) {
             masks.clear();
         }
-        Some(Self { name: policy::name(state, folded).to_owned(), masks: masks.join(" ") })
+        let name = policy::name(state, place).to_owned();
+        let place = (!name.eq_ignore_ascii_case(place)).then(|| place.to_owned());
+        Some(Self { name, place, masks: masks.join(" ") })
     }
 }
 
@@ -57,6 +63,7 @@ pub fn hears_rooms(feed: &State) -> bool {
 /// Something that comes over a feed: a post, or what was said in a room.
 #[derive(Debug)]
 pub struct Heard<'a> {
+    /// The room's place.
     room: Option<Cow<'a, str>>,
     bans: Vec<ListEntry>,
     exceptions: Vec<ListEntry>,
@@ -79,7 +86,8 @@ impl<'a> Heard<'a> {
             let entries = masks.filter_map(|mask| ListEntry::parse(mask).ok());
             entries.filter(|entry| !entry.is_mute()).collect()
         };
-        Some(Self { room: message.tags.get(ROOM_TAG), bans: of('b'), exceptions: of('e') })
+        let room = message.tags.get(PLACE_TAG).or_else(|| message.tags.get(ROOM_TAG));
+        Some(Self { room, bans: of('b'), exceptions: of('e') })
     }
 
     /// Whether it is for this client, by the feed's state at its place.
@@ -141,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_open_rooms_are_told_of() {
-        let open = Room { name: "#room".to_owned(), masks: String::new() };
+        let open = Room { name: "#room".to_owned(), place: None, masks: String::new() };
         assert_eq!(room(&[("modes", "nmt"), ("limit", "1"), ("e:*!*@h", "ann 1")]), Some(open));
         for closed in [("modes", "ns"), ("modes", "i"), ("modes", "x"), ("key", "k"), ("limit", "0")] {
             assert_eq!(room(&[closed]), None, "{closed:?}");

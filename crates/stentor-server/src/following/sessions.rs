@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use stentor_proto::message::Message;
 
-use super::audience::{MASKS_TAG, ROOM_TAG, Room, hears_rooms, is_for_people};
+use super::audience::{MASKS_TAG, PLACE_TAG, ROOM_TAG, Room, hears_rooms, is_for_people};
 use super::links::{self, Publisher};
 use super::record::{FEED, NAME, ROOMS, Subscriber, Subscription, follow_field, subscriptions};
 use crate::client::Profile;
@@ -243,6 +243,9 @@ pub async fn tell(
         .tag(ROOM_TAG, &room.name)
         .raw_tags(tags)
         .trailing(text);
+    if let Some(place) = &room.place {
+        line = line.tag(PLACE_TAG, place);
+    }
     if !room.masks.is_empty() {
         line = line.tag(MASKS_TAG, &room.masks);
     }

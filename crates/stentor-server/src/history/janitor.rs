@@ -122,6 +122,9 @@ impl Janitor {
         if bucket == 0 && self.is_mine(&Partition::audit()) {
             self.visit_operators(self.node.hub.store().now().await?).await?;
         }
+        if bucket == 0 && self.is_mine(&Partition::names()) {
+            self.node.rooms.tidy(&self.node.tenure()).await?;
+        }
         let share = self.share_of(bucket).await?;
         let mut left = u32::try_from(share.len()).unwrap_or(u32::MAX);
         for partition in share {
@@ -142,8 +145,7 @@ impl Janitor {
         Ok(())
     }
 
-    /// Cuts the logs that no directory lists: of what operators did, and of the bans, of which the fields tell all that
-    /// matters.
+    /// Cuts the logs that no directory lists: of what operators did, and those of which the fields tell all that matters.
     ///
     /// # Errors
     /// The store's.
@@ -154,7 +156,8 @@ impl Janitor {
         let store = self.node.hub.store();
         let oldest = self.node.config().audit_max_age.map_or(StoreTime(0), ago);
         store.trim(&Partition::audit(), oldest, RECORDS_MAX).await?;
-        store.trim(&Partition::bans(), ago(BANS_LOG), u64::MAX).await
+        store.trim(&Partition::names(), ago(KNOWN), u64::MAX).await?;
+        store.trim(&Partition::bans(), ago(KNOWN), u64::MAX).await
     }
 
     async fn share_of(&self, bucket: u64) -> Result<Vec<Partition>, StoreError> {
@@ -301,8 +304,8 @@ impl Janitor {
 
 /// How long one round over everything takes at least.
 pub(crate) const ROUND: Duration = Duration::from_hours(1);
-/// How long the log of bans is kept: every node has read it by then.
-const BANS_LOG: Duration = Duration::from_hours(24);
+/// How long the logs of bans and of renamed rooms are kept: every node has read them by then.
+const KNOWN: Duration = Duration::from_hours(24);
 /// [`DIRECTORY_BUCKETS`] as the divisor of a time.
 const BUCKETS: u32 = 64;
 /// The first round begins within this time, in milliseconds: nodes that start together do not all begin at once.

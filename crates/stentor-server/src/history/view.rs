@@ -110,6 +110,25 @@ impl Said {
         multiline::message_at(&self.entry.body.lines, self.line)
     }
 
+    /// The message's lines as those of a room with this name, where they were said while it had another one.
+    #[must_use]
+    pub fn renamed(&self, room: &str) -> Option<Vec<String>> {
+        let message = Message::parse(self.text()).ok()?;
+        let target = message.param(0)?;
+        let before = target.get(target.find('#')?..)?;
+        if before.eq_ignore_ascii_case(room) {
+            return None;
+        }
+        let lines = self.entry.body.lines.get(self.line..).unwrap_or_default();
+        let count = 1 + self.whole().map_or(0, |whole| whole.rest.len());
+        // Neither tags nor a source hold a space, so this is where the parameters begin.
+        let (is, shown) = (
+            format!(" {} {target}", message.command),
+            format!(" {} {}{room}", message.command, target.strip_suffix(before).unwrap_or_default()),
+        );
+        Some(lines.iter().take(count).map(|line| line.replacen(&is, &shown, 1)).collect())
+    }
+
     /// The line as it is logged.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stentor_proto::line::Line;
 use stentor_proto::mode::{ModeChange, ModeClass, render};
 
+use super::renamed;
 use super::state::{Member, State, UserId};
 use crate::modes::{self, PREFIXES};
 use crate::store::{Kind, Partition};
@@ -23,6 +24,9 @@ pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
     let name = to.field("name").or_else(|| from.field("name")).unwrap_or_else(|| partition.name());
     let mut lines = Vec::new();
     let mut modes = Vec::new();
+    if let Some(before) = from.field("name").filter(|before| *before != name) {
+        lines.push(format!(":{SOURCE} {} {before} {name} :", renamed::COMMAND));
+    }
     for (id, member) in sorted(from) {
         match to.members.get(id) {
             Some(now) if now.nick != member.nick => {
@@ -165,11 +169,13 @@ mod tests {
 
     #[test]
     fn people_modes_and_topic_are_told() {
-        let from =
-            state(&[("1", member("ann", "o")), ("2", member("bob", ""))], &[("modes", "nt"), ("key", "k")]);
+        let from = state(
+            &[("1", member("ann", "o")), ("2", member("bob", ""))],
+            &[("name", "#before"), ("modes", "nt"), ("key", "k")],
+        );
         let to = state(
             &[("1", member("anne", "")), ("3", member("cat", "v"))],
-            &[("modes", "it"), ("topic", "new"), ("b:*!*@x", "ann 1")],
+            &[("name", "#room"), ("modes", "it"), ("topic", "new"), ("b:*!*@x", "ann 1")],
         );
         let mut told = lines(&Partition::channel("#room"), &from, &to);
         told.sort();
@@ -180,6 +186,7 @@ mod tests {
                 ":bob!u@h PART #room :Resynchronising",
                 ":cat!u@h JOIN #room * :",
                 ":store.stentor MODE #room -o+v-n+i-k+b anne cat k *!*@x",
+                ":store.stentor RENAME #before #room :",
                 ":store.stentor TOPIC #room :new",
             ]
         );

@@ -5,6 +5,7 @@
 //! - [`difference`]: what clients are told when a copy had to be replaced
 //! - [`msgid`]: message ids
 //! - [`multiline`]: messages of several lines
+//! - [`renamed`]: a room's new name, for clients that do not know of such
 //! - [`render`]: from an entry's line to bytes, once for each set of capabilities
 //! - [`replica`]: a copy of a partition that follows its log
 //! - [`state`]: what a partition holds, as values
@@ -17,6 +18,7 @@ mod feed;
 mod held;
 pub mod msgid;
 pub mod multiline;
+pub mod renamed;
 pub mod render;
 pub mod replica;
 pub mod state;
@@ -37,6 +39,7 @@ pub use replica::{Origin, Replica};
 pub use state::{Member, State, UserId};
 
 use crate::backoff::Backoff;
+use crate::commit_identity::WriteError;
 use crate::store::{
     By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
 };
@@ -107,6 +110,16 @@ pub enum Refusal<R> {
 impl<R> From<StoreError> for Refusal<R> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl<R> From<WriteError> for Refusal<R> {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::Store(error),
+            WriteError::Contended => Self::Contended,
+            WriteError::Fenced => Self::Fenced,
+        }
     }
 }
 

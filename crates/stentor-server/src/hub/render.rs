@@ -10,7 +10,7 @@ use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use super::audience::RANK_TAG;
 use super::multiline::{self, PART_TAG};
-use crate::following::audience::{MASKS_TAG, ROOM_TAG, readable};
+use crate::following::audience::{MASKS_TAG, PLACE_TAG, ROOM_TAG, readable};
 
 /// A tag that the server keeps in its own entries: one event that is committed to several channels.
 pub const EVENT_TAG: &str = "stentor.chat/event";
@@ -202,7 +202,7 @@ impl<'e> Rendering<'e> {
             has_time |= key == "time";
             has_msgid |= key == "msgid";
             let wanted = match key {
-                EVENT_TAG | GUEST_TAG | MASKS_TAG | PART_TAG | RANK_TAG => false,
+                EVENT_TAG | GUEST_TAG | MASKS_TAG | PART_TAG | PLACE_TAG | RANK_TAG => false,
                 "time" => has(Capability::ServerTime),
                 "account" => has(Capability::AccountTag),
                 "msgid" => with_id && has(Capability::MessageTags),
@@ -291,7 +291,7 @@ fn free_text_at(command: &str) -> Option<usize> {
     match command {
         "QUIT" | "AWAY" | "SETNAME" | PUBLISH => Some(0),
         "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
-        "KICK" | "JOIN" | "REDACT" => Some(2),
+        "KICK" | "JOIN" | "REDACT" | "RENAME" => Some(2),
         _ => None,
     }
 }

@@ -38,6 +38,7 @@ use crate::operator;
 use crate::operator::audit::Audit;
 use crate::operator::bans::Bans;
 use crate::operator::watch::{self, BanWatch};
+use crate::rooms::Rooms;
 use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::{PresentTenure, Tenure};
 use bulletin::Questions;
@@ -74,6 +75,8 @@ pub struct Node {
     pub ban_list: Bans,
     /// Whom the network keeps out: what is in force here.
     pub bans: BanWatch,
+    /// The rooms, by name.
+    pub rooms: Rooms,
     /// Woken when an operator asks that the configuration be read again.
     pub reload: Notify,
     /// Woken when a commit was refused because the lease is over.
@@ -131,6 +134,7 @@ impl Node {
             audit: Audit::new(committer.clone()),
             ban_list: Bans::new(committer.clone(), accounts.clone()),
             bans: BanWatch::start(&hub).await?,
+            rooms: Rooms::start(&hub, committer.clone()).await?,
             reload: Notify::new(),
             hub,
             accounts,

@@ -30,7 +30,7 @@ pub fn event(session: &Session) -> String {
 /// # Errors
 /// [`Error::Fenced`].
 pub async fn spread(session: &mut Session) -> Result<(), Error> {
-    let channels = session.client.channel_names();
+    let channels = session.client.channel_places();
     session.charge += u32::try_from(channels.len()).unwrap_or(u32::MAX) / CHANNELS_PER_LINE;
     let mut missed = false;
     let mut fenced = false;
@@ -56,7 +56,7 @@ async fn catch_up(node: Arc<Node>, client: Arc<Client>) {
     while node.pause(&mut backoff).await.is_ok() && client.queue.closed().is_none() {
         client.clear_behind();
         let mut missed = false;
-        for channel in client.channel_names() {
+        for channel in client.channel_places() {
             missed |= update(&node, &client, &channel).await.is_err();
         }
         if !missed || !client.note_behind() {

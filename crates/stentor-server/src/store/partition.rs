@@ -24,14 +24,15 @@ pub enum Kind {
     Nick,
     /// `d/00` to `d/63`: which channels and accounts exist.
     Directory,
-    /// `f/`: what the whole fleet shares; `f/bans`: who is kept out; `f/audit`: what operators did.
+    /// `f/`: what the whole fleet shares; `f/bans`: who is kept out; `f/names`: where renamed rooms are;
+    /// `f/audit`: what operators did.
     Fleet,
     /// `x/<node>@<incarnation>`: which sessions a node has, and where they are. Volatile.
     Index,
 }
 
 impl Partition {
-    /// The room `folded`, a channel name that is folded already.
+    /// The room in the place `folded`: its first name, folded already (see [`crate::rooms`]).
     #[must_use]
     pub fn channel(folded: &str) -> Self {
         Self(format!("c/{folded}").into())
@@ -83,6 +84,12 @@ impl Partition {
     #[must_use]
     pub fn bans() -> Self {
         Self("f/bans".into())
+    }
+
+    /// Where the rooms are that were renamed.
+    #[must_use]
+    pub fn names() -> Self {
+        Self("f/names".into())
     }
 
     /// The log of what operators did.

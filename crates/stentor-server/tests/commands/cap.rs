@@ -6,7 +6,7 @@ use stentor_server::config::{Config, Registration};
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 30] = [
+const OFFERED: [&str; 31] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -14,6 +14,7 @@ const OFFERED: [&str; 30] = [
     "cap-notify",
     "chghost",
     "draft/account-registration",
+    "draft/channel-rename",
     "draft/chathistory",
     "draft/event-playback",
     "draft/extended-isupport",

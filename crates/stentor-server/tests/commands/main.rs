@@ -41,6 +41,7 @@ mod ranks;
 mod read_marker;
 mod redact;
 mod register;
+mod rename;
 mod sasl;
 mod server;
 mod setname;

@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::following::audience::Heard;
 use crate::hub::audience::{Audience, Unseen};
 use crate::hub::multiline::{self, Whole};
+use crate::hub::renamed;
 use crate::hub::render::{EVENT_TAG, Rendering};
 use crate::hub::state::UserId;
 use crate::hub::told::Told;
@@ -58,6 +59,10 @@ impl Inner {
             {
                 continue;
             }
+            if !knows_renaming(rendering.message(), &origin.client) {
+                renamed::tell(&self.state, &origin.client, rendering.message(), lines.time, &origin.tag);
+                continue;
+            }
             let nick = &origin.client.profile().nick;
             if let Some(bytes) = rendering.own_for(origin.client.capabilities(), &origin.tag, nick) {
                 origin.client.queue.push(bytes);
@@ -93,7 +98,9 @@ impl Inner {
                 if !is_watching(partition, client) || !tell_once(rendering.message(), id, told) {
                     continue;
                 }
-                if let Some(heard) = &heard {
+                if !knows_renaming(rendering.message(), client) {
+                    renamed::tell(&self.state, client, rendering.message(), lines.time, "");
+                } else if let Some(heard) = &heard {
                     let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
                     let nick = &client.profile().nick;
                     if is_for && let Some(bytes) = rendering.bytes_for(client.capabilities(), nick) {
@@ -119,6 +126,11 @@ impl Inner {
 /// Whether a client hears of what changes with those whom it monitors; of a partition of any other kind it hears all.
 fn is_watching(partition: &Partition, client: &Client) -> bool {
     partition.kind() != Kind::Nick || client.has(Capability::ExtendedMonitor)
+}
+
+/// Whether a client can be given a line as it is: all but a RENAME that it did not ask for.
+fn knows_renaming(message: &Message<'_>, client: &Client) -> bool {
+    message.command != renamed::COMMAND || client.has(Capability::ChannelRename)
 }
 
 fn tell_once(message: &Message<'_>, id: &UserId, told: &Told) -> bool {

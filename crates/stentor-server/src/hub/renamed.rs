@@ -1,0 +1,77 @@
+//! What a client that does not know RENAME is told of a room's new name: that it has left the one and joined the other.
+
+use bytes::Bytes;
+use stentor_proto::capability::Capability;
+use stentor_proto::line::Line;
+use stentor_proto::message::Message;
+use stentor_proto::numeric::Numeric;
+use stentor_proto::text::pack;
+
+use super::State;
+use super::render::Rendering;
+use crate::client::Client;
+use crate::command::names;
+use crate::reply::with_tag;
+
+/// The command of such a line: `:<who> RENAME <old name> <new name> :<reason>`.
+pub const COMMAND: &str = "RENAME";
+
+/// Tells a member of the room, which is as `state` by now, each line with `tag` where that is not empty. Of another
+/// spelling of the same name nothing is told, as the specification of RENAME has it.
+pub fn tell(state: &State, client: &Client, message: &Message<'_>, time: &str, tag: &str) {
+    let (Some(old), Some(new)) = (message.param(0), message.param(1)) else { return };
+    let Some(member) = state.members.get(&client.id) else { return };
+    if old.eq_ignore_ascii_case(new) {
+        return;
+    }
+    let part = member.line("PART").param(old);
+    let part = match message.param(2).filter(|reason| !reason.is_empty()) {
+        Some(reason) => part.trailing(reason).build(),
+        None => part.build(),
+    };
+    let account = member.account.as_deref().unwrap_or("*");
+    let join = member.line("JOIN").param(new).param(account).trailing(&member.realname).build();
+    for line in [part, join] {
+        if let Some(bytes) = rendered(&line, client, time, tag) {
+            client.queue.push(bytes);
+        }
+    }
+    for line in topic(state, client, new).into_iter().chain(names_of(state, client, new)) {
+        let line = line.build();
+        client.queue.push_line(&if tag.is_empty() { line } else { with_tag(tag, &line) });
+    }
+}
+
+fn rendered(line: &str, client: &Client, time: &str, tag: &str) -> Option<Bytes> {
+    let message = Message::parse(line).ok()?;
+    Rendering::new(message, time, "").own(client.capabilities(), tag)
+}
+
+fn topic(state: &State, client: &Client, name: &str) -> Vec<Line> {
+    let field = |field: &str| state.field(field).unwrap_or_default();
+    if field("topic").is_empty() {
+        return Vec::new();
+    }
+    vec![
+        numeric(client, Numeric::RPL_TOPIC).param(name).trailing(field("topic")),
+        numeric(client, Numeric::RPL_TOPICWHOTIME)
+            .param(name)
+            .param(field("topic.by"))
+            .param(field("topic.at")),
+    ]
+}
+
+fn names_of(state: &State, client: &Client, name: &str) -> Vec<Line> {
+    if client.has(Capability::NoImplicitNames) || client.has(Capability::NoImplicitNamesDraft) {
+        return Vec::new();
+    }
+    let start = || numeric(client, Numeric::RPL_NAMREPLY).param(names::sign(state)).param(name);
+    let members = names::shown(state, client);
+    let lines = pack(start().trailing("").build().len() + 2, members.iter().map(String::as_str), ' ');
+    let end = numeric(client, Numeric::RPL_ENDOFNAMES).param(name).trailing("End of /NAMES list");
+    lines.into_iter().map(|line| start().trailing(line)).chain([end]).collect()
+}
+
+fn numeric(client: &Client, numeric: Numeric) -> Line {
+    Line::numeric(&client.server, numeric, &client.profile().nick)
+}
