@@ -168,8 +168,7 @@ impl Session {
     #[must_use]
     pub fn joined(&self, folded: &str) -> Option<Arc<Replica>> {
         let is_named = |replica: &Arc<Replica>| replica.with_state(|state| policy::is_named(state, folded));
-        let place = self.node.rooms.places(folded).first;
-        let likely = self.client.with_channels(|channels| channels.get(&place).map(Held::replica));
+        let likely = self.client.with_channels(|channels| channels.get(folded).map(Held::replica));
         // The copies are looked at without the list of them: entries are applied the other way round.
         likely.filter(is_named).or_else(|| self.client.rooms().into_iter().find(is_named))
     }
