@@ -12,10 +12,10 @@ use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
 use crate::hub::clock::{parse_server_time, server_time};
-use crate::hub::{Decision, State};
+use crate::hub::{Decision, Replica, State};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is};
+use crate::store::{Change, Guard, Is, Partition};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -25,7 +25,7 @@ pub(super) async fn run(
     let Some(target) = message.nonempty(0) else {
         return Err(Error::fail(COMMAND, "NEED_MORE_PARAMS", &[], "Missing parameters"));
     };
-    let field = field_of(session, target).ok_or_else(|| invalid(target))?;
+    let field = field_of(session, target).await?;
     let Some(time) = message.param(1) else {
         reply.line(line(reply.server(), target, marked(session, &field)));
         return Ok(());
@@ -40,12 +40,10 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Tells a client that knows markers what is marked in a channel that it has joined.
-pub(super) fn tell(session: &Session, channel: &str, reply: &mut Reply) {
-    if session.client.has(Capability::ReadMarker)
-        && let Some(field) = field_of(session, channel)
-    {
-        reply.line(line(reply.server(), channel, marked(session, &field)));
+/// Tells a client that knows markers what is marked in the room that it has joined.
+pub(super) fn tell(session: &Session, room: &Replica, channel: &str, reply: &mut Reply) {
+    if session.client.has(Capability::ReadMarker) {
+        reply.line(line(reply.server(), channel, marked(session, &of_room(room.partition()))));
     }
 }
 
@@ -109,14 +107,21 @@ fn marked(session: &Session, field: &str) -> Option<u64> {
     inbox.with_state(|state| state.field(field)?.parse().ok())
 }
 
-/// What the marker of a conversation is called; `None` for what is neither a channel's nor a person's name. That of a
-/// room goes by its place, which a renaming leaves as it is.
-fn field_of(session: &Session, target: &str) -> Option<String> {
-    let folded = folded(target)?;
-    let room = if is_channel_like(target) { session.joined(&folded) } else { None };
-    Some(format!("{PREFIX}{}", room.as_ref().map_or(&*folded, |room| room.partition().name())))
+/// What the marker of a conversation is called. That of a room goes by its place, which a renaming leaves as it is.
+async fn field_of(session: &Session, target: &str) -> Result<String, Error> {
+    let folded = folded(target).ok_or_else(|| invalid(target))?;
+    if is_channel_like(target) {
+        Ok(of_room(session.room(&folded).await?.partition()))
+    } else {
+        Ok(format!("{PREFIX}{folded}"))
+    }
 }
 
+fn of_room(place: &Partition) -> String {
+    format!("{PREFIX}{}", place.name())
+}
+
+/// `None` for what is neither a channel's nor a person's name.
 fn folded(target: &str) -> Option<String> {
     if is_channel_like(target) {
         ChannelName::parse(target, LONGEST).ok().map(|name| name.folded().to_owned())

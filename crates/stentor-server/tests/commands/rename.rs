@@ -255,3 +255,64 @@ async fn a_claim_that_nobody_settles_keeps_others_out_and_runs_out() {
     let old = stentor_server::rooms::places::Places { claimed: server.node.fleet.now(), ..places };
     assert!(old.are_claimed(server.node.fleet.now()) && !old.are_claimed(server.node.fleet.now().plus(long)));
 }
+
+#[tokio::test]
+async fn what_was_said_under_the_old_name_can_be_marked_taken_back_and_read_in_all_its_lines() {
+    let capabilities = [
+        RENAME,
+        "message-tags",
+        "batch",
+        "echo-message",
+        "draft/multiline",
+        "draft/chathistory",
+        "draft/message-redaction",
+        "draft/read-marker",
+    ];
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &capabilities).await;
+    ann.ask("JOIN #old").await;
+    let echo = ann.ask("PRIVMSG #old :a slip").await;
+    let slip = numeric(&echo, "PRIVMSG").tag("msgid").expect("it has an id");
+    ann.send("BATCH +1 draft/multiline #old").await;
+    ann.send("@batch=1 PRIVMSG #old :first").await;
+    ann.send("@batch=1 PRIVMSG #old :second").await;
+    ann.ask("BATCH -1").await;
+    let marked = ann.ask("MARKREAD #old timestamp=2019-01-01T00:00:00.000Z").await;
+    assert_eq!(numeric(&marked, "MARKREAD").param(1), "timestamp=2019-01-01T00:00:00.000Z");
+    ann.ask("RENAME #old #new").await;
+    let asked = ann.ask("MARKREAD #new").await;
+    assert_eq!(numeric(&asked, "MARKREAD").params, ["#new", "timestamp=2019-01-01T00:00:00.000Z"]);
+    assert_eq!(numeric(&ann.ask("MARKREAD #old").await, "MARKREAD").params, ["#old", "*"]);
+    let taken = ann.ask(&format!("REDACT #new {slip}")).await;
+    assert_eq!(numeric(&taken, "REDACT").params[..2], ["#new".to_owned(), slip]);
+    let page = ann.ask("CHATHISTORY LATEST #new * 9").await;
+    let said: Vec<_> = command(&page, "PRIVMSG").iter().map(|line| line.params.clone()).collect();
+    assert_eq!(said, [["#new", "first"], ["#new", "second"]]);
+    let batch = page.iter().find(|line| line.params.iter().any(|param| param == "draft/multiline"));
+    assert_eq!(batch.expect("it is one message").param(2), "#new");
+}
+
+#[tokio::test]
+async fn a_follower_in_a_renamed_room_hears_what_is_said_there_once() {
+    let server = TestServer::start().await;
+    for name in ["ann", "bob", "cat"] {
+        server.account(name, "secret").await;
+    }
+    let mut ann = server.login("ann", "secret", &[RENAME]).await;
+    let mut bob = server.login("bob", "secret", &[RENAME]).await;
+    let mut cat = server.login("cat", "secret", &[RENAME]).await;
+    ann.ask("JOIN #old").await;
+    bob.ask("JOIN #old").await;
+    bob.ask("SUBSCRIBE ann").await;
+    cat.ask("SUBSCRIBE ann").await;
+    ann.ask("RENAME #old #new").await;
+    ann.ask("PRIVMSG #new :to the room").await;
+    ann.ask("PUBLISH :a post").await;
+    let texts = |lines: &[Said]| {
+        let heard = lines.iter().filter(|line| line.source.starts_with("ann!"));
+        let said = heard.filter(|line| ["PRIVMSG", "NOTICE"].contains(&line.command.as_str()));
+        said.map(|line| line.text().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&bob.drain_until_pong().await), ["to the room", "[Sub] a post"]);
+    assert_eq!(texts(&cat.drain_until_pong().await), ["[Sub] to the room", "[Sub] a post"]);
+}
