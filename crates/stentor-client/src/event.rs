@@ -64,6 +64,15 @@ pub enum What {
         /// Whether this is oneself.
         own: bool,
     },
+    /// The room has another name.
+    Moved {
+        /// Who gave it.
+        by: String,
+        /// The old name.
+        from: String,
+        /// The reason; may be empty.
+        reason: String,
+    },
     /// The room has a new topic; an empty one means none.
     Topic {
         /// Who set it; none where it was told at the entry.

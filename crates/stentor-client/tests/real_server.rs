@@ -308,3 +308,43 @@ impl ParseRoom for str {
 }
 
 const PASSWORD: &str = "a good password";
+
+#[tokio::test]
+async fn people_go_on_talking_in_a_room_that_is_renamed_also_after_a_broken_connection() {
+    let server = TestServer::start().await;
+    let mut ann = Person::login(&server, "ann").await;
+    let mut bob = Person::login(&server, "bob").await;
+    ann.input("/join lobby").await;
+    ann.until(joined).await;
+    bob.input("/join lobby").await;
+    bob.until(joined).await;
+    bob.input("before").await;
+    bob.until_said("before").await;
+    bob.lose().await;
+    bob.input("typed while away").await;
+    ann.input("/quote RENAME #lobby #Lounge :nicer").await;
+    let (from, to) = (Place::Room("#lobby".parse_room()), Place::Room("#Lounge".parse_room()));
+    let moved = Output::Moved { from, to: to.clone() };
+    ann.until(|output| *output == moved).await;
+    ann.input("after").await;
+    ann.until_said("after").await;
+    assert_eq!(ann.said.last().map(|(place, ..)| place), Some(&to));
+    // Who was away meanwhile is led there, and what was written to the old name arrives.
+    bob.come_back().await;
+    bob.until(|output| *output == moved).await;
+    bob.until_said("after").await;
+    bob.until_said("typed while away").await;
+    ann.until_said("typed while away").await;
+    bob.input("there you are").await;
+    bob.until_said("there you are").await;
+    ann.until_said("there you are").await;
+    for person in [&ann, &bob] {
+        assert_eq!(person.engine.current(), &to);
+        let texts: Vec<&str> = person.texts();
+        assert_eq!(
+            texts,
+            ["before", "after", "typed while away", "there you are"],
+            "nothing twice, nothing lost"
+        );
+    }
+}

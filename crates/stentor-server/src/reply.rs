@@ -313,7 +313,7 @@ impl Reply {
 fn is_specified(command: &str, code: &str) -> bool {
     let specified =
         ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME"];
-    specified.contains(&command) || code == "INVALID_UTF8"
+    specified.contains(&command) || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
 }
 
 /// Puts one more tag in front of a line.

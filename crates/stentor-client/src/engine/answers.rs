@@ -227,6 +227,9 @@ impl Engine {
             ("REGISTER", true) if self.on_register_failure(code, &text) => return,
             ("CHATHISTORY", true) => return self.on_history_failure(code, &text),
             ("CHATHISTORY", false) => return self.on_history_note(code, message),
+            ("JOIN", true) if code == "CHANNEL_RENAMED" && self.on_renamed_meanwhile(context, &text) => {
+                return;
+            }
             ("JOIN", true) => {
                 let name = context.iter().find_map(|one| self.room_of(one));
                 return self.join_failed(name, code, &text);

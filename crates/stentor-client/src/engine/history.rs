@@ -57,6 +57,8 @@ enum From {
 #[derive(Debug)]
 struct Current {
     request: Request,
+    /// What the place was called then.
+    target: Option<String>,
     deadline: Option<Instant>,
     /// The server said that older messages are gone.
     trimmed: bool,
@@ -76,6 +78,16 @@ impl History {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.current.as_ref()?.deadline
+    }
+
+    /// Has this look at each place that anything is asked of.
+    pub(super) fn move_places(&mut self, change: impl Fn(&mut Place)) {
+        let current = self.current.iter_mut().map(|current| &mut current.request);
+        for request in self.waiting.iter_mut().chain(current) {
+            if let Ask::Missed { place, .. } | Ask::Older { place, .. } = &mut request.what {
+                change(place);
+            }
+        }
     }
 
     fn asks_older(&self, place: &Place) -> bool {
@@ -193,15 +205,17 @@ impl Engine {
         let Some(request) = self.history.waiting.pop_front() else { return };
         self.lines.push_back(request.line());
         let deadline = self.now.map(|now| now + PATIENCE);
-        self.history.current = Some(Current { request, deadline, trimmed: false, resume: None });
+        let target = request.what.place().and_then(Place::target).map(str::to_owned);
+        self.history.current = Some(Current { request, target, deadline, trimmed: false, resume: None });
     }
 
     /// A batch of messages has ended.
     pub(super) fn on_history(&mut self, batch: Batch) {
         let target = batch.params.first().cloned().unwrap_or_default();
-        let asked = self.history.current.as_ref().and_then(|current| current.request.what.place());
-        let same =
-            asked.and_then(Place::target).is_some_and(|asked| self.support.casemapping.eq(asked, &target));
+        let same = self.history.current.as_ref().is_some_and(|current| {
+            let names = [current.target.as_deref(), current.request.what.place().and_then(Place::target)];
+            names.into_iter().flatten().any(|name| self.support.casemapping.eq(name, &target))
+        });
         if !same {
             // What waited for this account comes by itself.
             for line in &batch.lines {

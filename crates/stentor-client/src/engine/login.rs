@@ -421,6 +421,7 @@ const WANTED: &[&str] = &[
     "cap-notify",
     "chghost",
     REGISTRATION,
+    "draft/channel-rename",
     "echo-message",
     "extended-join",
     "invite-notify",

@@ -13,6 +13,7 @@
 //! - `said`: what people say
 //! - `thread`, `history`: what was shown in a place, and what was missed there
 //! - `rooms`: rooms and who is in them
+//! - `renamed`: a room with another name
 //! - `answers`: the server's replies as sentences
 //! - `batch`: lines that belong together
 //! - `timers`: pings, typing, and what takes too long
@@ -27,6 +28,7 @@ mod login;
 pub mod options;
 mod output;
 mod queue;
+mod renamed;
 mod rooms;
 mod said;
 mod send;
@@ -431,6 +433,7 @@ impl Engine {
             "JOIN" => self.on_join(message),
             "PART" => self.on_part(message),
             "KICK" => self.on_kick(message),
+            "RENAME" => self.on_rename(message),
             "QUIT" => self.on_quit(message),
             "NICK" => self.on_nick(message),
             "AWAY" => self.on_away(message),

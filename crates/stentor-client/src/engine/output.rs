@@ -21,6 +21,13 @@ pub enum Output {
     Look(Place),
     /// A place was left; its buffer may go.
     Closed(Place),
+    /// A place has another name; all that it shows stays.
+    Moved {
+        /// The place as it was known.
+        from: Place,
+        /// The same place from now on.
+        to: Place,
+    },
     /// The connection is of no use any more, for this reason: close it, tell [`lost`](super::Engine::lost), and connect again with
     /// the usual delay.
     Drop(String),

@@ -111,6 +111,22 @@ impl Queue {
         })
     }
 
+    /// Has these look at each place and room that anything is for.
+    pub(super) fn move_places(&mut self, place: impl Fn(&mut Place), name: impl Fn(&mut ChannelName)) {
+        for item in &mut self.items {
+            match item {
+                Item::Say(say) => [&mut say.to, &mut say.place].into_iter().for_each(&place),
+                Item::Line(_, asked) => place(&mut asked.place),
+                Item::Leave(room, _, asked) => {
+                    name(room);
+                    place(&mut asked.place);
+                }
+                Item::Join(room) => name(room),
+                Item::Older(of, _) => place(of),
+            }
+        }
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<&Say> {
         self.says().find(|say| say.id == id)
     }

@@ -399,3 +399,31 @@ fn long_text_is_cut_so_that_others_get_all_of_it() {
     assert_eq!(script.texts().len(), 3);
     assert_eq!(script.engine.unacknowledged(), 0);
 }
+
+#[test]
+fn a_room_goes_on_under_its_new_name_with_what_is_written_there_and_asked_about_it() {
+    let mut script = Script::in_room(ALL);
+    script.type_in("hello");
+    let asked = script.type_in("/history");
+    assert_eq!(script.sent().len(), 0, "{asked:?}");
+    script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m1 :bob!b@h PRIVMSG #room :before"]);
+    script.hear(&[":bob!b@h RENAME #room #Lounge :nicer"]);
+    let outputs = script.outputs();
+    let room =
+        |name: &str| Place::Room(stentor_proto::channel::ChannelName::parse(name, 64).expect("a legal name"));
+    let moved = Output::Moved { from: room("#room"), to: room("#lounge") };
+    assert!(outputs.contains(&moved), "{outputs:#?}");
+    assert_eq!(script.engine.current(), &room("#lounge"));
+    assert_eq!(script.engine.rooms().map(|room| room.name.as_str()).collect::<Vec<_>>(), ["#Lounge"]);
+    assert!(script.engine.rooms().all(|room| room.joined && room.members.len() == 2));
+    // What was not acknowledged is looked for, and sent, under the new name.
+    script.engine.lost("it broke", Some(script.now));
+    script.welcome(ALL);
+    script.hear(&[":ann!a@h JOIN #Lounge"]);
+    script.hear(&[":s BATCH +0 draft/chathistory-targets", ":s BATCH -0"]);
+    let sent = script.sent();
+    assert!(sent.iter().any(|line| line.starts_with("CHATHISTORY LATEST #Lounge ")), "{sent:#?}");
+    script.hear(&[":s BATCH +1 chathistory #Lounge", ":s BATCH -1"]);
+    let sent = script.sent();
+    assert!(sent.iter().any(|line| line.contains("PRIVMSG #Lounge :hello")), "{sent:#?}");
+}

@@ -85,6 +85,11 @@ impl Thread {
         event.id.as_ref().is_none_or(|id| self.seen.insert_older(id, event.at))
     }
 
+    /// What is kept until the history has been fetched.
+    pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Event> {
+        self.held.iter_mut().flat_map(|held| &mut held.events)
+    }
+
     /// Keeps an event until the history has been fetched; returned where that is not under way.
     pub(super) fn hold(&mut self, event: Event) -> Option<Event> {
         let Some(held) = &mut self.held else { return Some(event) };

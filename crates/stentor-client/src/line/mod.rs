@@ -231,7 +231,7 @@ where
                         self.err.print(&text);
                     }
                 }
-                Output::Look(Place::Server) | Output::Closed(_) | Output::Drop(_) => {}
+                Output::Look(Place::Server) | Output::Closed(_) | Output::Moved { .. } | Output::Drop(_) => {}
                 Output::Look(place) => {
                     let text = self.errors().note(&format!("text goes to {place} now"));
                     self.err.print(&text);

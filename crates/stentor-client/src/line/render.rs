@@ -31,6 +31,10 @@ impl Style {
                 news(format!("{nick} {what}{reason}"))
             }
             What::Renamed { from, to, .. } => news(format!("{from} is now {to}")),
+            What::Moved { by, from, reason } => {
+                let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+                news(format!("{by} gave {from} this name{reason}"))
+            }
             What::Topic { by: None, text } => news(format!("topic: {text}")),
             What::Topic { by: Some(by), text } if text.is_empty() => news(format!("{by} removed the topic")),
             What::Topic { by: Some(by), text } => news(format!("{by} set the topic: {text}")),

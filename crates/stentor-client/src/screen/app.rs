@@ -108,6 +108,7 @@ impl App {
             }
             Output::Look(place) => self.follow(&place),
             Output::Closed(place) => self.places.close(&place),
+            Output::Moved { from, to } => self.places.rename(&from, &to),
             Output::Drop(_) | Output::End(_) => {}
         }
         false

@@ -232,6 +232,8 @@ impl<'a> Paper<'a> {
             What::Left { nick, own, reason, how } => left(nick, *own, reason, how),
             What::Renamed { to, own: true, .. } => format!("· you are now {to}"),
             What::Renamed { from, to, .. } => format!("· {from} is now {to}"),
+            What::Moved { by, from, reason } if reason.is_empty() => format!("· {by} gave {from} this name"),
+            What::Moved { by, from, reason } => format!("· {by} gave {from} this name: {reason}"),
             What::Topic { by: None, text } if text.is_empty() => "· there is no topic".to_owned(),
             What::Topic { by: None, text } => format!("· the topic is: {text}"),
             What::Topic { by: Some(by), text } if text.is_empty() => format!("· {by} removed the topic"),

@@ -93,6 +93,16 @@ impl Places {
         self.focused = focused;
     }
 
+    /// Gives a place another name; one that has this name already goes.
+    pub(super) fn rename(&mut self, from: &Place, to: &Place) {
+        if from != to {
+            self.close(to);
+        }
+        if let Some(index) = self.find(from) {
+            self.buffer(index).place.clone_from(to);
+        }
+    }
+
     /// Removes a place. The server stays.
     pub(super) fn close(&mut self, place: &Place) {
         let Some(index) = self.find(place).filter(|index| *index > 0) else { return };

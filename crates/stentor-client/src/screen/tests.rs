@@ -455,6 +455,7 @@ fn what_others_say_cannot_drive_the_terminal() {
         What::Problem(evil.to_owned()),
         What::Joined { nick: evil.to_owned(), own: false },
         What::Topic { by: Some(evil.to_owned()), text: evil.to_owned() },
+        What::Moved { by: evil.to_owned(), from: evil.to_owned(), reason: evil.to_owned() },
         What::Mode { by: evil.to_owned(), change: evil.to_owned() },
     ] {
         desk.show(Output::Show(Event::now(room("#lobby"), what)));

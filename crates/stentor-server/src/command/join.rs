@@ -125,6 +125,15 @@ async fn join_in_place(
 ) -> Result<Entered, Error> {
     let held = session.room(name.as_str()).await?;
     let replica = held.replica();
+    if replica.with_state(|state| state.epoch.is_none())
+        && let Some(other) = session.node.rooms.renamed_to(name.folded(), &session.client.id).await?
+    {
+        if session.client.has(Capability::ChannelRename) {
+            let context = [name.as_str(), &other];
+            return Err(Error::fail("JOIN", "CHANNEL_RENAMED", &context, "The channel has been renamed"));
+        }
+        return Ok(Entered::Forward(other));
+    }
     let place = replica.partition().name().to_owned();
     let key_in_index = format!("{}/{place}", session.client.id);
     session.index::<Error>(&key_in_index, Some("")).await?;

@@ -10,6 +10,7 @@ use crate::client::INVITATIONS;
 use crate::history::scan;
 use crate::metadata;
 use crate::node::presence;
+use crate::rooms::LEADS_ON;
 use crate::rooms::claim::NAMES_MAX;
 
 /// The limits of commands.
@@ -38,6 +39,11 @@ pub(crate) static TABLE: Table = Table {
             "Between two RENAMEs of a room",
             rename::PAUSE,
             "An earlier one is answered with `FAIL RENAME CANNOT_RENAME`.",
+        ),
+        Limit::time(
+            "The old name of a renamed room leads to it for",
+            LEADS_ON,
+            "Those who are no members, unless it is secret; its members may use the name again at once.",
         ),
         Limit::count("Members of a room that is renamed", rename::MEMBERS, "A larger one keeps its name."),
         Limit::count(

@@ -12,6 +12,7 @@ use crate::hub::{Decision, Member, State};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
+use crate::rooms::RENAMED;
 use crate::rooms::claim::{Claim, ClaimError};
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, StoreError, StoreTime};
@@ -132,8 +133,6 @@ impl Request<'_> {
     }
 }
 
-/// When the channel was renamed last, in milliseconds of the store's time.
-const RENAMED: &str = "renamed";
 /// How long a channel keeps a name at least.
 pub(super) const PAUSE: Duration = Duration::from_secs(60);
 /// A channel with more members is not renamed: clients that do not know RENAME are told all of them anew.

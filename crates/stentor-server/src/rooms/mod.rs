@@ -18,11 +18,12 @@ pub mod places;
 pub mod tidy;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::commit_identity::Committer;
 use crate::hub::{Held, Hub};
 use crate::policy;
-use crate::store::{Partition, StoreError};
+use crate::store::{Partition, StoreError, StoreTime};
 use places::Places;
 
 /// The rooms, by name.
@@ -76,6 +77,24 @@ impl Rooms {
         candidates
     }
 
+    /// What the room is called now that had this folded name until it was renamed, where that was not long ago: somebody who
+    /// was not there meanwhile, and so is no member, looks for that one. A secret room leads nobody to itself.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn renamed_to(&self, folded: &str, id: &str) -> Result<Option<String>, StoreError> {
+        let Places { first, then, .. } = self.places(folded);
+        if first == then {
+            return Ok(None);
+        }
+        let (held, now) = (self.hub.hold(&Partition::channel(&first)).await?, self.hub.store().now().await?);
+        Ok(held.with_state(|state| {
+            let has_left = was_renamed(state.field(RENAMED), now) && !policy::is_named(state, folded);
+            let leads = has_left && policy::is_visible_to(state, id) && !state.members.contains_key(id);
+            leads.then(|| policy::name(state, &first).to_owned())
+        }))
+    }
+
     /// Whether a room of this folded name that is listed in `place` may be created there now, by what the store says.
     ///
     /// # Errors
@@ -102,5 +121,14 @@ impl Rooms {
     }
 }
 
+/// Whether a room's field [`RENAMED`] says that people may still look for it under the name that it had.
+fn was_renamed(field: Option<&str>, now: StoreTime) -> bool {
+    field.and_then(|ms| ms.parse().ok()).is_some_and(|ms| now < StoreTime(ms).plus(LEADS_ON))
+}
+
+/// A room's field that says when it was renamed last, in milliseconds of the store's time.
+pub const RENAMED: &str = "renamed";
+/// For how long a name leads to the room that had it.
+pub const LEADS_ON: Duration = Duration::from_hours(7 * 24);
 /// How often a name is looked for where its room is being renamed.
 const LOOKS: usize = 4;

@@ -1,8 +1,8 @@
 //! Takes what `f/names` need not say any more away: the names whose rooms are in the places of these names again.
 
-use super::Rooms;
 use super::claim::change_of;
 use super::places::Places;
+use super::{RENAMED, Rooms, was_renamed};
 use crate::commit_identity::{Draft, WriteError};
 use crate::store::{Guard, Is, Life, Partition};
 use crate::tenure::Tenure;
@@ -26,6 +26,12 @@ impl Rooms {
         let places = Places::read(name, Some(field));
         let now = self.committer.store().now().await?;
         if places.are_claimed(now) || places.first != name && self.bears(&places.first, name).await? {
+            return Ok(());
+        }
+        let first = Partition::channel(&places.first);
+        let peek = self.committer.store().peek_one(&first, &[RENAMED]).await?;
+        if was_renamed(peek.fields.first().and_then(Option::as_deref), now) {
+            // It leads to that room yet.
             return Ok(());
         }
         if places.then == name {

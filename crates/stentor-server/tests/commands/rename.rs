@@ -139,7 +139,11 @@ async fn the_old_name_is_free_and_history_goes_with_the_room() {
     assert_eq!(command(&after, "PRIVMSG").len(), 2);
 
     let mut bob = server.client_with("bob", &["batch", "draft/chathistory"]).await;
+    // Whoever is in the renamed room may use its old name again; nobody else does by mistake.
+    bob.ask("JOIN #new").await;
     assert_eq!(numeric(&bob.ask("JOIN #old").await, "353").text(), "@bob");
+    bob.ask("PART #new").await;
+    ann.drain_until_pong().await;
     assert!(command(&bob.ask("CHATHISTORY LATEST #old * 9").await, "PRIVMSG").is_empty());
     bob.ask("PRIVMSG #old :ours").await;
     assert!(ann.drain_until_pong().await.is_empty(), "ann is in the other room");
@@ -161,13 +165,34 @@ async fn the_old_name_is_free_and_history_goes_with_the_room() {
 }
 
 #[tokio::test]
+async fn who_was_not_there_is_led_from_the_old_name_to_the_new_one() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &[RENAME]).await;
+    ann.ask("JOIN #old").await;
+    ann.ask("RENAME #old #new").await;
+    let mut bob = server.client_with("bob", &[RENAME]).await;
+    let told = bob.ask("JOIN #Old").await;
+    assert_eq!(numeric(&told, "FAIL").params[..4], ["JOIN", "CHANNEL_RENAMED", "#Old", "#new"]);
+    assert!(command(&told, "JOIN").is_empty());
+    let mut eve = server.client("eve").await;
+    let told = eve.ask("JOIN #old").await;
+    assert_eq!(numeric(&told, "470").params[1..3], ["#old", "#new"]);
+    assert_eq!(numeric(&told, "JOIN").param(0), "#new");
+    // A secret room is not betrayed.
+    ann.ask("MODE #new +s").await;
+    assert_eq!(numeric(&bob.ask("JOIN #old").await, "353").text(), "@bob");
+}
+
+#[tokio::test]
 async fn a_room_may_have_its_first_name_back_and_names_that_others_had() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", &[RENAME]).await;
     let mut bob = server.client_with("bob", &[RENAME]).await;
     ann.ask("JOIN #a").await;
+    bob.ask("JOIN #a").await;
     ann.ask("RENAME #a #b").await;
     bob.ask("JOIN #a").await;
+    bob.ask("PART #b").await;
     // Two rooms change names, by way of a third.
     bob.ask("RENAME #a #c").await;
     forget_the_pause(&server, &mut ann, "#a").await;

@@ -29,7 +29,11 @@ async fn a_new_name_holds_on_every_node_at_one_point_of_the_rooms_order() {
     assert_eq!(ann.expect_numeric("PRIVMSG").await.params, ["#after", "three"]);
     let mut eve = pair.two.client("eve").await;
     assert_eq!(numeric(&eve.ask("JOIN #after").await, "353").text().split(' ').count(), 4);
-    assert_eq!(numeric(&eve.ask("JOIN #before").await, "353").text(), "@eve");
+    assert_eq!(
+        numeric(&eve.ask("JOIN #before").await, "353").text(),
+        "@eve",
+        "a member may use the old name"
+    );
     let mut fay = pair.one.client("fay").await;
     assert_eq!(numeric(&fay.ask("JOIN #before").await, "353").text().split(' ').count(), 2);
 }
