@@ -42,6 +42,7 @@ pub mod quit;
 mod redact;
 pub mod register;
 mod rehash;
+mod samode;
 mod setname;
 mod stats;
 mod subscribe;
@@ -324,6 +325,12 @@ pub const TABLE: &[Command] = &[
     .always()
     .costs(5),
     command("REHASH", 0, handler!(rehash::run), ("REHASH", "Reads the configuration again (operators).")),
+    command(
+        "SAMODE",
+        1,
+        handler!(samode::run),
+        ("SAMODE <channel> [<modes> [<parameters>]]", "Shows or changes the modes of any channel (operators)."),
+    ),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
     command(
