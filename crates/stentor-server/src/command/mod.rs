@@ -12,10 +12,10 @@ pub(crate) mod cert;
 mod chathistory;
 mod help;
 mod info;
-mod invite;
+pub(crate) mod invite;
 mod ison;
 mod isupport;
-mod join;
+pub(crate) mod join;
 mod kick;
 pub(crate) mod kill;
 mod knock;
@@ -77,7 +77,7 @@ pub use welcome::isupport;
 use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::services::nickserv;
+use crate::services::{chanserv, nickserv};
 use crate::session::Session;
 
 /// One command that clients may send.
@@ -197,6 +197,7 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .costs(2),
+    command("CHANSERV", 0, handler!(chanserv::run), ("CHANSERV <words>", "Says something to ChanServ: try HELP.")),
     command(
         "CHATHISTORY",
         1,
@@ -207,6 +208,7 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .costs(3),
+    command("CS", 0, handler!(chanserv::run), ("CS <words>", "The same as CHANSERV.")),
     command(
         "DLINE",
         0,

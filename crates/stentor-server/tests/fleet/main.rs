@@ -8,6 +8,7 @@ mod logins;
 mod moderation;
 mod modes;
 mod operators;
+mod standing;
 mod store_away;
 mod sweeps;
 mod waiting;
