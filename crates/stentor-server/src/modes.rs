@@ -75,7 +75,7 @@ pub static PREFIXES: &[Prefix] = &[
         letter: 'q',
         sign: '~',
         name: "founder",
-        does: "Everything. Only founders can kick one. The account that founded the channel has it at every JOIN.",
+        does: "Everything. Only founders can kick one. The channel's founder has it at every JOIN (see `docs/channels.md`).",
         known: "Ergo, InspIRCd, UnrealIRCd",
     },
     Prefix {
@@ -158,7 +158,8 @@ pub static CHANNEL: &[ChannelMode] = &[
     flag(
         'i',
         Rank::Halfop,
-        "Only those with an invitation may join. An invitation by a halfop or higher also passes `b`, `k`, `l` and `R`.",
+        "Only those with an invitation may join. Whom a halfop or higher invites also passes `b`, `k`, `l` and `R`; so does \
+         whoever is a halfop or higher by standing right.",
         "all servers",
     ),
     flag('K', Rank::Operator, "No KNOCK.", "InspIRCd, UnrealIRCd"),
@@ -407,7 +408,8 @@ Of channels, of their members and of users. `MODE #channel` shows a channel's, `
 ";
 
 const NOTES: &str = "
-Members may always lay down what they have: `MODE #channel -o <own nick>`.
+Members may always lay down what they have: `MODE #channel -o <own nick>`. An account can have a rank that it gets at
+every JOIN: see `docs/channels.md`.
 
 ## Messages to a rank
 

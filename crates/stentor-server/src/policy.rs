@@ -1,4 +1,8 @@
 //! The rules of channels: pure functions of a channel's state and of who asks.
+//!
+//! - [`standing`]: what accounts may do in a channel whenever they come
+
+pub mod standing;
 
 use std::sync::Arc;
 
@@ -8,7 +12,7 @@ use stentor_proto::numeric::Numeric;
 use crate::error::Error;
 use crate::hub::{Member, State};
 use crate::modes::Rank;
-use crate::store::{Guard, Size};
+use crate::store::{Guard, Is, Size};
 
 /// Who wants to join.
 #[derive(Clone, Copy, Debug)]
@@ -97,10 +101,11 @@ pub fn may_join(state: &State, channel: &str, joiner: Joiner<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Whether the rules do not stop somebody who joins: its founder, or whoever has an invitation.
+/// Whether the rules do not stop somebody who joins: its founder, those whose standing right is a halfop's or higher, and
+/// whoever has an invitation.
 #[must_use]
 pub fn may_always_join(state: &State, id: &str, account: Option<&str>) -> bool {
-    is_founder(state, account) || state.field(&format!("invited:{id}")).is_some()
+    standing::rank_of(state, account) >= Rank::Halfop || state.field(&format!("invited:{id}")).is_some()
 }
 
 /// Where the channel sends those who may not join.
@@ -246,6 +251,12 @@ pub fn is_banned(state: &State, who: (&str, Option<&str>), speaking: bool) -> bo
     is_listed(state, 'b', who, speaking) && !is_listed(state, 'e', who, speaking)
 }
 
+/// Whether an exception saves somebody from bans that keep people out.
+#[must_use]
+pub fn is_excepted(state: &State, who: (&str, Option<&str>)) -> bool {
+    is_listed(state, 'e', who, false)
+}
+
 /// Whether this account founded the channel.
 #[must_use]
 pub fn is_founder(state: &State, account: Option<&str>) -> bool {
@@ -253,15 +264,29 @@ pub fn is_founder(state: &State, account: Option<&str>) -> bool {
 }
 
 /// Whether a channel ends with the commit by which `leaving` of its members go, and what has to be guarded for that. Of the
-/// last two who leave at once on two nodes, neither may take the other for staying.
-pub fn ending(state: &State, leaving: usize, gives_it_up: bool) -> (bool, Option<Guard>) {
-    if !gives_it_up && state.field("founder").is_some() {
-        return (false, None);
+/// last two who leave at once on two nodes, neither may take the other for staying, and a channel that is founded or given
+/// up meanwhile is judged anew.
+pub fn ending(state: &State, leaving: usize, gives_it_up: bool) -> (bool, Vec<Guard>) {
+    if !gives_it_up && standing::is_kept(state) {
+        return (false, vec![rules_guard(state)]);
     }
     let (members, leaving) = (state.members.len() as u64, leaving as u64);
     let ends = members == leaving;
     let size = if ends { Size::Exactly(members) } else { Size::Above(leaving) };
-    (ends, Some(Guard::Size(size)))
+    (ends, vec![rules_guard(state), Guard::Size(size)])
+}
+
+/// The guard that an operator's change since the decision breaks.
+#[must_use]
+pub fn rules_guard(state: &State) -> Guard {
+    let is = state.field("rules").map_or(Is::Absent, |rules| Is::Equal(rules.to_owned()));
+    Guard::Field("rules".to_owned(), is)
+}
+
+/// A new value of `rules`: the one thing here that no state tells.
+#[must_use]
+pub fn fresh_rules() -> String {
+    crate::random::text(10)
 }
 
 /// A list's masks with who set each and when, in no order.

@@ -32,6 +32,7 @@ use stentor_proto::Nick;
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Config;
 use crate::cursor::SEEN;
+use crate::fleet::founded;
 use crate::following::removal;
 use crate::random;
 use crate::services;
@@ -160,7 +161,8 @@ impl Accounts {
         .map(drop)
     }
 
-    /// Removes an account with its log, and ends its sessions. Its name stays reserved.
+    /// Removes an account with its log, and ends its sessions. Its name stays reserved; the channels that it founded have no
+    /// founder any more.
     ///
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
@@ -170,6 +172,7 @@ impl Accounts {
             let account = self.present(&name).await?.account;
             self.leaves_an_admin(&account).await?;
             let followed = removal::followed_by(&self.committer, name.folded()).await?;
+            let founded = founded::noted_by(&self.committer, name.folded()).await?;
             let epoch = Epoch::random();
             self.list_in_directory(&name, epoch).await?;
             let since = self.now().await?;
@@ -182,6 +185,11 @@ impl Accounts {
                 let done = removal::clean_up(&self.committer, name.folded(), account.epoch, &followed);
                 if let Err(error) = done.await {
                     tracing::warn!(account = name.folded(), %error, "a removed account's feed is ended later");
+                }
+                for channel in founded {
+                    if let Err(error) = founded::give_up(&self.committer, &channel, name.folded()).await {
+                        tracing::warn!(%channel, %error, "a removed account's channel is given up later");
+                    }
                 }
                 return Ok(());
             }

@@ -87,7 +87,9 @@ async fn list(session: &Session, reply: &mut Reply) -> Result<(), Error> {
 }
 
 /// The invitations that make room for one more: the oldest of a full list.
-fn oldest_beyond<'a>(fields: impl Iterator<Item = (&'a String, &'a String)>) -> impl Iterator<Item = String> {
+pub(crate) fn oldest_beyond<'a>(
+    fields: impl Iterator<Item = (&'a String, &'a String)>,
+) -> impl Iterator<Item = String> {
     let mut invited: Vec<(&String, &String)> =
         fields.filter(|(name, _)| name.starts_with("invited:")).collect();
     invited.sort_by_key(|(_, at)| at.parse::<u64>().unwrap_or_default());

@@ -14,9 +14,10 @@ use crate::fleet::directory::Listing;
 use crate::fleet::founded;
 use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
 use crate::metadata;
-use crate::modes::BOT;
+use crate::modes::{BOT, Rank};
 use crate::operator;
-use crate::policy::{self, Joiner};
+use crate::policy::{self, Joiner, standing};
+pub(super) use crate::policy::{fresh_rules, rules_guard};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size, StoreError};
@@ -289,26 +290,43 @@ async fn note_founder(
     channel: &Partition,
     listing: &Listing,
 ) -> Result<(), Error> {
-    let limit = session.node.config().channels.max_founded;
     let account = session.account.as_ref().map(|claim| &claim.partition);
     let inbox = session.inbox.as_ref().filter(|inbox| Some(inbox.partition()) == account);
-    let (Some(_), Some(own)) = (limit.get(), inbox.map(Held::replica)) else { return Ok(()) };
+    let Some(own) = inbox.map(Held::replica) else { return Ok(()) };
+    note_founded(session, &own, channel, name.as_str(), listing).await
+}
+
+/// The same for any account, of whose partition `account` is a copy.
+///
+/// # Errors
+/// `ERR_TOOMANYCHANNELS` where it may found no more, and the store's.
+pub(crate) async fn note_founded(
+    session: &mut Session,
+    account: &Arc<Replica>,
+    channel: &Partition,
+    shown: &str,
+    listing: &Listing,
+) -> Result<(), Error> {
+    let limit = session.node.config().channels.max_founded;
+    if limit.get().is_none() {
+        return Ok(());
+    }
     let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
     for _ in 0..ATTEMPTS {
-        match founded::note(&hub, &tenure, &own, channel, listing, limit).await {
+        match founded::note(&hub, &tenure, account, channel, listing, limit).await {
             Ok(()) => return Ok(()),
             Err(Refusal::Store(error)) => return Err(error.into()),
             Err(Refusal::Contended) => return Err(Error::Contended),
             Err(Refusal::Fenced) => return Err(Error::Fenced),
             Err(Refusal::Rule(())) => {}
         }
-        session.charge_targets(founded::count(&own), super::LOOKUPS_PER_LINE);
-        if !founded::tidy::<Error>(&hub, &tenure, &own, listing.at).await? {
+        session.charge_targets(founded::count(account), super::LOOKUPS_PER_LINE);
+        if !founded::tidy::<Error>(&hub, &tenure, account, listing.at).await? {
             break;
         }
     }
     let text = "You have founded too many channels. One that you leave as its last member counts no more";
-    Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[name.as_str()], text))
+    Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[shown], text))
 }
 
 struct Newcomer<'a> {
@@ -318,7 +336,7 @@ struct Newcomer<'a> {
     key: Option<&'a str>,
     /// What the channel is listed under, where it did not exist.
     epoch: Option<Epoch>,
-    /// Who gives the founder's prefix.
+    /// Who gives the prefixes of those with standing rights.
     server: &'a str,
     /// What tells the others that the newcomer is away.
     away: Option<String>,
@@ -347,10 +365,11 @@ impl Newcomer<'_> {
         let mut member = member.clone();
         let mut lines = vec![line];
         lines.extend(self.away.clone());
-        if policy::is_founder(state, self.account) {
-            FOUNDER.clone_into(&mut member.prefixes);
-            let nick = &member.nick;
-            lines.push(format!(":{} MODE {name} +{FOUNDER} {nick} {nick}", self.server));
+        let prefixes = standing::prefixes(standing::rank_of(state, self.account));
+        if !prefixes.is_empty() {
+            prefixes.clone_into(&mut member.prefixes);
+            let nicks = vec![&*member.nick; prefixes.len()].join(" ");
+            lines.push(format!(":{} MODE {name} +{prefixes} {nicks}", self.server));
         }
         let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), rules_guard(state)];
         guards.push(Guard::Size(if state.members.is_empty() { Size::Exactly(0) } else { Size::Above(0) }));
@@ -384,7 +403,7 @@ impl Newcomer<'_> {
         let mut prefixes = "o";
         if let Some(account) = self.account {
             changes.push(set("founder", account.to_owned()));
-            prefixes = FOUNDER;
+            prefixes = standing::prefixes(Rank::Founder);
         }
         let founder = Member { prefixes: prefixes.to_owned(), ..member.clone() };
         changes.push(Change::SetMember(self.id.to_string(), founder.to_value()));
@@ -401,19 +420,5 @@ async fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mu
     }
 }
 
-/// The guard that an operator's change since the decision breaks.
-pub(super) fn rules_guard(state: &State) -> Guard {
-    let is = state.field("rules").map_or(Is::Absent, |rules| Is::Equal(rules.to_owned()));
-    Guard::Field("rules".to_owned(), is)
-}
-
 /// How often a channel may end while somebody is about to enter it.
 const ATTEMPTS: usize = 8;
-
-/// What a founder has: the rank, and what programs that know no other than operators look for.
-const FOUNDER: &str = "qo";
-
-/// A new value of `rules`.
-pub(super) fn fresh_rules() -> String {
-    crate::random::text(10)
-}

@@ -79,10 +79,9 @@ async fn kick(
             let mut guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
                 Guard::Member(kicked.to_string(), Is::Present),
-                super::join::rules_guard(state),
             ];
-            let (ends, size) = policy::ending(state, 1, false);
-            guards.extend(size);
+            let (ends, kept) = policy::ending(state, 1, false);
+            guards.extend(kept);
             let life = match state.epoch {
                 Some(epoch) if ends => Some(Life::End(epoch)),
                 _ => state.within(),

@@ -12,10 +12,10 @@ pub(crate) mod cert;
 mod chathistory;
 mod help;
 mod info;
-mod invite;
+pub(crate) mod invite;
 mod ison;
 mod isupport;
-mod join;
+pub(crate) mod join;
 mod kick;
 pub(crate) mod kill;
 mod knock;
@@ -43,6 +43,7 @@ mod redact;
 pub mod register;
 mod rehash;
 mod rename;
+mod samode;
 mod setname;
 mod stats;
 mod subscribe;
@@ -77,7 +78,7 @@ pub use welcome::isupport;
 use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::services::nickserv;
+use crate::services::{chanserv, nickserv};
 use crate::session::Session;
 
 /// One command that clients may send.
@@ -197,6 +198,7 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .costs(2),
+    command("CHANSERV", 0, handler!(chanserv::run), ("CHANSERV <words>", "Says something to ChanServ: try HELP.")),
     command(
         "CHATHISTORY",
         1,
@@ -207,6 +209,7 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .costs(3),
+    command("CS", 0, handler!(chanserv::run), ("CS <words>", "The same as CHANSERV.")),
     command(
         "DLINE",
         0,
@@ -333,6 +336,12 @@ pub const TABLE: &[Command] = &[
     )
     .costs(5)
     .active(),
+    command(
+        "SAMODE",
+        1,
+        handler!(samode::run),
+        ("SAMODE <channel> [<modes> [<parameters>]]", "Shows or changes the modes of any channel (operators)."),
+    ),
     command("SETNAME", 1, handler!(setname::run), ("SETNAME :<real name>", "Changes your real name."))
         .costs(2),
     command(

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use stentor_proto::ban::ListEntry;
 use stentor_proto::channel::{ChannelName, is_channel_like};
+use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
 use stentor_proto::numeric::Numeric;
 
+use crate::client::Profile;
 use crate::config::Config;
 use crate::error::Error;
 use crate::hub::{Decision, Held, Member, State, clock};
-use crate::modes::{self, PREFIXES, Rank};
+use crate::modes::{self, Rank};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -26,12 +28,35 @@ pub(super) async fn run(
     if !is_channel_like(target) {
         return super::user_mode::run(session, target, message.param(1), reply).await;
     }
+    act(session, message, By::Member, reply).await
+}
+
+/// By what right somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// As a member, or as anybody who can see the channel.
+    Member,
+    /// As an operator of the network who was authorised: with a founder's rank.
+    Network,
+}
+
+/// Shows or changes a channel's modes.
+pub(super) async fn act(
+    session: &Session,
+    message: &Message<'_>,
+    by: By,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let target = message.param(0).unwrap_or_default();
     let folded = target.to_ascii_lowercase();
     let held = session.room(target).await?;
     let id = session.client.id.clone();
-    held.with_state(|state| policy::visible(state, target, &id))?;
+    held.with_state(|state| match by {
+        By::Network if state.epoch.is_some() => Ok(()),
+        _ => policy::visible(state, target, &id),
+    })?;
     let Some(modes) = message.param(1) else {
-        show(&held, &folded, &id, reply);
+        show(&held, &folded, (&id, by), reply);
         return Ok(());
     };
     let args = message.params().get(2..).unwrap_or_default();
@@ -56,13 +81,13 @@ pub(super) async fn run(
         refuse(error, target, reply);
     }
     for letter in lists {
-        if letter != 'b' {
+        if letter != 'b' && by == By::Member {
             held.with_state(|state| policy::own_ranked(state, target, &id, Rank::Halfop).map(drop))?;
         }
         show_list(&held, &folded, letter, reply);
     }
-    check_forwards(session, &held, target, &mut changes, reply).await?;
-    if changes.is_empty() { Ok(()) } else { change(session, &held, target, &changes, reply).await }
+    check_forwards(session, (&held, target), by, &mut changes, reply).await?;
+    if changes.is_empty() { Ok(()) } else { change(session, (&held, target), by, &changes, reply).await }
 }
 
 fn is_list(letter: char) -> bool {
@@ -86,13 +111,14 @@ fn refuse(error: ModeError, target: &str, reply: &mut Reply) {
     }
 }
 
-fn show(held: &Held, folded: &str, id: &str, reply: &mut Reply) {
+fn show(held: &Held, folded: &str, (id, by): (&str, By), reply: &mut Reply) {
     let (name, letters, params, created) = held.with_state(|state| {
         let mut letters = format!("+{}", state.field("modes").unwrap_or_default());
         let mut params = Vec::new();
         if let Some(key) = state.field("key") {
             letters.push('k');
-            params.push(if state.members.contains_key(id) { key.to_owned() } else { "*".to_owned() });
+            let knows = by == By::Network || state.members.contains_key(id);
+            params.push(if knows { key.to_owned() } else { "*".to_owned() });
         }
         if let Some(limit) = state.field("limit") {
             letters.push('l');
@@ -137,19 +163,21 @@ fn show_list(held: &Held, folded: &str, letter: char, reply: &mut Reply) {
 /// the others' channels as they call themselves.
 async fn check_forwards(
     session: &Session,
-    held: &Held,
-    target: &str,
+    (held, target): (&Held, &str),
+    by: By,
     changes: &mut Vec<ModeChange>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     if !changes.iter().any(|change| change.letter == 'f' && change.add) {
         return Ok(());
     }
-    held.with_state(|state| policy::own_operator(state, target, &session.client.id).map(drop))?;
+    if by == By::Member {
+        held.with_state(|state| policy::own_operator(state, target, &session.client.id).map(drop))?;
+    }
     let mut checked = Vec::with_capacity(changes.len());
     for mut change in std::mem::take(changes) {
         if let ('f', true, Some(to)) = (change.letter, change.add, &change.arg) {
-            match forward_to(session, target, to).await {
+            match forward_to(session, target, to, by).await {
                 Ok(name) => change.arg = Some(name),
                 Err(error @ Error::Numeric(..)) => {
                     error.send("MODE", reply);
@@ -164,7 +192,7 @@ async fn check_forwards(
     Ok(())
 }
 
-async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String, Error> {
+async fn forward_to(session: &Session, target: &str, to: &str, by: By) -> Result<String, Error> {
     let text = "That is no channel to forward to";
     let invalid = || Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "f", to], text);
     let limit = session.node.config().limits.channel_length;
@@ -175,12 +203,13 @@ async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String,
     let id = &session.client.id;
     let held = session.room(to).await?;
     held.with_state(|state| {
-        if !policy::is_visible_to(state, id) {
+        let is_network = by == By::Network && state.epoch.is_some();
+        if !is_network && !policy::is_visible_to(state, id) {
             return Err(invalid());
         }
         // Who is not even a member is told the same.
         let rank = state.members.get(id).map(|member| member.rank());
-        if rank.is_none_or(|rank| rank < Rank::Operator) {
+        if !is_network && rank.is_none_or(|rank| rank < Rank::Operator) {
             return Err(policy::rank_needed(to, Rank::Operator));
         }
         Ok(policy::name(state, name.folded()).to_owned())
@@ -189,8 +218,8 @@ async fn forward_to(session: &Session, target: &str, to: &str) -> Result<String,
 
 async fn change(
     session: &Session,
-    held: &Held,
-    target: &str,
+    (held, target): (&Held, &str),
+    by: By,
     wanted: &[ModeChange],
     reply: &mut Reply,
 ) -> Result<(), Error> {
@@ -209,8 +238,12 @@ async fn change(
         .hub
         .transact(held, &session.client.tenure(), Some(origin), |state| {
             complaints.clear();
-            let member = policy::own_member(state, target, &id)?;
-            let mut draft = Draft::new(state, &config, &member);
+            let setter = match by {
+                By::Member => Setter::member(&*policy::own_member(state, target, &id)?),
+                By::Network if state.epoch.is_none() => return Err(policy::no_such_channel(target)),
+                By::Network => Setter::network(&session.client.profile()),
+            };
+            let mut draft = Draft::new(state, &config, &setter);
             for change in wanted {
                 if let Err(error) = draft.add(target, change)
                     && !complaints.contains(&error)
@@ -221,16 +254,14 @@ async fn change(
             let name = policy::name(state, &folded);
             let done = draft.finish()?;
             let lines = render(&done.modes, MODE_BYTES).into_iter().map(|modes| {
-                let mut line = member.line("MODE").param(name);
+                let mut line = setter.line.clone().param(name);
                 for word in modes.split(' ') {
                     line = line.param(word);
                 }
                 line.build()
             });
-            let mut guards = vec![
-                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
-                super::join::rules_guard(state),
-            ];
+            let mut guards = vec![super::join::rules_guard(state)];
+            guards.extend(setter.value.map(|value| Guard::Member(id.to_string(), Is::Equal(value))));
             guards.extend(done.guards);
             Ok(Decision { life: state.within(), guards, changes: done.changes, lines: lines.collect() })
         })
@@ -255,6 +286,40 @@ async fn more_precisely(session: &Session, complaint: Error) -> Result<Error, Er
     Ok(complaint)
 }
 
+/// Who makes the changes.
+struct Setter {
+    rank: Rank,
+    nick: String,
+    /// `nick!user@host`.
+    source: String,
+    /// The beginning of the line that tells of them.
+    line: Line,
+    /// The member's record, which must still be this.
+    value: Option<String>,
+}
+
+impl Setter {
+    fn member(member: &Member) -> Self {
+        Self {
+            rank: member.rank(),
+            nick: member.nick.clone(),
+            source: member.source(),
+            line: member.line("MODE"),
+            value: Some(member.to_value()),
+        }
+    }
+
+    fn network(profile: &Profile) -> Self {
+        Self {
+            rank: Rank::Founder,
+            nick: profile.nick.clone(),
+            source: profile.source(),
+            line: profile.line("MODE"),
+            value: None,
+        }
+    }
+}
+
 /// What a MODE command amounts to.
 struct Finished {
     /// For clients.
@@ -269,7 +334,7 @@ struct Finished {
 struct Draft<'a> {
     state: &'a State,
     config: &'a Config,
-    setter: &'a Member,
+    setter: &'a Setter,
     flags: String,
     members: Vec<(Arc<str>, Member, Member)>,
     changes: Vec<Change>,
@@ -279,7 +344,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, config: &'a Config, setter: &'a Member) -> Self {
+    fn new(state: &'a State, config: &'a Config, setter: &'a Setter) -> Self {
         Self {
             state,
             config,
@@ -297,7 +362,7 @@ impl<'a> Draft<'a> {
             return self.prefix(target, change, rank, nick);
         }
         let who = modes::channel(change.letter).map_or(Rank::Founder, |mode| mode.who);
-        if self.setter.rank() < who {
+        if self.setter.rank < who {
             return Err(policy::rank_needed(target, who));
         }
         match (change.letter, change.arg.as_deref()) {
@@ -344,7 +409,7 @@ impl<'a> Draft<'a> {
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
         }
         self.added += 1;
-        let value = format!("{} {}", self.setter.source(), clock::wall_ms() / 1000);
+        let value = format!("{} {}", self.setter.source, clock::wall_ms() / 1000);
         self.changes.push(Change::Set(format!("{letter}:{}", mask.as_str()), value));
         self.done.push(ModeChange::with(true, letter, mask.as_str()));
         Ok(())
@@ -404,7 +469,7 @@ impl<'a> Draft<'a> {
         let (add, letter) = (change.add, change.letter);
         // Whoever has a rank may lay it down.
         let is_own = !add && self.setter.nick.eq_ignore_ascii_case(nick);
-        if !is_own && !self.setter.rank().may_act_on(rank) {
+        if !is_own && !self.setter.rank.may_act_on(rank) {
             return Err(policy::rank_needed(target, if rank >= Rank::Admin { Rank::Founder } else { rank }));
         }
         let (id, member) = policy::member_by_nick(self.state, nick).ok_or_else(|| {
@@ -416,16 +481,9 @@ impl<'a> Draft<'a> {
             self.members.len() - 1
         });
         let Some((_, _, changed)) = self.members.get_mut(index) else { return Ok(()) };
-        if changed.prefixes.contains(letter) == add {
+        if !changed.set_prefix(letter, add) {
             return Ok(());
         }
-        changed.prefixes.retain(|prefix| prefix != letter);
-        if add {
-            changed.prefixes.push(letter);
-        }
-        // The highest first.
-        let held = PREFIXES.iter().map(|prefix| prefix.letter).filter(|one| changed.prefixes.contains(*one));
-        changed.prefixes = held.collect();
         self.done.push(ModeChange::with(add, letter, member.nick.clone()));
         Ok(())
     }

@@ -102,8 +102,8 @@ pub(super) fn leave(state: &State, id: &str, line: String, gives_up: bool) -> De
     if let Some(member) = state.members.get(id) {
         guards.push(Guard::Member(id.to_owned(), Is::Equal(member.to_value())));
     }
-    let (ends, size) = policy::ending(state, 1, gives_up);
-    guards.extend(size);
+    let (ends, kept) = policy::ending(state, 1, gives_up);
+    guards.extend(kept);
     let life = match state.epoch {
         Some(epoch) if ends => Some(Life::End(epoch)),
         _ => state.within(),

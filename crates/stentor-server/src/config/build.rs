@@ -278,6 +278,7 @@ impl<'a> Builder<'a> {
             max_founded: self.limit("channels.max_founded"),
             default_modes: default_modes.into_iter().collect(),
             list_max: self.limit("channels.list_max"),
+            access_max: self.limit("channels.access_max"),
             max_members: self.limit("channels.max_members"),
         }
     }

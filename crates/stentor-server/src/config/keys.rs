@@ -405,6 +405,7 @@ pub static KEYS: &[Key] = &[
         Restart,
         "How many masks the three lists of a channel (bans, exceptions, invitations) may hold together.",
     ),
+    row("channels.access_max", limit(100_000), "100", Live, "How many standing rights one channel may give."),
     row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
     row(
         "messages.denied_tags",

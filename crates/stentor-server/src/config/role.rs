@@ -71,7 +71,7 @@ impl Privilege {
         (Self::Invite, "invite", "no command yet"),
         (Self::Kill, "kill", "KILL"),
         (Self::Ban, "ban", "UBAN, KLINE, UNKLINE, DLINE, UNDLINE"),
-        (Self::Channels, "channels", "no command yet"),
+        (Self::Channels, "channels", "SAMODE, and ChanServ as if one were every room's founder"),
         (Self::Addresses, "addresses", "WHOIS shows real addresses"),
         (Self::Announce, "announce", "ANNOUNCE"),
         (Self::Wallops, "wallops", "WALLOPS"),

@@ -192,6 +192,8 @@ pub struct Channels {
     pub default_modes: String,
     /// How many masks a list holds.
     pub list_max: Limit,
+    /// To how many accounts it may give standing rights.
+    pub access_max: Limit,
     /// How many members a channel has.
     pub max_members: Limit,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::founded;
 use crate::hub::{Decision, Hub, Refusal};
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError, StoreTime};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, StoreError, StoreTime};
 use crate::tenure::Tenure;
 
 /// What is noted of a channel that is about to be created: `<epoch> <milliseconds of the store's time>[ <founder>]`.
@@ -78,6 +78,31 @@ pub async fn forget<R>(
     };
     hub.write_blind(tenure, &bucket, Life::Within(epoch), decision).await?;
     Ok(())
+}
+
+/// Says in the directory who the founder of a channel is from now on, where it is still listed in that life.
+///
+/// # Errors
+/// The store's; [`Refusal::Rule`] where it is not.
+pub async fn refound(
+    hub: &Hub,
+    tenure: &Tenure,
+    channel: &Partition,
+    epoch: Epoch,
+    founder: Option<&str>,
+) -> Result<(), Refusal<()>> {
+    let key = channel.as_str();
+    let decide = |peek: &Peek| {
+        let value = peek.fields.first().cloned().flatten().ok_or(())?;
+        let listing = Listing::from_text(&value).filter(|listing| listing.epoch == epoch).ok_or(())?;
+        let listing = Listing { founder: founder.map(str::to_owned), ..listing };
+        Ok(Decision {
+            guards: vec![Guard::Field(key.to_owned(), Is::Equal(value))],
+            changes: vec![Change::Set(key.to_owned(), listing.to_string())],
+            ..Decision::default()
+        })
+    };
+    hub.write(tenure, &Partition::directory_of(key), &[key], decide).await.map(drop)
 }
 
 /// The names of all channels, bucket by bucket.

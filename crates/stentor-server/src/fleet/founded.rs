@@ -1,15 +1,18 @@
 //! Which channels an account has founded, so that one account cannot fill the store with channels that outlive it.
 //!
 //! An account's partition has a field `founded:<channel>` for each, with the channel's listing. It is written before the
-//! channel is listed and created, and taken away when the channel has ended; so it may name what is gone, and never misses
-//! what was founded under a limit. What is gone is recognised when the limit is reached.
+//! channel is listed and created, or gets the account for its founder, and taken away when the channel has ended or is
+//! another's; so it may name what is gone, and never misses what was founded under a limit. What is gone is recognised when
+//! the limit is reached.
 
 use std::sync::Arc;
 
 use super::directory::Listing;
+use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Limit;
 use crate::hub::{Decision, Hub, Refusal, Replica, State};
-use crate::store::{Change, Guard, Is, Life, Partition, StoreError, StoreTime};
+use crate::policy;
+use crate::store::{Change, Guard, Is, Life, Partition, Peek, StoreError, StoreTime};
 use crate::tenure::Tenure;
 
 /// Notes in the account's partition, of which `account` is a copy, that it is about to found `channel`.
@@ -51,7 +54,7 @@ pub async fn tidy<R>(
 ) -> Result<bool, Refusal<R>> {
     let noted: Vec<(String, String)> = account
         .with_state(|state| entries(state).map(|(name, value)| (name.clone(), value.clone())).collect());
-    let gone = gone(hub, noted, now).await?;
+    let gone = gone(hub, account.partition().name(), noted, now).await?;
     let decide = |state: &State| {
         let there = gone.iter().filter(|(name, value)| state.field(name) == Some(value)).take(AT_ONCE);
         let (guards, changes) = there
@@ -97,6 +100,37 @@ pub async fn release<R>(
     Ok(())
 }
 
+/// The channels that an account has founded, as far as this is noted. To be asked before the account is removed.
+///
+/// # Errors
+/// The store's.
+pub async fn noted_by(committer: &Committer, account: &str) -> Result<Vec<Partition>, StoreError> {
+    let snapshot = committer.store().snapshot(&Partition::account(account)).await?;
+    let fields = snapshot.map(|snapshot| snapshot.fields).unwrap_or_default();
+    Ok(fields.iter().filter_map(|(name, _)| name.strip_prefix(PREFIX)).map(Partition::channel).collect())
+}
+
+/// Takes a channel from an account that was removed. It goes on without a founder while somebody is in it, or while there
+/// are operators by standing right, who may found it anew; otherwise it ends. True where it was that account's.
+///
+/// # Errors
+/// The store's.
+pub async fn give_up(committer: &Committer, channel: &Partition, account: &str) -> Result<bool, WriteError> {
+    for _ in 0..CONFLICTS_MAX {
+        let Some(snapshot) = committer.store().snapshot(channel).await? else { return Ok(false) };
+        let state = State::from_snapshot(snapshot);
+        let Some(epoch) = state.epoch.filter(|_| policy::is_founder(&state, Some(account))) else {
+            return Ok(false);
+        };
+        let (ends, guards, changes) = policy::standing::without_founder(&state);
+        let life = if ends { Life::End(epoch) } else { Life::Within(epoch) };
+        if committer.attempt(Draft { guards, changes, ..Draft::new(channel.clone(), life) }).await? {
+            return Ok(true);
+        }
+    }
+    Err(WriteError::Contended)
+}
+
 fn field_of(channel: &Partition) -> String {
     format!("{PREFIX}{}", channel.name())
 }
@@ -105,20 +139,24 @@ fn entries(state: &State) -> impl Iterator<Item = (&String, &String)> {
     state.fields.iter().filter(|(name, _)| name.starts_with(PREFIX))
 }
 
-/// Those whose channel does not exist in that life, and is not about to.
+/// Those whose channel does not exist in that life or has another founder, and is not about to.
 async fn gone(
     hub: &Hub,
+    account: &str,
     noted: Vec<(String, String)>,
     now: StoreTime,
 ) -> Result<Vec<(String, String)>, StoreError> {
     let channel = |name: &String| Partition::channel(name.strip_prefix(PREFIX).unwrap_or(name));
     let channels: Vec<Partition> = noted.iter().map(|(name, _)| channel(name)).collect();
-    let peeks = hub.store().peek(&channels, &[]).await?;
-    let is_gone = |value: &str, epoch| {
-        Listing::from_text(value).is_none_or(|noted| epoch != Some(noted.epoch) && noted.is_settled(now))
+    let peeks = hub.store().peek(&channels, &["founder"]).await?;
+    let is_gone = |value: &str, peek: &Peek| {
+        let founder = peek.fields.first().and_then(Option::as_deref);
+        Listing::from_text(value).is_none_or(|noted| {
+            (peek.epoch != Some(noted.epoch) || founder != Some(account)) && noted.is_settled(now)
+        })
     };
     let noted = noted.into_iter().zip(peeks);
-    Ok(noted.filter(|((_, value), peek)| is_gone(value, peek.epoch)).map(|(noted, _)| noted).collect())
+    Ok(noted.filter(|((_, value), peek)| is_gone(value, peek)).map(|(noted, _)| noted).collect())
 }
 
 const PREFIX: &str = "founded:";

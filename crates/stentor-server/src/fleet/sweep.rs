@@ -127,8 +127,8 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
     if decision.changes.is_empty() {
         return None;
     }
-    let (ends, size) = policy::ending(state, decision.changes.len(), false);
-    decision.guards.extend(size);
+    let (ends, kept) = policy::ending(state, decision.changes.len(), false);
+    decision.guards.extend(kept);
     decision.life = Some(if ends { Life::End(epoch) } else { Life::Within(epoch) });
     Some(decision)
 }

@@ -7,7 +7,8 @@
 //! then from where it stopped, and where there are too many it reads from the oldest on to find the time to cut at. What it
 //! remembers for that is one line for each partition of its share.
 //!
-//! **Abandoned rooms.** A room whose founder has an account outlives its members. It ends when nothing has happened there
+//! **Abandoned rooms.** A room that was founded outlives its members, unless its founder's account was removed and nobody is
+//! its operator by a standing right. It ends when nothing has happened there
 //! for `history.max_age`: by then its history is gone too. A room without a founder ends with its last member; one that is
 //! left over, because a process ended without taking its members out, goes after an hour.
 
@@ -19,12 +20,14 @@ use tokio::time::Instant;
 
 use super::retention::{Bounds, Count, Cutter};
 use super::scan::PIECE;
-use crate::fleet::directory;
+use crate::commit_identity::WriteError;
+use crate::fleet::{directory, founded};
 use crate::following::links;
 use crate::following::record::{OWNER, subscribers};
 use crate::hub::{Decision, Refusal, State};
 use crate::node::Node;
 use crate::operator::audit::RECORDS_MAX;
+use crate::policy;
 use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
 use crate::store::{
     EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
@@ -102,7 +105,10 @@ impl Janitor {
             }
             return Ok(Visit::default());
         }
-        if partition.kind() == Kind::Channel && peek.members == 0 && self.end(partition, &peek, now).await? {
+        if let Some(Some(founder)) = peek.fields.first() {
+            self.give_up(partition, founder).await?;
+        }
+        if partition.kind() == Kind::Channel && peek.members == 0 && self.end(partition, now).await? {
             self.counts.remove(partition);
             return Ok(Visit { trimmed: false, ended: true });
         }
@@ -194,21 +200,38 @@ impl Janitor {
         live.all(|writer| (weight(writer), writer) <= own)
     }
 
+    /// Takes a room from its founder where that account was removed.
+    async fn give_up(&self, room: &Partition, founder: &str) -> Result<(), Refusal<()>> {
+        let account = self.node.hub.store().peek_one(&Partition::account(founder), &["removed"]).await?;
+        if !matches!(account.fields.first(), Some(Some(_))) {
+            return Ok(());
+        }
+        match founded::give_up(self.node.accounts.committer(), room, founder).await {
+            Ok(_) => Ok(()),
+            Err(WriteError::Store(error)) => Err(error.into()),
+            Err(WriteError::Contended) => Err(Refusal::Contended),
+            Err(WriteError::Fenced) => Err(Refusal::Fenced),
+        }
+    }
+
     /// Ends an empty room where it is time. False where it is not, or somebody came.
-    async fn end(&self, room: &Partition, peek: &Peek, now: StoreTime) -> Result<bool, Refusal<()>> {
-        let founded = peek.fields.first().is_some_and(Option::is_some);
-        let Some(kept) = (if founded { self.node.config().history.max_age } else { Some(LEFT_OVER) }) else {
+    async fn end(&self, room: &Partition, now: StoreTime) -> Result<bool, Refusal<()>> {
+        let Some(snapshot) = self.node.hub.store().snapshot(room).await? else { return Ok(false) };
+        let (epoch, last) = (snapshot.epoch, StoreTime(snapshot.last.id.ms));
+        let state = State::from_snapshot(snapshot);
+        let is_kept = policy::standing::is_kept(&state);
+        let Some(kept) = (if is_kept { self.node.config().history.max_age } else { Some(LEFT_OVER) }) else {
             return Ok(false);
         };
-        let Some(snapshot) = self.node.hub.store().snapshot(room).await? else { return Ok(false) };
-        if StoreTime(snapshot.last.id.ms).plus(kept) >= now || !snapshot.members.is_empty() {
+        if last.plus(kept) >= now || !state.members.is_empty() {
             return Ok(false);
         }
-        let decision = Decision { guards: vec![Guard::Size(Size::Exactly(0))], ..Decision::default() };
+        let guards = vec![policy::rules_guard(&state), Guard::Size(Size::Exactly(0))];
+        let decision = Decision { guards, ..Decision::default() };
         let (hub, tenure) = (&self.node.hub, self.node.tenure());
-        let ended = hub.write_blind(&tenure, room, Life::End(snapshot.epoch), decision).await?;
+        let ended = hub.write_blind(&tenure, room, Life::End(epoch), decision).await?;
         if ended.is_some() {
-            directory::forget(hub, &tenure, room, Some(snapshot.epoch)).await?;
+            directory::forget(hub, &tenure, room, Some(epoch)).await?;
         }
         Ok(ended.is_some())
     }

@@ -185,6 +185,18 @@ impl Member {
         }
     }
 
+    /// Gives the member a prefix, or takes it. False where nothing changes.
+    pub fn set_prefix(&mut self, letter: char, add: bool) -> bool {
+        if self.prefixes.contains(letter) == add {
+            return false;
+        }
+        let held = PREFIXES.iter().map(|prefix| prefix.letter);
+        let after = held.filter(|one| if *one == letter { add } else { self.prefixes.contains(*one) });
+        let after: String = after.collect();
+        self.prefixes = after;
+        true
+    }
+
     /// The highest rank that the member has.
     #[must_use]
     pub fn rank(&self) -> Rank {

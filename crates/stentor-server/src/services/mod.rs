@@ -2,7 +2,22 @@
 //! runs the same code as the native commands, is answered with NOTICEs, and is kept nowhere.
 //!
 //! - [`nickserv`], for accounts
+//! - [`chanserv`], for channels that last
 
+/// A row of a service's table.
+macro_rules! word {
+    ($names:expr, $params:expr, $cost:expr, $run:path, $syntax:expr, $does:expr) => {
+        Word {
+            names: $names,
+            params: $params,
+            cost: $cost,
+            run: |session, words, reply| Box::pin($run(session, words, reply)),
+            help: ($syntax, $does),
+        }
+    };
+}
+
+pub mod chanserv;
 pub mod nickserv;
 
 use std::future::Future;
@@ -48,7 +63,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Said> + Send + 'a>>;
 type Said = Result<Vec<String>, Error>;
 
 /// Every service.
-pub static SERVICES: &[&Service] = &[&nickserv::NICKSERV];
+pub static SERVICES: &[&Service] = &[&nickserv::NICKSERV, &chanserv::CHANSERV];
 
 /// The service with this nick, in any case.
 #[must_use]
@@ -96,7 +111,7 @@ pub async fn hear(
         Err(other) => return Err(other),
     };
     let nick = session.client.profile().nick.clone();
-    let source = format!("{0}!{0}@{1}", service.name, reply.server());
+    let source = service.source(reply.server());
     for sentence in sentences {
         reply.line(Line::new("NOTICE").source(&source).param(&nick).trailing(&sentence).build());
     }
@@ -104,6 +119,12 @@ pub async fn hear(
 }
 
 impl Service {
+    /// `nick!user@host` of what it says and does on a server.
+    #[must_use]
+    pub fn source(&self, server: &str) -> String {
+        format!("{0}!{0}@{server}", self.name)
+    }
+
     fn word(&self, name: &str) -> Option<&'static Word> {
         self.words.iter().find(|word| word.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
     }

@@ -15,18 +15,6 @@ use crate::node::claim::Rivals;
 use crate::reply::Reply;
 use crate::session::Session;
 
-macro_rules! word {
-    ($names:expr, $params:expr, $cost:expr, $run:path, $syntax:expr, $does:expr) => {
-        Word {
-            names: $names,
-            params: $params,
-            cost: $cost,
-            run: |session, words, reply| Box::pin($run(session, words, reply)),
-            help: ($syntax, $does),
-        }
-    };
-}
-
 /// NickServ.
 pub static NICKSERV: Service = Service {
     name: "NickServ",

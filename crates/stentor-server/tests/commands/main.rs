@@ -7,6 +7,7 @@ mod bulletin;
 mod cap;
 mod channel_modes;
 mod channel_rules;
+mod chanserv;
 mod charge;
 mod connection;
 mod fleet;

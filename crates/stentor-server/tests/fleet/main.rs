@@ -9,6 +9,7 @@ mod moderation;
 mod modes;
 mod operators;
 mod rename;
+mod standing;
 mod store_away;
 mod sweeps;
 mod waiting;

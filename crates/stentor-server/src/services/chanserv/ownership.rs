@@ -1,0 +1,298 @@
+//! Who a channel's founder is: REGISTER, DROP and TRANSFER.
+
+use stentor_proto::line::Line;
+use stentor_proto::numeric::Numeric;
+
+use super::draft::Draft;
+use super::room::{Room, Who};
+use super::{CHANSERV, at, forbidden, own, refusal};
+use crate::command::join;
+use crate::error::Error;
+use crate::fleet::directory::{self, Listing};
+use crate::fleet::founded;
+use crate::hub::{Decision, Refusal, State};
+use crate::modes::Rank;
+use crate::policy::standing;
+use crate::reply::Reply;
+use crate::services::Said;
+use crate::session::Session;
+use crate::store::partition::stable_hash;
+use crate::store::{Epoch, Partition, StoreError};
+
+pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let claim = own(session)?;
+    let room = Room::open(session, at(words, 0)).await?;
+    let founder = room.held.with_state(|state| state.field("founder").map(str::to_owned));
+    // The name of an account that was removed is nobody's.
+    let gone = match founder {
+        Some(founder) if session.node.accounts.find(&founder).await?.is_none() => Some(founder),
+        _ => None,
+    };
+    take_over(session, &room, &claim.folded, "register", |state, who| {
+        let mut draft = Draft::new(state);
+        may_register(state, who, &room.name, gone.as_deref())?;
+        hand_over(&mut draft, &claim.folded);
+        Ok(draft.finish(&room.source, &room.name))
+    })
+    .await?;
+    Ok(vec![format!(
+        "You are the founder of {0} now: it keeps its topic, modes, bans and rights while nobody is in it. Say ACCESS {0} \
+         ADD <account> to give somebody a rank that lasts.",
+        room.name
+    )])
+}
+
+fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Result<(), Error> {
+    match state.field("founder") {
+        Some(founder) if Some(founder) == who.account.as_deref() => {
+            return Err(refusal(&format!("You are the founder of {name} already.")));
+        }
+        Some(founder) if Some(founder) != gone => {
+            return Err(refusal(&format!("{name} has a founder already: {founder}.")));
+        }
+        _ => {}
+    }
+    if state.members.get(&who.id).is_some_and(|member| member.is_operator()) {
+        return Ok(());
+    }
+    Err(refusal(&format!(
+        "You are not an operator of {name}: only somebody who is there as one can register it."
+    )))
+}
+
+pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let room = Room::open(session, at(words, 0)).await?;
+    let said = at(words, 1);
+    let expected = room.held.with_state(code);
+    if expected.is_none() {
+        return Err(refusal(&format!("{} has no founder: it ends with its last member.", room.name)));
+    }
+    let name = &room.name;
+    let mut former = None;
+    let decide = |state: &State, who: &Who| {
+        if who.standing(state) < Rank::Founder {
+            return Err(forbidden(&format!("Only the founder of {name} can give it up.")));
+        }
+        former = state.field("founder").map(str::to_owned);
+        Ok(dropped(state, &room.source, name))
+    };
+    if expected.as_deref() != Some(said) {
+        // Looked at alone: nothing is done yet, and nothing is written down.
+        room.held.with_state(|state| may_give_up(session, state, name))?;
+        return Ok(vec![format!(
+            "This takes the founder and all standing rights from {name}; it ends with its last member, or now if nobody is \
+             there. If you mean it, say: DROP {name} {}",
+            expected.unwrap_or_default()
+        )]);
+    }
+    let entry = room.act(session, "drop", decide).await?;
+    let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
+    if entry.ends {
+        let forgotten = directory::forget::<Error>(&hub, &tenure, room.partition(), Some(entry.epoch)).await;
+        tidy(forgotten.map_err(Error::from));
+        return Ok(vec![format!("{name} is given up, and has ended.")]);
+    }
+    settle(session, &room, entry.epoch, former.as_deref(), None).await;
+    Ok(vec![format!("{name} is given up: it has no founder any more, and ends with its last member.")])
+}
+
+fn may_give_up(session: &Session, state: &State, name: &str) -> Result<(), Error> {
+    let is_founder = standing::rank_of(state, session.account_folded()) == Rank::Founder;
+    let is_network = || crate::operator::demand(session, crate::config::Privilege::Channels).is_ok();
+    if is_founder || is_network() {
+        return Ok(());
+    }
+    Err(forbidden(&format!("Only the founder of {name} can give it up.")))
+}
+
+/// What DROP has to be said with: another one for each founder and life of a channel.
+fn code(state: &State) -> Option<String> {
+    let (epoch, founder) = (state.epoch?, state.field("founder")?);
+    Some(format!("{:08x}", stable_hash(&format!("drop {epoch} {founder}")) >> 32))
+}
+
+fn dropped(state: &State, source: &str, name: &str) -> Decision {
+    let mut draft = Draft::new(state);
+    let founder = state.field("founder").unwrap_or_default();
+    draft.instead(founder, "q", "o");
+    draft.unset("founder");
+    draft.unset(standing::OFFER);
+    for one in standing::all(state) {
+        draft.unset(&standing::field_of(one.account));
+    }
+    draft.end_if_empty();
+    draft.finish(source, name)
+}
+
+pub(super) async fn transfer(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    if at(words, 0).eq_ignore_ascii_case("ACCEPT") {
+        return accept(session, at(words, 1)).await;
+    }
+    let room = Room::open(session, at(words, 0)).await?;
+    let to = at(words, 1);
+    let Some(account) = session.node.accounts.find(to).await? else {
+        return Err(refusal(&format!(
+            "There is no account {to}: a channel can only be handed over to an account."
+        )));
+    };
+    let is_founder = |state: &State| standing::rank_of(state, session.account_folded()) == Rank::Founder;
+    if room.held.with_state(is_founder) {
+        return offer(session, &room, &account.name, &account.folded).await;
+    }
+    let (name, source) = (&room.name, &room.source);
+    let deed = format!("transfer to {}", account.folded);
+    let taken = take_over(session, &room, &account.folded, &deed, |state, who| {
+        if !who.network {
+            return Err(forbidden(&format!("Only the founder of {name} can hand it over.")));
+        }
+        if state.field("founder") == Some(&*account.folded) {
+            return Err(refusal(&format!("{} is the founder of {name} already.", account.name)));
+        }
+        let mut draft = Draft::new(state);
+        hand_over(&mut draft, &account.folded);
+        Ok(draft.finish(source, name))
+    });
+    taken.await.map_err(|error| match error {
+        Error::Numeric(Numeric::ERR_TOOMANYCHANNELS, ..) => {
+            refusal(&format!("{} has founded as many channels as an account may.", account.name))
+        }
+        other => other,
+    })?;
+    Ok(vec![format!("{} is the founder of {name} now.", account.name)])
+}
+
+/// Offers a channel to somebody; to its founder, takes such an offer back.
+async fn offer(session: &Session, room: &Room, shown: &str, to: &str) -> Said {
+    let (name, source) = (&room.name, &room.source);
+    let withdraws = session.account_folded() == Some(to);
+    let now = session.node.fleet.now().0;
+    let decide = |state: &State, who: &Who| {
+        if who.standing(state) < Rank::Founder {
+            return Err(forbidden(&format!("Only the founder of {name} can hand it over.")));
+        }
+        let mut draft = Draft::new(state);
+        if !withdraws {
+            draft.set(standing::OFFER, format!("{to} {} {now}", who.by));
+        } else if standing::offer(state).is_some() {
+            draft.unset(standing::OFFER);
+        } else {
+            return Err(refusal(&format!("{name} is yours, and you have offered it to nobody.")));
+        }
+        Ok(draft.finish(source, name))
+    };
+    room.act(session, "transfer", decide).await?;
+    if withdraws {
+        return Ok(vec![format!("You keep {name}: it is offered to nobody any more.")]);
+    }
+    let text =
+        format!("{name} is offered to you. To be its founder, say: /msg ChanServ TRANSFER ACCEPT {name}");
+    let line = Line::new("NOTICE").source(source).param(shown).trailing(&text).build();
+    // It is in LIST, too, should this get lost.
+    tidy(
+        session
+            .node
+            .hub
+            .publish(&Partition::account(to), &session.client.id, &line)
+            .await
+            .map_err(Error::from),
+    );
+    Ok(vec![format!(
+        "{name} is offered to {shown}, and stays yours until {shown} says: TRANSFER ACCEPT {name}. To take the offer back, \
+         transfer it to yourself."
+    )])
+}
+
+async fn accept(session: &mut Session, name: &str) -> Said {
+    let claim = own(session)?;
+    let room = Room::open(session, name).await?;
+    take_over(session, &room, &claim.folded, "accept", |state, _| {
+        if standing::offer(state).is_none_or(|offer| offer.to != claim.folded) {
+            return Err(refusal(&format!("{} was not offered to you.", room.name)));
+        }
+        let mut draft = Draft::new(state);
+        hand_over(&mut draft, &claim.folded);
+        Ok(draft.finish(&room.source, &room.name))
+    })
+    .await?;
+    Ok(vec![format!("You are the founder of {} now.", room.name)])
+}
+
+/// Makes an account the founder: who is there gets the founder's prefixes, and the one before keeps an operator's.
+fn hand_over<'a>(draft: &mut Draft<'a>, to: &'a str) {
+    if let Some(former) = draft.state.field("founder").filter(|former| *former != to) {
+        draft.instead(former, "q", "");
+    }
+    draft.set("founder", to.to_owned());
+    draft.unset(standing::OFFER);
+    draft.unset(&standing::field_of(to));
+    draft.instead(to, "", standing::prefixes(Rank::Founder));
+}
+
+/// Makes the account `to` the founder by a commit that is decided like any other. The channel is counted among those that it
+/// founded before that, and not any more where it was refused.
+async fn take_over(
+    session: &mut Session,
+    room: &Room,
+    to: &str,
+    deed: &str,
+    mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
+) -> Result<(), Error> {
+    let (who, epoch) = room
+        .authorise(session, deed, |state, who| {
+            decide(state, who).and_then(|_| state.epoch.ok_or_else(|| changed(&room.name)))
+        })
+        .await?;
+    let listing = Listing { epoch, at: session.node.fleet.now(), founder: Some(to.to_owned()) };
+    let account = session.node.hub.hold(&Partition::account(to)).await?;
+    join::note_founded(session, &account, room.partition(), &room.name, &listing).await?;
+    let mut former = None;
+    let committed = room.commit(session, &who, |state, who| {
+        if state.epoch != Some(epoch) {
+            return Err(changed(&room.name));
+        }
+        former = state.field("founder").map(str::to_owned);
+        decide(state, who)
+    });
+    match committed.await {
+        Ok(_) => {
+            settle(session, room, epoch, former.as_deref().filter(|former| *former != to), Some(to)).await;
+            Ok(())
+        }
+        // It may be the founder by now.
+        Err(error @ Error::Store(StoreError::Unknown(_))) => Err(error),
+        Err(error) => {
+            release(session, room, epoch, to).await;
+            Err(error)
+        }
+    }
+}
+
+/// Brings what is noted elsewhere up to a change of founders. What this leaves undone is found when somebody reaches the
+/// limit of channels founded.
+async fn settle(session: &Session, room: &Room, epoch: Epoch, former: Option<&str>, founder: Option<&str>) {
+    if let Some(former) = former {
+        release(session, room, epoch, former).await;
+    }
+    let (hub, tenure) = (&session.node.hub, session.client.tenure());
+    match directory::refound(hub, &tenure, room.partition(), epoch, founder).await {
+        Ok(()) | Err(Refusal::Rule(())) => {}
+        Err(refusal) => tracing::debug!(?refusal, "a channel is listed with the founder before"),
+    }
+}
+
+/// Counts the channel no more among those that an account has founded.
+async fn release(session: &Session, room: &Room, epoch: Epoch, account: &str) {
+    let (hub, tenure) = (&session.node.hub, session.client.tenure());
+    let listing = Listing { epoch, at: session.node.fleet.now(), founder: Some(account.to_owned()) };
+    tidy(founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from));
+}
+
+fn tidy(result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::debug!(?error, service = CHANSERV.name, "something is tidied up later");
+    }
+}
+
+fn changed(name: &str) -> Error {
+    refusal(&format!("{name} ended, or was made anew, just now: please look again."))
+}

@@ -1,0 +1,147 @@
+//! A channel that somebody named to ChanServ, and by what right they ask.
+
+use std::sync::Arc;
+
+use stentor_proto::channel::ChannelName;
+
+use super::{CHANSERV, FORBIDDEN, refusal};
+use crate::config::Privilege;
+use crate::error::Error;
+use crate::hub::{Decision, Held, State, UserId};
+use crate::modes::Rank;
+use crate::operator::audit::Deed;
+use crate::operator::{authorise, demand, name_of};
+use crate::policy::{self, standing};
+use crate::session::Session;
+use crate::store::{Entry, Partition};
+
+/// A channel that exists, and that whoever asks may know of.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// A copy of its partition, which need not be called what the channel is.
+    pub(super) held: Held,
+    /// The channel's name as its creator wrote it.
+    pub(super) name: String,
+    /// As whom ChanServ acts.
+    pub(super) source: String,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    /// The user's id.
+    pub(super) id: UserId,
+    /// The account's folded name.
+    pub(super) account: Option<String>,
+    /// The name that what lasts is signed with.
+    pub(super) by: String,
+    /// Whether it is an operator of the network who was authorised, and so acts as the founder.
+    pub(super) network: bool,
+}
+
+impl Room {
+    /// The channel of this name.
+    ///
+    /// # Errors
+    /// Why there is none, as far as this client may know.
+    pub(super) async fn open(session: &Session, name: &str) -> Result<Self, Error> {
+        let none = || refusal(&format!("There is no channel {name}."));
+        let limit = session.node.config().limits.channel_length;
+        let parsed = ChannelName::parse(name, limit).map_err(|_| none())?;
+        let held = session.room(parsed.as_str()).await?;
+        let sees_all = demand(session, Privilege::Channels).is_ok();
+        let shown = held.with_state(|state| {
+            let may_know = standing::may_know(state, &session.client.id, session.account_folded());
+            let is_there = may_know || sees_all && state.epoch.is_some();
+            is_there.then(|| policy::name(state, parsed.folded()).to_owned())
+        });
+        let source = CHANSERV.source(&session.node.server_name);
+        Ok(Self { held, name: shown.ok_or_else(none)?, source })
+    }
+
+    /// The channel's partition.
+    pub(super) fn partition(&self) -> &Partition {
+        self.held.partition()
+    }
+
+    /// Decides for whoever asks; where their own right is not enough and they are an operator of the network, for them as
+    /// such, once it is written down. `deed` is what the audit log says.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub(super) async fn authorise<T>(
+        &self,
+        session: &Session,
+        deed: &str,
+        mut decide: impl FnMut(&State, &Who) -> Result<T, Error>,
+    ) -> Result<(Who, T), Error> {
+        let mut who = Who::of(session);
+        match self.held.with_state(|state| decide(state, &who)) {
+            Err(Error::Fail { code: FORBIDDEN, .. }) if demand(session, Privilege::Channels).is_ok() => {
+                let deed = Deed { what: "chanserv", target: &self.name, reason: deed };
+                authorise(session, Privilege::Channels, &deed).await?;
+                who.network = true;
+                let decided = self.held.with_state(|state| decide(state, &who))?;
+                Ok((who, decided))
+            }
+            decided => decided.map(|decided| (who, decided)),
+        }
+    }
+
+    /// Commits what is decided by the channel's state.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub(super) async fn commit(
+        &self,
+        session: &Session,
+        who: &Who,
+        mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
+    ) -> Result<Arc<Entry>, Error> {
+        let (hub, tenure) = (&session.node.hub, session.client.tenure());
+        let decide = |state: &State| {
+            if state.epoch.is_none() {
+                return Err(refusal(&format!("There is no channel {} any more.", self.name)));
+            }
+            decide(state, who)
+        };
+        // Who is not in the channel gets no copy; who is reads the lines as the others do, and then the answer.
+        Ok(hub.transact(&self.held, &tenure, None, decide).await?)
+    }
+
+    /// Both.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub(super) async fn act(
+        &self,
+        session: &Session,
+        deed: &str,
+        mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
+    ) -> Result<Arc<Entry>, Error> {
+        let (who, _) = self.authorise(session, deed, &mut decide).await?;
+        self.commit(session, &who, decide).await
+    }
+}
+
+impl Who {
+    fn of(session: &Session) -> Self {
+        Self {
+            id: session.client.id.clone(),
+            account: session.account_folded().map(str::to_owned),
+            by: session.account_folded().map_or_else(|| name_of(&session.client.profile()), str::to_owned),
+            network: false,
+        }
+    }
+
+    /// The rank that lasts.
+    pub(super) fn standing(&self, state: &State) -> Rank {
+        if self.network { Rank::Founder } else { standing::rank_of(state, self.account.as_deref()) }
+    }
+
+    /// The higher of that and the rank in the channel now.
+    pub(super) fn rank(&self, state: &State) -> Rank {
+        let present = state.members.get(&self.id).map(|member| member.rank()).unwrap_or_default();
+        self.standing(state).max(present)
+    }
+}
