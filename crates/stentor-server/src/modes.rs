@@ -390,6 +390,8 @@ fn sorted(letters: impl Iterator<Item = char>) -> String {
 
 /// The letter of bots, as the ISUPPORT token `BOT` says.
 pub const BOT: char = 'B';
+/// The user mode of those whom only members of their channels find.
+pub const INVISIBLE: char = 'i';
 /// The user mode of operators of the network, which no user sets.
 pub const OPERATOR: char = 'o';
 /// The user mode of those who want private messages from the logged in alone.

@@ -25,9 +25,9 @@ use crate::following::record::{OWNER, subscribers};
 use crate::hub::{Decision, Refusal, State};
 use crate::node::Node;
 use crate::operator::audit::RECORDS_MAX;
-use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
+use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{
-    EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
+    EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime,
 };
 
 /// What one visit did.
@@ -180,15 +180,8 @@ impl Janitor {
         guests.map(|client| Partition::guest(&client.id)).collect()
     }
 
-    /// Whether the partition is in this node's share: its own lease and the partition hash highest together.
     fn is_mine(&self, partition: &Partition) -> bool {
-        let weight = |writer: &Writer| stable_hash(&format!("{partition} {writer}"));
-        let tenure = self.node.tenure();
-        let own = (weight(tenure.writer()), tenure.writer());
-        let now = self.node.fleet.now();
-        let leases = self.node.fleet.leases();
-        let mut live = leases.iter().filter(|lease| lease.expires > now).map(|lease| &lease.writer);
-        live.all(|writer| (weight(writer), writer) <= own)
+        self.node.fleet.is_in_share(self.node.tenure().writer(), partition)
     }
 
     /// Ends an empty room where it is time. False where it is not, or somebody came.
