@@ -312,6 +312,12 @@ pub fn user_letters() -> String {
     sorted(USER.iter().map(|mode| mode.letter))
 }
 
+/// Whether a letter is a mode of users that anybody may set.
+#[must_use]
+pub fn is_for_everybody(letter: char) -> bool {
+    letter != OPERATOR && USER.iter().any(|mode| mode.letter == letter)
+}
+
 /// The letters of numeric 004: the users' modes, the channels', and those of the channels' that take a parameter.
 #[must_use]
 pub fn myinfo() -> [String; 3] {

@@ -124,7 +124,9 @@ class StentorController(BaseServerController, DirectoryBasedController):
     email = False
 
     # What the suite asks for as a setting of Ergo, by section and key: the same in our configuration.
-    ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {}
+    ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {
+        ("accounts", "default-user-modes", "+i"): {"users.default_modes": "i"},
+    }
 
     # Whether there is `OPER operuser operpassword`, in the words of the suite.
     operators = True

@@ -175,9 +175,11 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     }
     let realname = registering.realname.clone();
     let pass = registering.pass.take();
+    let modes = session.node.config().default_user_modes.clone();
     session.client.update(|profile| {
         profile.user = user;
         profile.realname = realname;
+        profile.modes = modes;
     });
     let known = session.account.as_ref().map(|claim| claim.name.clone());
     watch::check(session, nick.as_str(), known.as_deref(), reply)?;
