@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     if !is_channel_like(target) {
-        return super::user_mode::run(session, target, message.param(1), reply).await;
+        return super::user_mode::run(session, message, reply).await;
     }
     let folded = target.to_ascii_lowercase();
     let held = session.node.hub.hold(&Partition::channel(&folded)).await?;

@@ -15,6 +15,7 @@ use crate::invite::{InviteError, RegisterError};
 use crate::metadata::{Values, own};
 use crate::node::claim::{self, Refused, Rivals};
 use crate::node::presence;
+use crate::operator::notices::{self, Topic};
 use crate::operator::watch;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -459,6 +460,9 @@ async fn make_account(session: &mut Session, name: &str, password: &str) -> Resu
     };
     let account = made.map_err(|error| not_made(name, error))?;
     session.invitation = None;
+    let text =
+        format!("the account {} was made by somebody from {}", account.name, session.client.profile().host);
+    notices::tell(&session.node, Topic::Account, &text).await;
     Ok(account)
 }
 

@@ -86,7 +86,7 @@ pub fn isupport(config: &Config) -> Isupport {
         .set("STATUSMSG", modes::signs())
         .set("TOPICLEN", limits.topic_length)
         .set("USERLEN", limits.user_length)
-        .set("USERMODES", format!(",,,{}", modes::user_letters()))
+        .set("USERMODES", modes::usermodes())
         .flag("UTF8ONLY")
         .flag("WHOX");
     tokens = match limits.monitor.get() {

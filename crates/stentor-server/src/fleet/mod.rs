@@ -5,6 +5,7 @@
 //! - [`founded`]: which of them an account has founded
 //! - [`keeper`]: holds this node's lease, and starts over when it is lost
 //! - [`outbox`]: private messages that are under way
+//! - [`roll_call`]: which nodes have come and gone
 //! - [`sweep`]: cleans up after a dead node
 
 pub mod census;
@@ -12,6 +13,7 @@ pub mod directory;
 pub mod founded;
 pub mod keeper;
 pub mod outbox;
+pub mod roll_call;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

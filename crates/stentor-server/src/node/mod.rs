@@ -40,6 +40,7 @@ use crate::modes::INVISIBLE;
 use crate::operator;
 use crate::operator::audit::Audit;
 use crate::operator::bans::Bans;
+use crate::operator::notices::{self, Notices};
 use crate::operator::watch::{self, BanWatch};
 use crate::store::{Lease, Partition, Store, StoreError, Writer};
 use crate::tenure::{PresentTenure, Tenure};
@@ -79,6 +80,8 @@ pub struct Node {
     pub ban_list: Bans,
     /// Whom the network keeps out: what is in force here.
     pub bans: BanWatch,
+    /// What operators hear at once.
+    pub notices: Notices,
     /// Woken when an operator asks that the configuration be read again.
     pub reload: Notify,
     /// Woken when a commit was refused because the lease is over.
@@ -124,6 +127,7 @@ impl Node {
         let hasher = Arc::new(Hasher::of(&config));
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
         let cloak = Cloak::of_fleet(&committer).await?;
+        let (slowed, heard_slowed) = mpsc::channel(SLOWED);
         let node = Arc::new(Self {
             server_name: shown_name(&config, name).into(),
             started: SystemTime::now(),
@@ -132,11 +136,13 @@ impl Node {
             past: Past::default(),
             fleet,
             census: Census::default(),
-            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config), cloak.secret()),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config), cloak.secret())
+                .telling(slowed),
             invites: Arc::new(Invites::new(committer.clone())),
             audit: Audit::new(committer.clone()),
             ban_list: Bans::new(committer.clone(), accounts.clone()),
             bans: BanWatch::start(&hub).await?,
+            notices: Notices::start(&hub).await?,
             reload: Notify::new(),
             hub,
             accounts,
@@ -157,6 +163,8 @@ impl Node {
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
         node.tasks.spawn(watch::enforce(node.clone()));
+        node.tasks.spawn(notices::follow(node.clone()));
+        node.tasks.spawn(notices::tell_slowed(node.clone(), heard_slowed));
         node.tasks.spawn(Janitor::new(node.clone()).run());
         undo.disarm();
         Ok(node)
@@ -382,6 +390,8 @@ fn info_of(config: &Config) -> NodeInfo {
 
 /// How many texts of other nodes may wait. The hub bounds their bytes.
 const BULLETINS: usize = 4096;
+/// How many notices of slowed logins may wait; a further one is dropped.
+const SLOWED: usize = 64;
 /// The time that a draining node takes for each client, where its drain time allows.
 const PER_CLIENT: Duration = Duration::from_millis(10);
 /// How long the node's own tasks may take to end.
