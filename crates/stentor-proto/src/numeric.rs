@@ -73,6 +73,8 @@ numerics! {
     RPL_MYINFO = 4;
     /// `<client> <1 to 13 tokens> :are supported by this server`
     RPL_ISUPPORT = 5;
+    /// `<client> <+ and letters> :Server notice mask`
+    RPL_SNOMASKIS = 8;
     /// `<client> <letter> :<text>`.
     RPL_ENDOFSTATS = 219;
     /// `<client> <user modes>`

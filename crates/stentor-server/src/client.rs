@@ -79,6 +79,8 @@ pub struct Profile {
     pub roles: Vec<String>,
     /// By what the user is an operator, since OPER; that it still is one, [`crate::operator::privileges`] says.
     pub operator: Option<Standing>,
+    /// The letters of [`crate::operator::notices::Topic`] that an operator hears of, sorted.
+    pub notices: String,
     /// Whether the welcome was sent.
     pub registered: bool,
     /// When the user registered, in seconds since the Unix epoch.
@@ -257,14 +259,18 @@ impl Client {
 
     /// Ends its being an operator, and says so to it. Its own task tells the others.
     pub fn demote(&self) {
-        let mut was = None;
-        self.update(|profile| was = profile.operator.take());
+        let (mut was, mut heard) = (None, String::new());
+        self.update(|profile| {
+            was = profile.operator.take();
+            heard = std::mem::take(&mut profile.notices);
+        });
         if was.is_none() {
             return;
         }
         let profile = self.profile();
         self.demoted.store(true, Ordering::Release);
-        let line = Line::new("MODE").source(profile.source()).param(&profile.nick).param("-o");
+        let gone = if heard.is_empty() { "-o" } else { "-os" };
+        let line = Line::new("MODE").source(profile.source()).param(&profile.nick).param(gone);
         self.queue.push_line(&line.build());
     }
 

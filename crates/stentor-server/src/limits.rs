@@ -15,7 +15,7 @@ use crate::hub;
 use crate::invite;
 use crate::listener::http;
 use crate::listener::websocket::{self, frames, stream};
-use crate::operator::{audit, bans};
+use crate::operator::{audit, bans, notices};
 use crate::store::{TRANSIENT_MAX, redis};
 use crate::tls::{authority, certificates, renewal};
 
@@ -83,6 +83,11 @@ static OPERATORS: Table = Table {
         ),
         Limit::bytes("Reason in the audit log", audit::REASON_MAX, "A longer one is cut there."),
         Limit::count("Entries that one look at the audit log gets", audit::PAGE_MAX, "AUDIT shows fewer."),
+        Limit::count(
+            "Server notices of one topic in a minute",
+            notices::TOLD as usize,
+            "That one node tells of what clients cause. Further ones are counted, and the next tells how many they were.",
+        ),
     ],
 };
 

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use stentor_proto::mode::ModeClass;
 
+use crate::operator::notices::Topic;
+
 /// What a member may do in a channel, ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Rank {
@@ -226,6 +228,12 @@ pub static USER: &[UserMode] = &[
         known: "Ergo, InspIRCd, UnrealIRCd",
     },
     UserMode {
+        letter: 's',
+        does: "Server notices: hears at once of what matters to operators. A parameter says of what, such as `+s kx` or \
+               `+s -f`; without one, of everything. For operators with the privilege `audit` alone, and gone with that.",
+        known: "most servers; the letters are Ergo's and InspIRCd's where they have them",
+    },
+    UserMode {
         letter: 'T',
         does: "No private CTCP, except ACTION (`/me`).",
         known: "Ergo, InspIRCd, UnrealIRCd",
@@ -313,6 +321,19 @@ pub fn user_letters() -> String {
     sorted(USER.iter().map(|mode| mode.letter))
 }
 
+/// The ISUPPORT token `USERMODES`, in the groups of CHANMODES.
+#[must_use]
+pub fn usermodes() -> String {
+    let flags = sorted(USER.iter().map(|mode| mode.letter).filter(|letter| *letter != SERVER_NOTICES));
+    format!(",,{SERVER_NOTICES},{flags}")
+}
+
+/// Whether a letter is a mode of users that anybody may set.
+#[must_use]
+pub fn is_for_everybody(letter: char) -> bool {
+    ![OPERATOR, SERVER_NOTICES].contains(&letter) && USER.iter().any(|mode| mode.letter == letter)
+}
+
 /// The letters of numeric 004: the users' modes, the channels', and those of the channels' that take a parameter.
 #[must_use]
 pub fn myinfo() -> [String; 3] {
@@ -374,6 +395,8 @@ pub fn page() -> String {
     );
     let row = |mode: &UserMode| format!("| `{}` | {} | {} |", mode.letter, mode.does, mode.known);
     section("Users", "| Mode | What it does | Known from |", USER.iter().map(row).collect());
+    let row = |topic: &Topic| format!("| `{}` | {} |", topic.letter(), topic.about());
+    section("Server notices", "| Letter | About |", Topic::ALL.iter().map(row).collect());
     page.push_str(NOTES);
     page
 }
@@ -391,8 +414,12 @@ fn sorted(letters: impl Iterator<Item = char>) -> String {
 
 /// The letter of bots, as the ISUPPORT token `BOT` says.
 pub const BOT: char = 'B';
+/// The user mode of those whom only members of their channels find.
+pub const INVISIBLE: char = 'i';
 /// The user mode of operators of the network, which no user sets.
 pub const OPERATOR: char = 'o';
+/// The user mode of operators who hear server notices.
+pub const SERVER_NOTICES: char = 's';
 /// The user mode of those who want private messages from the logged in alone.
 pub const REGISTERED_ONLY: char = 'R';
 /// The user mode of those who want no private CTCP.
@@ -442,7 +469,8 @@ mod tests {
     fn tokens_are_made_from_the_tables() {
         assert_eq!(prefixes(), "(qaohv)~&@%+");
         assert_eq!(chanmodes(), "Ibe,k,fl,CKMRTUimnstux");
-        assert_eq!(myinfo()[0], "BRTiow");
+        assert_eq!(myinfo()[0], "BRTiosw");
+        assert_eq!(usermodes(), ",,s,BRTiow");
         assert_eq!(myinfo()[2], "Iabefhkloqv");
     }
 

@@ -61,6 +61,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Failure> {
     let folder = TemporaryFolder::make()?;
     let mut pytest = Command::new(&options.python);
     pytest.args(["-m", "pytest", "-p", "no:cacheprovider", "-p", "stentor_irctest.summary"]);
+    pytest.args(["-p", "stentor_irctest.corrections", "-p", "stentor_irctest.order"]);
     pytest.args(["--controller", "stentor_irctest.controller"]);
     pytest.args(["-m", MARKS, "--timeout", TIME_LIMIT, "--tb", "short"]);
     if in_parallel {

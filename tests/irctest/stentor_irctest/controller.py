@@ -19,6 +19,7 @@ from irctest.cases import BaseServerTestCase
 from irctest.runner import NotImplementedByController
 from irctest.specifications import Capabilities, OptionalBehaviors
 
+from . import stillness
 from .ports import Port
 from .programs import Node, Redis
 from .splitter import Splitter
@@ -26,18 +27,12 @@ from .splitter import Splitter
 BINARY = os.environ.get("IRCTEST_STENTOR_BINARY", "stentor")
 FLEET = os.environ.get("IRCTEST_STENTOR_FLEET") == "1"
 
-# How long an entry may take to the clients of another node, in seconds. PONG is no barrier there.
-FLEET_SYNC = float(os.environ.get("IRCTEST_STENTOR_SYNC", "0.02"))
-
 # How many bytes a line may have, without its end.
 LINE_MAX = 510
 
 
 class StentorController(BaseServerController, DirectoryBasedController):
     software_name = "Stentor"
-
-    # Seconds to wait before the suite asks a client for what it has received.
-    sync_sleep_time = FLEET_SYNC if FLEET else 0.0
 
     supported_sasl_mechanisms = {
         "EXTERNAL",
@@ -124,7 +119,9 @@ class StentorController(BaseServerController, DirectoryBasedController):
     email = False
 
     # What the suite asks for as a setting of Ergo, by section and key: the same in our configuration.
-    ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {}
+    ergo_settings: dict[tuple[str, str, Any], dict[str, Any]] = {
+        ("accounts", "default-user-modes", "+i"): {"users.default_modes": "i"},
+    }
 
     # Whether there is `OPER operuser operpassword`, in the words of the suite.
     operators = True
@@ -135,6 +132,15 @@ class StentorController(BaseServerController, DirectoryBasedController):
         self._nodes: list[Node] = []
         self._redis: Redis | None = None
         self._splitters: list[Splitter] = []
+        self._awaits_stillness = FLEET
+
+    @property
+    def sync_sleep_time(self) -> float:
+        """Seconds to wait before the suite asks a client for what it has received: none, after what really matters."""
+        if self._awaits_stillness:
+            threads = [self._redis.thread] if self._redis else []
+            stillness.wait([node.process.pid for node in self._nodes], threads)
+        return 0.0
 
     def get_hostname_and_port(self) -> tuple[str, int]:
         """A loopback address; the suite's own offers the wildcard address, where others could connect."""
@@ -165,7 +171,7 @@ class StentorController(BaseServerController, DirectoryBasedController):
         if websocket_port is not None:
             listeners["wss" if ssl else "ws"] = websocket_port
             # These tests ask a recipient while the message is on its way from the sender's socket to the store.
-            self.sync_sleep_time = FLEET_SYNC
+            self._awaits_stillness = True
         if FLEET:
             self._run_fleet(settings, listeners)
         else:

@@ -106,6 +106,11 @@ class Node:
 class Redis:
     """One `redis-server` with an append-only file, as a fleet wants it. It is ready when this is made."""
 
+    @property
+    def thread(self) -> int:
+        """The thread that answers. The others write to the disk, for which nobody waits."""
+        return self._process.pid
+
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._port = Port.reserve()

@@ -52,16 +52,31 @@ class Splitter:
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Passes on all bytes as they come, then the end."""
+    global _moved
     while data := await reader.read(65_536):
+        _moved += len(data)
         writer.write(data)
         await writer.drain()
     writer.write_eof()
+
+
+def turn() -> int:
+    """Lets all splitters pass on what has come, and tells how many bytes that were since the beginning."""
+    return _wait(_turn())
+
+
+async def _turn() -> int:
+    # One turn reads what has come; one more, as tasks run in the turn after what woke them.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return _moved
 
 
 def _wait(work: Coroutine):
     return asyncio.run_coroutine_threadsafe(work, _LOOP).result(timeout=10)
 
 
+_moved = 0
 # One thread serves all splitters of a process: a thread for each test would cost more than its connections.
 _LOOP = asyncio.new_event_loop()
 threading.Thread(target=_LOOP.run_forever, name="splitter", daemon=True).start()

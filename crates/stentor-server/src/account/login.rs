@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stentor_proto::Casemapping;
+use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use super::certificate::Fingerprint;
@@ -108,6 +109,17 @@ pub struct LoginGate {
     since: Instant,
     /// Makes what stands in for the verifiers of accounts that there are not: the same on every node.
     decoys: Vec<u8>,
+    /// Where it tells of those that it slows down, where anybody wants to know.
+    slowed: Option<mpsc::Sender<Slowed>>,
+}
+
+/// Somebody is slowed down from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slowed {
+    /// What the passwords were for, in words: no name that somebody typed and nobody has.
+    pub what: String,
+    /// Where they came from.
+    pub address: IpAddr,
 }
 
 impl LoginGate {
@@ -119,7 +131,14 @@ impl LoginGate {
             throttle: Mutex::new(Throttle::new(settings)),
             since: Instant::now(),
             decoys: secret.as_bytes().to_vec(),
+            slowed: None,
         }
+    }
+
+    /// The same gate, which tells `slowed` whom it slows down. What does not fit there is not told.
+    #[must_use]
+    pub fn telling(self, slowed: mpsc::Sender<Slowed>) -> Self {
+        Self { slowed: Some(slowed), ..self }
     }
 
     /// The accounts behind the gate.
@@ -277,6 +296,7 @@ impl LoginGate {
         self.tell(pair).await;
         if slowed {
             info!(%address, what, "too many wrong passwords: further attempts are slowed");
+            self.tell_slowed(format!("the {what}"), address);
         }
         Err(LoginError::Wrong)
     }
@@ -287,8 +307,19 @@ impl LoginGate {
         match self.accounts.find(name).await {
             Ok(Some(account)) => {
                 info!(account = account.name, %address, "too many failed logins: further attempts are slowed");
+                self.tell_slowed(format!("the account {}", account.name), address);
             }
-            _ => info!(%address, "too many failed logins to no account: further attempts are slowed"),
+            _ => {
+                info!(%address, "too many failed logins to no account: further attempts are slowed");
+                self.tell_slowed("an account that there is not".to_owned(), address);
+            }
+        }
+    }
+
+    fn tell_slowed(&self, what: String, address: IpAddr) {
+        if let Some(slowed) = &self.slowed {
+            // Where nobody keeps up, there were more than anybody reads.
+            let _ = slowed.try_send(Slowed { what, address });
         }
     }
 

@@ -41,6 +41,10 @@ pub struct NodeInfo {
     pub users: u64,
     /// How many of them are operators.
     pub operators: u64,
+    /// How many users are not found by those who share no channel with them.
+    pub invisible: u64,
+    /// How many channels it counts; what all nodes count is what there are.
+    pub channels: u64,
     /// The settings that should be the same on all nodes.
     pub settings: BTreeMap<String, String>,
 }
@@ -147,7 +151,7 @@ mod tests {
 
     fn info(version: &str, users: u64, cost: &str) -> NodeInfo {
         let settings = BTreeMap::from([("accounts.bcrypt_cost".to_owned(), cost.to_owned())]);
-        NodeInfo { version: version.into(), users, operators: 0, settings }
+        NodeInfo { version: version.into(), users, settings, ..NodeInfo::default() }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! LUSERS: counts who is here.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
@@ -7,20 +9,23 @@ use tokio::task::JoinSet;
 
 use crate::admin::status::NodeInfo;
 use crate::error::Error;
+use crate::fleet::census;
 use crate::node::Node;
 use crate::reply::Reply;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, _: &Message<'_>, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
-    let others = ask_all(session).await?;
-    tell(session, &others, reply);
+    let (others, ()) = tokio::join!(ask_all(session), counted(&session.node));
+    tell(session, &others?, reply);
     Ok(())
 }
 
 /// The same as part of a welcome, which asks nobody: the others count as they told with their leases.
 pub(super) fn send(session: &Session, reply: &mut Reply) {
     let node = &session.node;
+    // Whoever comes next hears of it.
+    census::renew(node);
     let here = node.tenure();
     let leases = node.fleet.leases();
     let others = leases.iter().filter(|lease| lease.writer != *here.writer());
@@ -29,7 +34,8 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
 }
 
 /// Answers another node's `COUNT`.
-pub(crate) fn answer(node: &Node) -> String {
+pub(crate) async fn answer(node: &Arc<Node>) -> String {
+    counted(node).await;
     serde_json::to_string(&Count::of(node)).expect("plain data has a JSON form")
 }
 
@@ -41,6 +47,9 @@ struct Count {
     /// Connections that have not registered yet.
     unregistered: u64,
     operators: u64,
+    /// Users who are not found by those who share no channel with them.
+    invisible: u64,
+    channels: u64,
     /// The most users that the node has had.
     most: u64,
     /// The most users that the network has had, as far as the node has heard.
@@ -55,15 +64,24 @@ impl Count {
             users,
             unregistered: to_u64(node.clients.unregistered()),
             operators: node.operators(),
+            invisible: node.invisible(),
+            channels: node.census.channels(node),
             most: to_u64(count.most),
             most_anywhere: node.clients.most_anywhere(users),
         }
     }
 
     fn of_lease(info: &str) -> Self {
-        let NodeInfo { users, operators, .. } = NodeInfo::from_text(info);
-        Self { users, operators, ..Self::default() }
+        let NodeInfo { users, operators, invisible, channels, .. } = NodeInfo::from_text(info);
+        Self { users, operators, invisible, channels, ..Self::default() }
     }
+}
+
+/// Lets this node count its channels anew where that is due, for as long as the asker can wait.
+async fn counted(node: &Arc<Node>) {
+    census::renew(node);
+    // What takes longer goes on, for whoever asks next.
+    let _ = tokio::time::timeout(super::who::PATIENCE / 2, node.census.settled()).await;
 }
 
 /// What the other nodes count now. One that does not answer in time counts as it told with its lease.
@@ -94,22 +112,23 @@ async fn ask_all(session: &Session) -> Result<Vec<Count>, Error> {
 fn tell(session: &Session, others: &[Count], reply: &mut Reply) {
     let node = &session.node;
     let own = Count::of(node);
-    let all = own.users + others.iter().map(|count| count.users).sum::<u64>();
-    let operators = own.operators + others.iter().map(|count| count.operators).sum::<u64>();
+    let sum = |what: fn(&Count) -> u64| what(&own) + others.iter().map(what).sum::<u64>();
+    let (all, operators) = (sum(|count| count.users), sum(|count| count.operators));
+    let (invisible, channels) = (sum(|count| count.invisible).min(all), sum(|count| count.channels));
     let heard = others.iter().map(|count| count.most_anywhere).max().unwrap_or_default();
     let most_anywhere = node.clients.most_anywhere(all.max(heard));
     // Where the fleet looks like one server, all of it is that server.
     let (local, most, unregistered, servers) = if node.looks_like_one() {
-        let unregistered = own.unregistered + others.iter().map(|count| count.unregistered).sum::<u64>();
-        (all, most_anywhere, unregistered, 1)
+        (all, most_anywhere, sum(|count| count.unregistered), 1)
     } else {
         (own.users, own.most, own.unregistered, others.len() + 1)
     };
-    let text = format!("There are {all} users and 0 invisible on {servers} servers");
+    let visible = all - invisible;
+    let text = format!("There are {visible} users and {invisible} invisible on {servers} servers");
     reply.numeric(Numeric::RPL_LUSERCLIENT, &[], &text);
     reply.numeric(Numeric::RPL_LUSEROP, &[&operators.to_string()], "operator(s) online");
     reply.numeric(Numeric::RPL_LUSERUNKNOWN, &[&unregistered.to_string()], "unknown connection(s)");
-    reply.numeric(Numeric::RPL_LUSERCHANNELS, &[&node.hub.channels().to_string()], "channels formed");
+    reply.numeric(Numeric::RPL_LUSERCHANNELS, &[&channels.to_string()], "channels formed");
     reply.numeric(Numeric::RPL_LUSERME, &[], &format!("I have {local} clients and {} servers", servers - 1));
     let text = format!("Current local users {local}, max {most}");
     reply.numeric(Numeric::RPL_LOCALUSERS, &[&local.to_string(), &most.to_string()], &text);

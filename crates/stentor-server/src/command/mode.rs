@@ -26,7 +26,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let target = message.param(0).unwrap_or_default();
     if !is_channel_like(target) {
-        return super::user_mode::run(session, target, message.param(1), reply).await;
+        return super::user_mode::run(session, message, reply).await;
     }
     act(session, message, By::Member, reply).await
 }

@@ -13,6 +13,7 @@ use crate::node::claim;
 use crate::node::presence;
 use crate::operator::audit::Deed;
 use crate::operator::ban::{Subject, Target};
+use crate::operator::notices::{self, Topic};
 use crate::operator::{self, Standing};
 use crate::reply::Reply;
 use crate::session::Session;
@@ -24,8 +25,14 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let name = message.param(0).unwrap_or_default();
     let password = message.param(1).unwrap_or_default();
-    let (standing, operator) = identify(session, name, password).await?;
     let source = session.client.profile().source();
+    let (standing, operator) = match identify(session, name, password).await {
+        Ok(identified) => identified,
+        Err(error) => {
+            tell_refused(session, name, &source, &error).await;
+            return Err(error);
+        }
+    };
     let deed = Deed { what: "oper", target: "", reason: "" };
     session.node.audit.record(&source, &operator, &deed).await?;
     let (config, mut made) = (session.node.config(), false);
@@ -75,6 +82,17 @@ async fn identify(session: &Session, name: &str, password: &str) -> Result<(Stan
             Ok(()) => Err(refused(LoginError::Wrong)),
         },
     }
+}
+
+/// Tells operators of an attempt in vain. A name that is no operator's stays out of it: it may be a password that was typed
+/// in the wrong place.
+async fn tell_refused(session: &Session, name: &str, source: &str, error: &Error) {
+    let Error::Numeric(_, _, text) = error else { return };
+    let known = session.node.config().operators.get(name).is_some();
+    let own = session.account_folded() == Some(&name.to_ascii_lowercase());
+    let name = if known || own { name } else { "a name that is none" };
+    let text = format!("{source} could not become an operator by {name}: {text}");
+    notices::tell(&session.node, Topic::Operator, &text).await;
 }
 
 fn may_come_from(session: &Session, block: &OperatorBlock) -> bool {

@@ -15,6 +15,7 @@ use crate::invite::{InviteError, RegisterError};
 use crate::metadata::{Values, own};
 use crate::node::claim::{self, Refused, Rivals};
 use crate::node::presence;
+use crate::operator::notices::{self, Topic};
 use crate::operator::watch;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -175,9 +176,11 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     }
     let realname = registering.realname.clone();
     let pass = registering.pass.take();
+    let modes = session.node.config().default_user_modes.clone();
     session.client.update(|profile| {
         profile.user = user;
         profile.realname = realname;
+        profile.modes = modes;
     });
     let known = session.account.as_ref().map(|claim| claim.name.clone());
     watch::check(session, nick.as_str(), known.as_deref(), reply)?;
@@ -457,6 +460,9 @@ async fn make_account(session: &mut Session, name: &str, password: &str) -> Resu
     };
     let account = made.map_err(|error| not_made(name, error))?;
     session.invitation = None;
+    let text =
+        format!("the account {} was made by somebody from {}", account.name, session.client.profile().host);
+    notices::tell(&session.node, Topic::Account, &text).await;
     Ok(account)
 }
 

@@ -3,6 +3,7 @@
 use stentor_proto::ban;
 use stentor_proto::capability::Capability;
 use stentor_proto::isupport::Isupport;
+use stentor_proto::line::Line;
 use stentor_proto::mode::ModeClass;
 use stentor_proto::numeric::Numeric;
 
@@ -33,6 +34,10 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     super::lusers::send(session, reply);
     crate::metadata::sync::welcome(session, reply);
     super::motd::send(session, reply);
+    if !profile.modes.is_empty() {
+        let modes = format!("+{}", profile.modes);
+        reply.line(Line::new("MODE").source(profile.source()).param(&profile.nick).param(modes).build());
+    }
 }
 
 /// Tells what this server supports, as a batch where the client asked for that.
@@ -81,7 +86,7 @@ pub fn isupport(config: &Config) -> Isupport {
         .set("STATUSMSG", modes::signs())
         .set("TOPICLEN", limits.topic_length)
         .set("USERLEN", limits.user_length)
-        .set("USERMODES", format!(",,,{}", modes::user_letters()))
+        .set("USERMODES", modes::usermodes())
         .flag("UTF8ONLY")
         .flag("WHOX");
     tokens = match limits.monitor.get() {

@@ -71,6 +71,7 @@ pub(super) fn build(values: Values) -> Result<Config, ConfigError> {
             redact_window: builder.time_or_none("history.redact_window"),
         },
         channels: builder.channels(),
+        default_user_modes: builder.letters("users.default_modes"),
         limits: builder.limits(),
         denied_tags: builder.denied_tags(),
         drain_time: builder.time("drain.time"),
@@ -270,17 +271,19 @@ impl<'a> Builder<'a> {
     }
 
     fn channels(&self) -> Channels {
-        let mut default_modes: Vec<char> = self.text("channels.default_modes").chars().collect();
-        default_modes.sort_unstable();
-        default_modes.dedup();
         Channels {
             max_per_user: self.limit("channels.max_per_user"),
             max_founded: self.limit("channels.max_founded"),
-            default_modes: default_modes.into_iter().collect(),
+            default_modes: self.letters("channels.default_modes"),
             list_max: self.limit("channels.list_max"),
             access_max: self.limit("channels.access_max"),
             max_members: self.limit("channels.max_members"),
         }
+    }
+
+    /// The letters of modes, sorted, each once.
+    fn letters(&self, key: &str) -> String {
+        self.text(key).chars().collect::<BTreeSet<char>>().into_iter().collect()
     }
 
     fn limits(&self) -> Limits {

@@ -12,7 +12,8 @@ use super::key::{
 use super::kind::Kind::{Choice, Flag};
 use super::rules::{
     address_range, bcrypt_hash, certificate_name, channel_modes, denied_tag, file, fingerprint, icon,
-    listener, message_of_the_day, network_name, node_name, origin, redis_url, server_name, user_name,
+    listener, message_of_the_day, network_name, node_name, origin, redis_url, server_name, user_modes,
+    user_name,
 };
 
 /// All keys with fixed names, in the order in which they are printed: those of the top level first, then table by table.
@@ -407,6 +408,17 @@ pub static KEYS: &[Key] = &[
     ),
     row("channels.access_max", limit(100_000), "100", Live, "How many standing rights one channel may give."),
     row("channels.max_members", limit(100_000_000), "0", Live, "How many users one channel may have."),
+    row(
+        "users.default_modes",
+        Kind::Text {
+            allowed: "letters of modes of users that anybody may set (see docs/modes.md), or empty",
+            check: user_modes,
+            optional: true,
+        },
+        r#""""#,
+        Live,
+        "The modes of whoever connects, such as `i`. Everybody may change their own.",
+    ),
     row(
         "messages.denied_tags",
         Kind::List {

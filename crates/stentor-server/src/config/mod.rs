@@ -92,6 +92,8 @@ pub struct Config {
     pub history: History,
     /// `channels`.
     pub channels: Channels,
+    /// `users.default_modes`: letters of the modes of whoever connects, sorted, each once.
+    pub default_user_modes: String,
     /// `limits`.
     pub limits: Limits,
     /// `messages.denied_tags`, in the form of CLIENTTAGDENY.
@@ -220,8 +222,8 @@ impl Config {
         given.map(|(key, checked)| (key.as_str(), &checked.origin, self.show(key, checked)))
     }
 
-    /// The settings that must agree in a fleet, as text: `accounts.*`, `history.*`, `channels.*` and
-    /// `network.*`.
+    /// The settings that must agree in a fleet, as text: `accounts.*`, `history.*`, `channels.*`,
+    /// `users.*` and `network.*`.
     pub fn shared(&self) -> impl Iterator<Item = (&str, String)> {
         let shared = |key: &str| SHARED.iter().any(|table| key.starts_with(table));
         let shared = self.values.iter().filter(move |(key, _)| shared(key));
@@ -356,4 +358,4 @@ const EXAMPLES: &[(&str, &[&str])] = &[
 ];
 
 /// Tables whose settings must agree in a fleet.
-const SHARED: [&str; 4] = ["accounts.", "history.", "channels.", "network."];
+const SHARED: [&str; 5] = ["accounts.", "history.", "channels.", "users.", "network."];

@@ -110,6 +110,12 @@ pub(super) fn channel_modes(text: &str) -> Result<(), String> {
         .map_or(Ok(()), |odd| Err(format!("`{odd}` is not one")))
 }
 
+pub(super) fn user_modes(text: &str) -> Result<(), String> {
+    text.chars()
+        .find(|letter| !modes::is_for_everybody(*letter))
+        .map_or(Ok(()), |odd| Err(format!("`{odd}` is not one")))
+}
+
 /// A name that a certificate can be for: a host's name, with `*` as its first label or not, or an address.
 pub(super) fn certificate_name(text: &str) -> Result<(), String> {
     if text.parse::<IpAddr>().is_ok() {

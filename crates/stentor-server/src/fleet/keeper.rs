@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::roll_call::RollCall;
 use crate::client::Client;
 use crate::hub::{Decision, Refusal};
 use crate::node::Node;
-use crate::store::{Held, Life, Partition, Store, StoreError, Writer};
+use crate::operator::notices;
+use crate::store::{Held, Leases, Life, Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 
 /// Takes a lease for a new incarnation of the node `name`. A name that is still live is awaited.
@@ -67,6 +69,7 @@ async fn create_index(store: &dyn Store, tenure: &Tenure) -> Result<(), StoreErr
 pub async fn keep(node: Arc<Node>) {
     let period = node.fleet.lease() / 3;
     let mut pause = period;
+    let mut roll = RollCall::default();
     loop {
         tokio::select! {
             () = node.stop.cancelled() => return,
@@ -76,7 +79,12 @@ pub async fn keep(node: Arc<Node>) {
         let renewed = renew(&node).await;
         node.fleet.note_renewal(renewed.is_ok());
         pause = match renewed {
-            Ok(()) => period,
+            Ok(leases) => {
+                let news =
+                    roll.note(&leases, node.tenure().writer(), |lease| node.fleet.is_over(lease, &leases));
+                notices::tell_of_nodes(&node, &news);
+                period
+            }
             Err(error) => {
                 tracing::debug!(%error, "the lease could not be renewed");
                 node.fleet.disturbed();
@@ -86,7 +94,7 @@ pub async fn keep(node: Arc<Node>) {
     }
 }
 
-async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
+async fn renew(node: &Arc<Node>) -> Result<Leases, StoreError> {
     let tenure = node.tenure();
     let info = node.lease_info();
     match node.hub.store().hold_lease(tenure.writer(), node.fleet.lease(), &info).await? {
@@ -95,7 +103,7 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
         Held::Yes { deadline, .. } => tenure.renewed(deadline),
         Held::Over | Held::Taken { .. } => start_over(node, &tenure, &info).await?,
     }
-    node.fleet.refresh().await?;
+    let leases = node.fleet.refresh().await?;
     // It may take longer than a lease lasts, and renewing must go on meanwhile.
     if let Ok(turn) = node.upkeep.clone().try_lock_owned() {
         let node = node.clone();
@@ -104,7 +112,7 @@ async fn renew(node: &Arc<Node>) -> Result<(), StoreError> {
             drop(turn);
         });
     }
-    Ok(())
+    Ok(leases)
 }
 
 /// Moves sessions of lost incarnations, and sweeps dead nodes. What fails is tried again after the next renewal.

@@ -1,22 +1,27 @@
 //! The fleet: who is alive, and what is done about those who are not.
 //!
+//! - [`census`]: how many channels there are
 //! - [`directory`]: which channels there are
 //! - [`founded`]: which of them an account has founded
 //! - [`keeper`]: holds this node's lease, and starts over when it is lost
 //! - [`outbox`]: private messages that are under way
+//! - [`roll_call`]: which nodes have come and gone
 //! - [`sweep`]: cleans up after a dead node
 
+pub mod census;
 pub mod directory;
 pub mod founded;
 pub mod keeper;
 pub mod outbox;
+pub mod roll_call;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::store::{Lease, Leases, Store, StoreError, StoreTime, Writer};
+use crate::store::partition::stable_hash;
+use crate::store::{Lease, Leases, Partition, Store, StoreError, StoreTime, Writer};
 
 /// What this node knows of the others' leases.
 #[derive(Debug)]
@@ -114,6 +119,19 @@ impl Fleet {
     #[must_use]
     pub fn is_renewed(&self) -> bool {
         self.renewed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a partition is in the share of `own`, by the leases as last read: its own lease and the partition hash
+    /// highest together. Nodes that see the leases differently may both take it for theirs, or neither does.
+    #[must_use]
+    pub fn is_in_share(&self, own: &Writer, partition: &Partition) -> bool {
+        let weight = |writer: &Writer| stable_hash(&format!("{partition} {writer}"));
+        let highest = (weight(own), own);
+        let view = self.view.read().expect("no writer of the view panics");
+        let now = view.leases.now.plus(view.at.elapsed());
+        let mut live =
+            view.leases.leases.iter().filter(|lease| lease.expires > now).map(|lease| &lease.writer);
+        live.all(|writer| (weight(writer), writer) <= highest)
     }
 
     /// How long a lease lasts.

@@ -20,7 +20,6 @@ use tokio::time::Instant;
 
 use super::retention::{Bounds, Count, Cutter};
 use super::scan::PIECE;
-use crate::commit_identity::WriteError;
 use crate::fleet::{directory, founded};
 use crate::following::links;
 use crate::following::record::{OWNER, subscribers};
@@ -28,9 +27,9 @@ use crate::hub::{Decision, Refusal, State};
 use crate::node::Node;
 use crate::operator::audit::RECORDS_MAX;
 use crate::policy;
-use crate::store::partition::{DIRECTORY_BUCKETS, stable_hash};
+use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{
-    EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime, Writer,
+    EntryId, Epoch, Guard, Is, Kind, Life, Page, Partition, Peek, Range, Size, StoreError, StoreTime,
 };
 
 /// What one visit did.
@@ -189,15 +188,8 @@ impl Janitor {
         guests.map(|client| Partition::guest(&client.id)).collect()
     }
 
-    /// Whether the partition is in this node's share: its own lease and the partition hash highest together.
     fn is_mine(&self, partition: &Partition) -> bool {
-        let weight = |writer: &Writer| stable_hash(&format!("{partition} {writer}"));
-        let tenure = self.node.tenure();
-        let own = (weight(tenure.writer()), tenure.writer());
-        let now = self.node.fleet.now();
-        let leases = self.node.fleet.leases();
-        let mut live = leases.iter().filter(|lease| lease.expires > now).map(|lease| &lease.writer);
-        live.all(|writer| (weight(writer), writer) <= own)
+        self.node.fleet.is_in_share(self.node.tenure().writer(), partition)
     }
 
     /// Takes a room from its founder where that account was removed.
@@ -206,12 +198,8 @@ impl Janitor {
         if !matches!(account.fields.first(), Some(Some(_))) {
             return Ok(());
         }
-        match founded::give_up(self.node.accounts.committer(), room, founder).await {
-            Ok(_) => Ok(()),
-            Err(WriteError::Store(error)) => Err(error.into()),
-            Err(WriteError::Contended) => Err(Refusal::Contended),
-            Err(WriteError::Fenced) => Err(Refusal::Fenced),
-        }
+        founded::give_up(self.node.accounts.committer(), room, founder).await?;
+        Ok(())
     }
 
     /// Ends an empty room where it is time. False where it is not, or somebody came.

@@ -207,10 +207,17 @@ impl Hub {
         self.slots().get(partition).map(|slot| slot.replica.clone())
     }
 
-    /// How many channels this node follows.
+    /// How many of the channels that this node follows are `counted` by their state.
     #[must_use]
-    pub fn channels(&self) -> usize {
-        self.slots().keys().filter(|partition| partition.kind() == crate::store::Kind::Channel).count()
+    pub fn count_channels(&self, counted: impl Fn(&State) -> bool) -> u64 {
+        let is_channel = |partition: &Partition| partition.kind() == crate::store::Kind::Channel;
+        let followed: Vec<Arc<Replica>> = {
+            let slots = self.slots();
+            let channels = slots.iter().filter(|(partition, _)| is_channel(partition));
+            channels.map(|(_, slot)| slot.replica.clone()).collect()
+        };
+        let count = followed.iter().filter(|replica| replica.with_state(&counted)).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
     }
 
     /// How many partitions this node follows.

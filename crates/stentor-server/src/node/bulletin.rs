@@ -123,7 +123,7 @@ impl Node {
         tokio::time::timeout(probe, heard).await.is_ok()
     }
 
-    async fn answer(&self, question: &str) -> String {
+    async fn answer(self: &Arc<Self>, question: &str) -> String {
         let words: Vec<&str> = question.split(' ').collect();
         match words.as_slice() {
             ["PROBE", id, probe] => {
@@ -133,7 +133,7 @@ impl Node {
             ["WHO", rest @ ..] => crate::command::who::answer(self, rest),
             ["WHOWAS", rest @ ..] => crate::command::whowas::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
-            ["COUNT"] => crate::command::lusers::answer(self),
+            ["COUNT"] => crate::command::lusers::answer(self).await,
             ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question),
             ["ADDRESS", id] => crate::command::whois::address(self, id),
             ["KNOWS", id] => {

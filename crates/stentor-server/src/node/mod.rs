@@ -26,17 +26,21 @@ use crate::account::throttle::ThrottleSettings;
 use crate::account::{Accounts, Hasher, Rules};
 use crate::admin::status::NodeInfo;
 use crate::backoff::Backoff;
+use crate::client::Client;
 use crate::clients::Clients;
 use crate::commit_identity::{Committer, Numbers};
 use crate::config::Config;
+use crate::fleet::census::Census;
 use crate::fleet::{Fleet, keeper};
 use crate::history::janitor::Janitor;
 use crate::hub::Hub;
 use crate::invite::Invites;
 use crate::listener::limits::Admissions;
+use crate::modes::INVISIBLE;
 use crate::operator;
 use crate::operator::audit::Audit;
 use crate::operator::bans::Bans;
+use crate::operator::notices::{self, Notices};
 use crate::operator::watch::{self, BanWatch};
 use crate::rooms::Rooms;
 use crate::store::{Lease, Partition, Store, StoreError, Writer};
@@ -63,6 +67,8 @@ pub struct Node {
     pub past: Past,
     /// The fleet's leases.
     pub fleet: Fleet,
+    /// How many channels there are.
+    pub census: Census,
     /// The accounts.
     pub accounts: Arc<Accounts>,
     /// Logins by password.
@@ -77,6 +83,8 @@ pub struct Node {
     pub bans: BanWatch,
     /// The rooms, by name.
     pub rooms: Rooms,
+    /// What operators hear at once.
+    pub notices: Notices,
     /// Woken when an operator asks that the configuration be read again.
     pub reload: Notify,
     /// Woken when a commit was refused because the lease is over.
@@ -112,7 +120,7 @@ impl Node {
         let undo = stop.clone().drop_guard();
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
-        let info = info_of(&config, 0, 0).to_text();
+        let info = info_of(&config).to_text();
         let tenure = keeper::begin(&*store, name, config.fleet.lease, &info, &stop).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
         let present = Arc::new(PresentTenure::new(tenure.clone()));
@@ -122,6 +130,7 @@ impl Node {
         let hasher = Arc::new(Hasher::of(&config));
         let accounts = Arc::new(Accounts::new(committer.clone(), hasher, Rules::of(&config)));
         let cloak = Cloak::of_fleet(&committer).await?;
+        let (slowed, heard_slowed) = mpsc::channel(SLOWED);
         let node = Arc::new(Self {
             server_name: shown_name(&config, name).into(),
             started: SystemTime::now(),
@@ -129,12 +138,15 @@ impl Node {
             clients: Clients::default(),
             past: Past::default(),
             fleet,
-            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config), cloak.secret()),
+            census: Census::default(),
+            login: LoginGate::new(accounts.clone(), ThrottleSettings::of(&config), cloak.secret())
+                .telling(slowed),
             invites: Arc::new(Invites::new(committer.clone())),
             audit: Audit::new(committer.clone()),
             ban_list: Bans::new(committer.clone(), accounts.clone()),
             bans: BanWatch::start(&hub).await?,
             rooms: Rooms::start(&hub, committer.clone()).await?,
+            notices: Notices::start(&hub).await?,
             reload: Notify::new(),
             hub,
             accounts,
@@ -155,6 +167,8 @@ impl Node {
         node.tasks.spawn(bulletin::hear(node.clone(), heard));
         node.tasks.spawn(keeper::keep(node.clone()));
         node.tasks.spawn(watch::enforce(node.clone()));
+        node.tasks.spawn(notices::follow(node.clone()));
+        node.tasks.spawn(notices::tell_slowed(node.clone(), heard_slowed));
         node.tasks.spawn(Janitor::new(node.clone()).run());
         undo.disarm();
         Ok(node)
@@ -269,10 +283,28 @@ impl Node {
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
+    /// How many users here are not found by those who share no channel with them.
+    #[must_use]
+    pub fn invisible(&self) -> u64 {
+        let clients = self.clients.all();
+        let hidden = |client: &Arc<Client>| {
+            let profile = client.profile();
+            profile.registered && profile.has_mode(INVISIBLE)
+        };
+        u64::try_from(clients.into_iter().filter(hidden).count()).unwrap_or(u64::MAX)
+    }
+
     /// What this node tells the others with its lease.
     #[must_use]
     pub fn lease_info(&self) -> String {
-        info_of(&self.config(), self.clients.count().now, self.operators()).to_text()
+        let info = NodeInfo {
+            users: u64::try_from(self.clients.count().now).unwrap_or(u64::MAX),
+            operators: self.operators(),
+            invisible: self.invisible(),
+            channels: self.census.channels(self),
+            ..info_of(&self.config())
+        };
+        info.to_text()
     }
 
     /// Waits before the next attempt, a little longer each time. `Err` where the node stops meanwhile.
@@ -351,17 +383,19 @@ fn server_name(name: &str) -> String {
     if word.contains('.') { word.to_owned() } else { format!("{word}.stentor") }
 }
 
-fn info_of(config: &Config, users: usize, operators: u64) -> NodeInfo {
+/// What a node without users tells.
+fn info_of(config: &Config) -> NodeInfo {
     NodeInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        users: u64::try_from(users).unwrap_or(u64::MAX),
-        operators,
         settings: config.shared().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ..NodeInfo::default()
     }
 }
 
 /// How many texts of other nodes may wait. The hub bounds their bytes.
 const BULLETINS: usize = 4096;
+/// How many notices of slowed logins may wait; a further one is dropped.
+const SLOWED: usize = 64;
 /// The time that a draining node takes for each client, where its drain time allows.
 const PER_CLIENT: Duration = Duration::from_millis(10);
 /// How long the node's own tasks may take to end.

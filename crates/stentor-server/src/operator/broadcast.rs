@@ -7,6 +7,7 @@ use std::sync::Arc;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 
+use super::notices::{self, Topic};
 use crate::hub::clock;
 use crate::hub::render::Rendering;
 use crate::modes::WALLOPS;
@@ -20,18 +21,25 @@ pub enum Kind {
     Wallops,
     /// Everybody.
     Announcement,
+    /// Operators who asked to hear of this.
+    Notice(Topic),
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    fn word(self) -> String {
         match self {
-            Self::Wallops => "wallops",
-            Self::Announcement => "announcement",
+            Self::Wallops => WALLOPS_WORD.to_owned(),
+            Self::Announcement => ANNOUNCEMENT_WORD.to_owned(),
+            Self::Notice(topic) => format!("{NOTICE_WORD}{}", topic.letter()),
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Wallops, Self::Announcement].into_iter().find(|kind| kind.as_str() == text)
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            WALLOPS_WORD => Some(Self::Wallops),
+            ANNOUNCEMENT_WORD => Some(Self::Announcement),
+            _ => Topic::of_letter(word.strip_prefix(NOTICE_WORD)?.parse().ok()?).map(Self::Notice),
+        }
     }
 }
 
@@ -41,7 +49,7 @@ impl Kind {
 /// The store's; those on this node have it then.
 pub async fn send(node: &Node, kind: Kind, source: &str, text: &str) -> Result<(), StoreError> {
     deliver(node, kind, source, text);
-    let (writer, word) = (node.tenure().writer().clone(), kind.as_str());
+    let (writer, word) = (node.tenure().writer().clone(), kind.word());
     let text = format!("{TO_ALL} {writer} {word} {source} {text}");
     node.hub.store().publish(&Partition::fleet(), &text).await
 }
@@ -62,6 +70,9 @@ pub fn hear(node: &Arc<Node>, text: &str) -> bool {
 }
 
 fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
+    if let Kind::Notice(topic) = kind {
+        return notices::deliver(node, topic, text);
+    }
     let time = clock::server_time(clock::wall_ms());
     let wallops = Line::new("WALLOPS").source(source).trailing(text).build();
     let Ok(message) = Message::parse(&wallops) else { return };
@@ -70,6 +81,7 @@ fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
         let profile = client.profile();
         match kind {
             _ if !profile.registered => {}
+            Kind::Notice(_) => {}
             Kind::Wallops => {
                 if profile.has_mode(WALLOPS)
                     && let Some(bytes) = rendering.bytes(client.capabilities())
@@ -91,3 +103,7 @@ fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
 
 /// The first word of what nodes publish for their users.
 const TO_ALL: &str = "to-all";
+const WALLOPS_WORD: &str = "wallops";
+const ANNOUNCEMENT_WORD: &str = "announcement";
+/// A topic's letter follows.
+const NOTICE_WORD: &str = "notice-";

@@ -5,6 +5,7 @@
 //! - [`bans`]: the network's bans in the store
 //! - [`watch`]: this node's copy of them, and what it does to its own clients
 //! - [`broadcast`]: texts for the users of all nodes
+//! - [`notices`]: what operators hear at once of what matters
 //!
 //! A client becomes an operator by OPER alone. Its privileges are looked up anew at every use, so what a grant or the
 //! configuration does not give any more ends at once. Every use is written to the audit log first; where that cannot be
@@ -14,6 +15,7 @@ pub mod audit;
 pub mod ban;
 pub mod bans;
 pub mod broadcast;
+pub mod notices;
 pub mod watch;
 
 use std::collections::BTreeSet;

@@ -277,11 +277,11 @@ async fn the_tokens_tell_of_all_this() {
         "BOT=B",
         "ELIST=CMNTU",
         "KNOCK",
-        "USERMODES=,,,BRTiow",
+        "USERMODES=,,s,BRTiow",
     ] {
         assert!(tokens.iter().any(|there| there == token), "{token}: {tokens:?}");
     }
-    assert_eq!(numeric(&lines, "004").params[3], "BRTiow");
+    assert_eq!(numeric(&lines, "004").params[3], "BRTiosw");
     let help = ann.ask("HELP cmodes").await;
     assert!(command(&help, "705").iter().any(|line| line.text().starts_with("+u ")), "{help:?}");
     assert!(!command(&ann.ask("HELP UMODES").await, "705").is_empty());

@@ -1,5 +1,6 @@
 //! Commands that ask other nodes: two nodes on one real Redis.
 
+use stentor_server::store::Partition;
 use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::redis::RedisServer;
 
@@ -119,6 +120,42 @@ async fn lusers_counts_everybody_as_of_now() {
     assert_eq!(numeric(&ann.ask("LUSERS").await, "266").params[1..3], ["2", "3"]);
     one.shutdown().await;
     two.shutdown().await;
+}
+
+#[tokio::test]
+async fn lusers_counts_each_channel_of_the_network_once() {
+    let redis = RedisServer::start();
+    let [one, two] = nodes(&redis).await;
+    one.account("amy", "secret").await;
+    let mut amy = one.login("amy", "secret", &[]).await;
+    let mut bob = two.client("bob").await;
+    amy.ask("JOIN #both,#mine").await;
+    bob.ask("JOIN #both,#theirs").await;
+    bob.ask("MODE #theirs +s").await;
+    let channels = |lines: &[Said]| numeric(lines, "254").param(1).to_owned();
+    for client in [&mut amy, &mut bob] {
+        assert_eq!(channels(&client.ask("LUSERS").await), "3");
+    }
+    // Their founder's account keeps them, and nobody follows #mine.
+    amy.send("QUIT").await;
+    amy.expect_closed().await;
+    let mut channel = bob.ask("LUSERS").await;
+    while channels(&channel) != "2" {
+        channel = bob.ask("LUSERS").await;
+    }
+    // A node that has not looked yet finds it, and the others hear of that.
+    one.shutdown().await;
+    let store = RedisStore::connect(RedisSettings::new(&redis.url())).await.expect("Redis answers");
+    let settings = [("fleet.lease", "'1m'")];
+    let three =
+        TestServer::start_on(store, "three.example", tempfile::tempdir().expect("made"), &settings).await;
+    let mut dan = three.client("dan").await;
+    // Its share of the directory may not have the channel: then the other node's has, which looks again in a minute.
+    let bucket = Partition::directory_of("c/#mine");
+    let own = three.node.fleet.is_in_share(three.node.tenure().writer(), &bucket);
+    assert_eq!(channels(&dan.ask("LUSERS").await), if own { "3" } else { "2" });
+    two.shutdown().await;
+    three.shutdown().await;
 }
 
 #[tokio::test]

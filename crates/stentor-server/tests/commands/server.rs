@@ -19,6 +19,29 @@ async fn it_tells_what_it_is() {
 }
 
 #[tokio::test]
+async fn channels_that_their_founders_keep_count_while_nobody_is_there() {
+    let server = TestServer::start().await;
+    server.account("ann", "secret").await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #kept").await;
+    let server = server.restart(&[]).await;
+    let mut bob = server.client("bob").await;
+    bob.ask("JOIN #fleeting").await;
+    assert_eq!(numeric(&bob.ask("LUSERS").await, "254").param(1), "2");
+    bob.ask("PART #fleeting").await;
+    assert_eq!(numeric(&bob.ask("LUSERS").await, "254").param(1), "1");
+}
+
+#[tokio::test]
+async fn those_who_are_invisible_are_counted_apart() {
+    let server = TestServer::start().await;
+    let (mut ann, _bob) = (server.client("ann").await, server.client("bob").await);
+    ann.ask("MODE ann +i").await;
+    let counts = ann.ask("LUSERS").await;
+    assert_eq!(numeric(&counts, "251").text(), "There are 1 users and 1 invisible on 1 servers");
+}
+
+#[tokio::test]
 async fn a_request_may_name_this_server_but_no_other() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;

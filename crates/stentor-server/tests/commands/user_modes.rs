@@ -83,3 +83,16 @@ async fn one_may_take_no_ctcp() {
     assert!(bob.ask("PRIVMSG ann :\u{1}ACTION waves\u{1}").await.is_empty());
     numeric(&ann.drain_until_pong().await, "PRIVMSG");
 }
+
+#[tokio::test]
+async fn whoever_connects_has_the_default_modes_and_may_change_them() {
+    let server = TestServer::start_with(&[("users.default_modes", "'wi'")]).await;
+    let mut ann = server.connect().await;
+    let welcome = ann.register("ann", None, &[]).await;
+    assert_eq!(numeric(&welcome, "MODE").params, ["ann", "+iw"]);
+    assert_eq!(numeric(&ann.ask("MODE ann").await, "221").params, ["ann", "+iw"]);
+    let mut bob = server.client("bob").await;
+    assert!(command(&bob.ask("WHO an*").await, "352").is_empty());
+    assert_eq!(numeric(&ann.ask("MODE ann -i").await, "MODE").params, ["ann", "-i"]);
+    assert_eq!(command(&bob.ask("WHO an*").await, "352").len(), 1);
+}

@@ -39,7 +39,7 @@ impl Pair {
     }
 }
 
-async fn node(redis: &RedisServer, name: &str, settings: &[(&str, &str)]) -> TestServer {
+pub(crate) async fn node(redis: &RedisServer, name: &str, settings: &[(&str, &str)]) -> TestServer {
     let store = RedisStore::connect(RedisSettings::new(&redis.url())).await.expect("Redis can be reached");
     let directory = tempfile::tempdir().expect("a directory can be made");
     TestServer::start_on(store, name, directory, settings).await

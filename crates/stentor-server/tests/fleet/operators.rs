@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::Pair;
+use stentor_server::commit_identity::Committer;
+use stentor_server::operator::audit::{Audit, CONSOLE, Deed};
 use stentor_server::operator::ban::Target;
+use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 /// An operator `operuser`, whose password is `operpassword`.
@@ -230,4 +233,64 @@ async fn what_cannot_be_written_down_is_not_done() {
     // Until the store answers again, each attempt is refused as before.
     while !command(&root.ask("KILL bob :x").await, "NOTICE").is_empty() {}
     bob.expect_closed().await;
+}
+
+/// Reads on to the server notice that begins so.
+async fn notice(client: &mut TestClient, beginning: &str) -> String {
+    loop {
+        let notice = client.expect_numeric("NOTICE").await;
+        if notice.text().starts_with(beginning) {
+            return notice.text().to_owned();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_hears_what_matters_on_other_nodes() {
+    let settings = [OPERATOR, &[("accounts.registration", "'open'")]].concat();
+    let mut pair = Pair::start(&settings).await;
+    let mut root = operator(&pair.one).await;
+    root.ask("MODE root +s").await;
+    let mut eve = pair.two.client("eve").await;
+    eve.ask("OPER operuser wrong").await;
+    let vain = notice(&mut root, "*** OPER: eve!~eve@").await;
+    assert!(vain.ends_with("you are not logged in to it (on two.example)"), "{vain}");
+    eve.ask("OPER operuser operpassword").await;
+    let made = notice(&mut root, "*** OPER: operuser (eve!").await;
+    assert!(made.ends_with(" on two.example) oper"), "{made}");
+    eve.ask("UBAN ADD spam!*@* away with it").await;
+    assert!(notice(&mut root, "*** BAN: ").await.ends_with("ban spam!*@*: for ever: away with it"));
+    let mut ann = pair.two.client("ann").await;
+    ann.ask("REGISTER ann * sesame").await;
+    let made = notice(&mut root, "*** ACCOUNT: ").await;
+    assert_eq!(made, "*** ACCOUNT: the account ann was made by somebody from localhost (on two.example)");
+    for _ in 0..4 {
+        eve.ask("NS IDENTIFY ann wrong").await;
+    }
+    let slowed = notice(&mut root, "*** LOGIN: ").await;
+    assert!(slowed.ends_with("(on two.example)"), "{slowed}");
+    let eve_heard = eve.drain_until_pong().await;
+    assert!(eve_heard.iter().all(|line| !line.text().starts_with("***")), "{eve_heard:?}");
+    // What the command line does is in the log, too.
+    let store = RedisStore::connect(RedisSettings::new(&pair.redis().url())).await.expect("Redis is there");
+    let audit = Audit::new(Committer::standalone(store));
+    let deed = Deed { what: "account-lock", target: "ann", reason: "" };
+    audit.record(CONSOLE, CONSOLE, &deed).await.expect("it is written down");
+    assert!(notice(&mut root, "*** ACCOUNT: console (").await.ends_with(" account-lock ann"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_hears_of_nodes_that_come_and_go() {
+    let settings = [OPERATOR, &[("fleet.lease", "'600ms'"), ("fleet.margin", "'0s'")]].concat();
+    let mut pair = Pair::start(&settings).await;
+    let mut root = operator(&pair.one).await;
+    root.ask("MODE root +s l").await;
+    let three = crate::node(pair.redis(), "three.example", &settings).await;
+    assert_eq!(notice(&mut root, "*** NODE: ").await, "*** NODE: the node three.example has joined");
+    three.shutdown().await;
+    assert_eq!(notice(&mut root, "*** NODE: ").await, "*** NODE: the node three.example has left");
+    // As after a crash.
+    pair.two.node.stop.cancel();
+    let lost = notice(&mut root, "*** NODE: ").await;
+    assert!(lost.starts_with("*** NODE: the node two.example is lost"), "{lost}");
 }
