@@ -3,7 +3,7 @@
 //! A channel with members is counted by one node: that of the member with the lowest id. Every node that has a member there
 //! sees all of them, so it knows whether it is the one, and asks nobody. A channel that its founder's account keeps while
 //! nobody is in it is followed by no node; those are counted by the nodes together, each for its share of the directory. They
-//! are looked for when somebody asks for numbers, at most once in [`KEPT`], and what was found is kept until then: for that
+//! are looked for when somebody asks for numbers, at most once in `KEPT`, and what was found is kept until then: for that
 //! long a channel that has just been left or entered again may be missing, or count twice.
 //!
 //! Secret channels count, as on other servers. What nobody may find out is whether a certain one exists, and what its name

@@ -1,13 +1,13 @@
 //! ChanServ: channels that last, in the words that people know from other networks.
 //!
-//! - [`about`]: what there is to know of a channel, and of one's own
-//! - [`access`]: standing rights
-//! - [`akick`]: bans that throw out whom they hit
-//! - [`draft`]: a change to a channel as it is put together
-//! - [`order`]: who is let in, and who is thrown out
-//! - [`ownership`]: who a channel's founder is
-//! - [`ranks`]: the prefixes of those who are there
-//! - [`room`]: a channel that somebody named, and by what right
+//! - `about`: what there is to know of a channel, and of one's own
+//! - `access`: standing rights
+//! - `akick`: bans that throw out whom they hit
+//! - `draft`: a change to a channel as it is put together
+//! - `order`: who is let in, and who is thrown out
+//! - `ownership`: who a channel's founder is
+//! - `ranks`: the prefixes of those who are there
+//! - `room`: a channel that somebody named, and by what right
 //!
 //! Each word is decided by a pure function of the channel's state and of who asks, and is one commit. Who has no right of
 //! their own and is an operator of the network with the privilege `channels` acts as the founder, which is written to the
