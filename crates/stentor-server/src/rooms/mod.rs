@@ -103,7 +103,11 @@ impl Rooms {
         let peek = self.hub.store().peek_one(&Partition::names(), &[folded]).await?;
         let Some(field) = peek.fields.into_iter().next().flatten() else { return Ok(place.name() == folded) };
         let places = Places::read(folded, Some(&field));
-        Ok(place.name() == places.then && !places.are_claimed(self.hub.store().now().await?))
+        if place.name() != places.then || places.are_claimed(self.hub.store().now().await?) {
+            return Ok(false);
+        }
+        // A claim that is settled by now has given the name to the room there.
+        Ok(places.first == places.then || !self.bears(&places.first, folded).await?)
     }
 
     /// Reads what the copy may have missed.
