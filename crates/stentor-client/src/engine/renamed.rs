@@ -22,7 +22,8 @@ impl Engine {
     pub(super) fn on_renamed_meanwhile(&mut self, names: &[&str], text: &str) -> bool {
         let [old, new] = names else { return false };
         let (Some(old), Some(new)) = (name_of(Some(old)), name_of(Some(new))) else { return false };
-        if old == new || self.move_room(&old, &new).is_none() {
+        // Who has the other room, too, is led nowhere.
+        if self.rooms.contains_key(&new) || self.move_room(&old, &new).is_none() {
             return false;
         }
         self.joining.retain(|name| *name != new);

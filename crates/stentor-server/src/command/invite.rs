@@ -76,9 +76,7 @@ async fn list(session: &Session, reply: &mut Reply) -> Result<(), Error> {
     reply.expect_many();
     for peek in peeks {
         let field = |index: usize| peek.fields.get(index).and_then(Option::as_deref);
-        if let (Some(_), Some(name)) = (field(0), field(1))
-            && names.contains(&name.to_ascii_lowercase())
-        {
+        if let (Some(_), Some(name)) = (field(0), field(1)) {
             reply.bare(Numeric::RPL_INVITELIST, &[name]);
         }
     }

@@ -59,10 +59,13 @@ async fn enter_instead(
     reply: &mut Reply,
 ) -> Result<Option<String>, Error> {
     let held = session.room(target).await?;
+    let mut there = target.to_owned();
     if held.with_state(|state| state.epoch.is_none()) {
-        return Err(policy::no_such_channel(target));
+        let folded = target.to_ascii_lowercase();
+        let renamed = session.node.rooms.renamed_to(&folded, &session.client.id).await?;
+        there = renamed.ok_or_else(|| policy::no_such_channel(target))?;
     }
-    match join(session, target, None, reply).await? {
+    match join(session, &there, None, reply).await? {
         Some(_) => Err(Error::numeric(
             Numeric::ERR_INVITEONLYCHAN,
             &[target],
@@ -135,6 +138,10 @@ async fn join_in_place(
         }
         return Ok(Entered::Forward(other));
     }
+    if replica.with_state(|state| state.members.contains_key(&session.client.id)) {
+        // A room that it is in has just got this name.
+        return Err(Error::Silent);
+    }
     let place = replica.partition().name().to_owned();
     let key_in_index = format!("{}/{place}", session.client.id);
     session.index::<Error>(&key_in_index, Some("")).await?;
@@ -162,10 +169,16 @@ async fn join_in_place(
         Err(error) => Some(error),
     };
     // While the replica is held: nobody else here may be in the channel.
-    let (forward, is_renamed) = replica.with_state(|state| {
+    let (forward, is_renamed, is_member) = replica.with_state(|state| {
         let forward = refusal.as_ref().and_then(|error| policy::forward(state, error));
-        (forward.map(str::to_owned), state.epoch.is_some() && !policy::is_named(state, name.folded()))
+        let is_renamed = state.epoch.is_some() && !policy::is_named(state, name.folded());
+        (forward.map(str::to_owned), is_renamed, state.members.contains_key(&session.client.id))
     });
+    if is_member {
+        // An earlier JOIN was stored whose outcome had not been known: the channel stays among the client's own.
+        replica.expect_member(&session.client);
+        return Err(refusal.unwrap_or(Error::Silent));
+    }
     drop(session.client.with_channels(|channels| channels.remove(&place)));
     session.index::<Error>(&key_in_index, None).await?;
     match (refusal, forward) {
@@ -188,10 +201,8 @@ async fn announce_and_enter(
 ) -> Result<bool, Error> {
     for _ in 0..ATTEMPTS {
         let epoch = announce(session, replica, name).await?;
-        if let Some(epoch) = epoch
-            && !session.node.rooms.may_create(name.folded(), replica.partition()).await?
-        {
-            super::part::tidy(super::part::forget(session, replica.partition(), epoch).await);
+        // The listing stays where it may not: somebody else may be about to create the room under it.
+        if epoch.is_some() && !session.node.rooms.may_create(name.folded(), replica.partition()).await? {
             return Ok(false);
         }
         match enter(session, replica, name, key, epoch, reply).await {

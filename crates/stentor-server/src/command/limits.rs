@@ -49,7 +49,7 @@ pub(crate) static TABLE: Table = Table {
         Limit::count(
             "Names of renamed rooms",
             NAMES_MAX,
-            "In the whole fleet; a renaming takes two. Past it RENAME is refused.",
+            "In the whole fleet; a renamed room takes two or three. Past it RENAME is refused.",
         ),
         Limit::count("Rooms in one NAMES", names::TARGETS, "Further ones are ignored."),
         Limit::count("Nicks in one ISON", ison::NICKS, "Further ones are ignored."),

@@ -13,6 +13,7 @@ use stentor_proto::text::truncate_utf8;
 use crate::error::Error;
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::{Decision, Replica, State};
+use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, Partition};
@@ -111,7 +112,11 @@ fn marked(session: &Session, field: &str) -> Option<u64> {
 async fn field_of(session: &Session, target: &str) -> Result<String, Error> {
     let folded = folded(target).ok_or_else(|| invalid(target))?;
     if is_channel_like(target) {
-        Ok(of_room(session.room(&folded).await?.partition()))
+        let held = session.room(&folded).await?;
+        let is_hidden = held
+            .with_state(|state| state.epoch.is_some() && !policy::is_visible_to(state, &session.client.id));
+        // What was read in a room that is secret by now would tell how it is called. No name ends so.
+        Ok(if is_hidden { format!("{PREFIX}{folded},") } else { of_room(held.partition()) })
     } else {
         Ok(format!("{PREFIX}{folded}"))
     }

@@ -334,7 +334,7 @@ pub const TABLE: &[Command] = &[
         handler!(rename::run),
         ("RENAME <channel> <new name> [:<reason>]", "Gives a channel another name; its founder may."),
     )
-    .costs(5)
+    .costs(20)
     .active(),
     command(
         "SAMODE",

@@ -12,8 +12,8 @@ use crate::hub::{Decision, Member, State};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
-use crate::rooms::RENAMED;
 use crate::rooms::claim::{Claim, ClaimError};
+use crate::rooms::{RENAMED, last_renaming};
 use crate::session::Session;
 use crate::store::{Change, Guard, Is, StoreError, StoreTime};
 
@@ -50,7 +50,10 @@ pub(super) async fn run(
         reply.expect_many();
     }
     let origin = reply.origin(false, knows);
-    let decide = |state: &State| request.decide(state, &old, &name);
+    let node = session.node.clone();
+    let holds = || claim.as_ref().is_none_or(|claim| claim.holds(node.fleet.now()));
+    let decide =
+        |state: &State| if holds() { request.decide(state, &old, &name) } else { Err(Error::Contended) };
     let renamed = session.node.hub.transact(&held, &session.client.tenure(), Some(origin), decide).await;
     let renamed = renamed.map(drop).map_err(Error::from);
     if let Some(claim) = claim {
@@ -85,8 +88,8 @@ impl Request<'_> {
         if state.members.len() > MEMBERS {
             return Err(self.cannot(&format!("It has more than {MEMBERS} members")));
         }
-        let last = state.field(RENAMED).and_then(|ms| ms.parse().ok()).map(StoreTime);
-        if last.is_some_and(|last| self.now < last.plus(PAUSE)) {
+        let last = last_renaming(state.field(RENAMED));
+        if last.is_some_and(|(last, _)| self.now < last.plus(PAUSE)) {
             return Err(self.cannot("It has been renamed a moment ago; wait a minute"));
         }
         Ok(Member::clone(&member))
@@ -107,7 +110,7 @@ impl Request<'_> {
             ],
             changes: vec![
                 set("name", name.as_str().to_owned()),
-                set(RENAMED, self.now.0.to_string()),
+                set(RENAMED, format!("{} {old}", self.now.0)),
                 // Whoever joins or speaks decides again, by the new name.
                 set("rules", super::join::fresh_rules()),
             ],
@@ -118,8 +121,9 @@ impl Request<'_> {
     fn refused(&self, error: ClaimError) -> Error {
         match error {
             ClaimError::InUse => self.fail("CHANNEL_NAME_IN_USE", "There is a channel of that name"),
-            ClaimError::Full => self
-                .cannot("Too many channels here have other names than they began with; try again in an hour"),
+            ClaimError::Full => {
+                self.cannot("Too many channels here have other names than they began with; ask an operator")
+            }
             ClaimError::Write(error) => error.into(),
         }
     }

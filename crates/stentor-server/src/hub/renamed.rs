@@ -20,21 +20,27 @@ pub const COMMAND: &str = "RENAME";
 /// spelling of the same name nothing is told, as the specification of RENAME has it.
 pub fn tell(state: &State, client: &Client, message: &Message<'_>, time: &str, tag: &str) {
     let (Some(old), Some(new)) = (message.param(0), message.param(1)) else { return };
-    let Some(member) = state.members.get(&client.id) else { return };
     if old.eq_ignore_ascii_case(new) {
         return;
     }
-    let part = member.line("PART").param(old);
+    let member = state.members.get(&client.id);
+    let part = client.profile().line("PART").param(old);
     let part = match message.param(2).filter(|reason| !reason.is_empty()) {
         Some(reason) => part.trailing(reason).build(),
         None => part.build(),
     };
-    let account = member.account.as_deref().unwrap_or("*");
-    let join = member.line("JOIN").param(new).param(account).trailing(&member.realname).build();
-    for line in [part, join] {
+    let join = member.map(|member| {
+        let account = member.account.as_deref().unwrap_or("*");
+        member.line("JOIN").param(new).param(account).trailing(&member.realname).build()
+    });
+    for line in [Some(part), join].into_iter().flatten() {
         if let Some(bytes) = rendered(&line, client, time, tag) {
             client.queue.push(bytes);
         }
+    }
+    if member.is_none() {
+        // It has left meanwhile, and is told so under the name that it knows.
+        return;
     }
     for line in topic(state, client, new).into_iter().chain(names_of(state, client, new)) {
         let line = line.build();

@@ -95,6 +95,12 @@ impl Audit {
 }
 
 impl Record {
+    /// Its place in the log.
+    #[must_use]
+    pub fn entry(&self) -> EntryId {
+        self.id.parse().unwrap_or_default()
+    }
+
     fn of(entry: &Entry) -> Option<Self> {
         let message = Message::parse(entry.body.lines.first()?).ok()?;
         let param = |index| message.param(index).unwrap_or_default().to_owned();

@@ -201,7 +201,7 @@ pub async fn follow(node: Arc<Node>) {
         changed.as_mut().enable();
         let newest = node.notices.newest();
         if newest != told {
-            if let Err(error) = tell_deeds(&node, told).await {
+            if let Err(error) = tell_deeds(&node, told, newest).await {
                 tracing::debug!(%error, "the audit log cannot be read now");
                 if node.pause(&mut backoff).await.is_err() {
                     return;
@@ -217,12 +217,14 @@ pub async fn follow(node: Arc<Node>) {
     }
 }
 
-async fn tell_deeds(node: &Node, after: Option<EntryId>) -> Result<(), StoreError> {
+/// Tells what was done after one entry and up to another: the log may hold later ones by now, which are told in their turn.
+async fn tell_deeds(node: &Node, after: Option<EntryId>, newest: Option<EntryId>) -> Result<(), StoreError> {
     // At rest nobody listens, and nothing is read.
     if node.clients.all().iter().all(|client| client.profile().notices.is_empty()) {
         return Ok(());
     }
-    let records = node.audit.read(after, DEEDS + 1).await?;
+    let mut records = node.audit.read(after, DEEDS + 1).await?;
+    records.retain(|record| record.entry() <= newest.unwrap_or_default());
     for record in records.iter().take(DEEDS) {
         deliver(node, Topic::of_deed(&record.what), &shown(record));
     }

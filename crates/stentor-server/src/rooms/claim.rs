@@ -4,11 +4,11 @@
 //! minutes; the room itself is under its old name or under the new one, and found under that.
 
 use super::Rooms;
-use super::places::{Places, another};
+use super::places::{Places, SETTLED, another};
 use crate::commit_identity::{CONFLICTS_MAX, Draft, WriteError, begin_or_within};
 use crate::fleet::directory;
 use crate::hub::Refusal;
-use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError, StoreTime};
 use crate::tenure::Tenure;
 
 /// A name that a room is about to get.
@@ -35,6 +35,14 @@ pub enum ClaimError {
     Write(WriteError),
 }
 
+impl Claim {
+    /// Whether nobody can take it for abandoned before what is decided by it is committed.
+    #[must_use]
+    pub fn holds(&self, now: StoreTime) -> bool {
+        now < self.places.claimed.plus(SETTLED / 2)
+    }
+}
+
 impl From<WriteError> for ClaimError {
     fn from(error: WriteError) -> Self {
         Self::Write(error)
@@ -51,7 +59,8 @@ impl Rooms {
     /// Claims the folded name `new` for the room in `place`, which is called `old`.
     ///
     /// # Errors
-    /// See [`ClaimError`]; nothing is claimed then.
+    /// See [`ClaimError`]; the claim is withdrawn then. Where the store did not say whether it was made, or cannot be
+    /// reached, it runs out.
     pub async fn claim(
         &self,
         tenure: &Tenure,
@@ -64,10 +73,13 @@ impl Rooms {
         }
         for _ in 0..CONFLICTS_MAX {
             let Some(claim) = self.attempt(place, old, new).await? else { continue };
-            self.refresh().await?;
             // Whoever lists the place from now on sees the claim.
             let then = Partition::channel(&claim.places.then);
-            match self.is_wanted(tenure, &then).await {
+            let is_wanted = match self.refresh().await {
+                Ok(()) => self.is_wanted(tenure, &then).await,
+                Err(error) => Err(error.into()),
+            };
+            match is_wanted {
                 Ok(false) => return Ok(claim),
                 Ok(true) => {
                     self.withdraw(claim).await;
@@ -169,5 +181,5 @@ pub(super) fn change_of(name: &str, value: Option<String>) -> Change {
     }
 }
 
-/// How many names `f/names` has room for; each renaming takes two, until the janitor finds that one is needed no more.
-pub const NAMES_MAX: usize = 4000;
+/// How many names `f/names` has room for. A renamed room takes two or three of them.
+pub const NAMES_MAX: usize = 20_000;

@@ -89,7 +89,7 @@ impl Rooms {
         }
         let (held, now) = (self.hub.hold(&Partition::channel(&first)).await?, self.hub.store().now().await?);
         Ok(held.with_state(|state| {
-            let has_left = was_renamed(state.field(RENAMED), now) && !policy::is_named(state, folded);
+            let has_left = leads_on(state.field(RENAMED), folded, now) && !policy::is_named(state, folded);
             let leads = has_left && policy::is_visible_to(state, id) && !state.members.contains_key(id);
             leads.then(|| policy::name(state, &first).to_owned())
         }))
@@ -125,12 +125,19 @@ impl Rooms {
     }
 }
 
-/// Whether a room's field [`RENAMED`] says that people may still look for it under the name that it had.
-fn was_renamed(field: Option<&str>, now: StoreTime) -> bool {
-    field.and_then(|ms| ms.parse().ok()).is_some_and(|ms| now < StoreTime(ms).plus(LEADS_ON))
+/// What a room's field [`RENAMED`] says: when it was renamed last, and the folded name that it had.
+#[must_use]
+pub fn last_renaming(field: Option<&str>) -> Option<(StoreTime, &str)> {
+    let (ms, name) = field?.split_once(' ')?;
+    Some((StoreTime(ms.parse().ok()?), name))
 }
 
-/// A room's field that says when it was renamed last, in milliseconds of the store's time.
+/// Whether a room's field [`RENAMED`] says that people may still look for it under this folded name, the last that it had.
+fn leads_on(field: Option<&str>, folded: &str, now: StoreTime) -> bool {
+    last_renaming(field).is_some_and(|(at, name)| name == folded && now < at.plus(LEADS_ON))
+}
+
+/// A room's field about its last renaming: `<ms of the store's time> <folded name that it had>`.
 pub const RENAMED: &str = "renamed";
 /// For how long a name leads to the room that had it.
 pub const LEADS_ON: Duration = Duration::from_hours(7 * 24);

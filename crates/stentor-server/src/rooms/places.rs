@@ -53,8 +53,8 @@ pub fn another(folded: &str) -> String {
     format!("{folded},{}", crate::random::text(8))
 }
 
-/// A claim is abandoned after this time: longer than any lease lets a renaming take.
-const SETTLED: Duration = Duration::from_mins(5);
+/// A claim is abandoned after this time. Who made it goes by it for half of that: the rest is for the commit to arrive.
+pub(super) const SETTLED: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {

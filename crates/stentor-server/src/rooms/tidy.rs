@@ -2,7 +2,7 @@
 
 use super::claim::change_of;
 use super::places::Places;
-use super::{RENAMED, Rooms, was_renamed};
+use super::{RENAMED, Rooms, leads_on};
 use crate::commit_identity::{Draft, WriteError};
 use crate::store::{Guard, Is, Life, Partition};
 use crate::tenure::Tenure;
@@ -30,7 +30,7 @@ impl Rooms {
         }
         let first = Partition::channel(&places.first);
         let peek = self.committer.store().peek_one(&first, &[RENAMED]).await?;
-        if was_renamed(peek.fields.first().and_then(Option::as_deref), now) {
+        if leads_on(peek.fields.first().and_then(Option::as_deref), name, now) {
             // It leads to that room yet.
             return Ok(());
         }

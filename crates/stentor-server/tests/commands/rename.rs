@@ -1,8 +1,7 @@
 //! RENAME (draft/channel-rename).
 
-use std::time::Duration;
-
 use stentor_server::history::janitor::Janitor;
+use stentor_server::hub::Decision;
 use stentor_server::store::{Change, Life, Partition};
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 use tokio::time::Instant;
@@ -28,10 +27,7 @@ async fn tidy(server: &TestServer) {
 async fn forget_the_pause(server: &TestServer, client: &mut TestClient, place: &str) {
     let room = Partition::channel(place);
     let epoch = server.node.hub.store().peek_one(&room, &[]).await.expect("it is read").epoch;
-    let draft = stentor_server::hub::Decision {
-        changes: vec![Change::Unset("renamed".to_owned())],
-        ..Default::default()
-    };
+    let draft = Decision { changes: vec![Change::Unset("renamed".to_owned())], ..Decision::default() };
     let life = Life::Within(epoch.expect("the room exists"));
     let written = server.node.hub.write_blind::<()>(&server.node.tenure(), &room, life, draft).await;
     assert!(matches!(written, Ok(Some(_))), "{written:?}");
@@ -261,7 +257,7 @@ async fn a_renamed_room_is_there_after_a_restart_with_all_that_its_founder_set()
 }
 
 #[tokio::test]
-async fn a_claim_that_nobody_settles_keeps_others_out_and_runs_out() {
+async fn a_name_that_is_claimed_keeps_others_out_until_the_claim_is_withdrawn() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;
     ann.ask("JOIN #room").await;
@@ -275,10 +271,48 @@ async fn a_claim_that_nobody_settles_keeps_others_out_and_runs_out() {
     numeric(&ann.ask("PRIVMSG #next :x").await, "403");
     rooms.withdraw(claim).await;
     assert!(!command(&ann.ask("JOIN #next").await, "JOIN").is_empty());
-    let places = rooms.places("#room");
-    let long = Duration::from_mins(6);
-    let old = stentor_server::rooms::places::Places { claimed: server.node.fleet.now(), ..places };
-    assert!(old.are_claimed(server.node.fleet.now()) && !old.are_claimed(server.node.fleet.now().plus(long)));
+}
+
+/// Gives the room in `place` the name, as the last step of a renaming does.
+async fn rename_by_hand(server: &TestServer, place: &str, name: &str) {
+    let room = Partition::channel(place);
+    let epoch = server.node.hub.store().peek_one(&room, &[]).await.expect("it is read").epoch;
+    let set = |field: &str, value: &str| Change::Set(field.to_owned(), value.to_owned());
+    let decision = Decision { changes: vec![set("name", name), set("rules", "new")], ..Decision::default() };
+    let life = Life::Within(epoch.expect("the room exists"));
+    let written = server.node.hub.write_blind::<()>(&server.node.tenure(), &room, life, decision).await;
+    assert!(matches!(written, Ok(Some(_))), "{written:?}");
+}
+
+#[tokio::test]
+async fn a_member_who_joins_the_name_that_the_room_is_just_getting_leaves_no_ghost() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let mut bob = server.client_with("bob", &[RENAME]).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    let (rooms, tenure, room) = (&server.node.rooms, server.node.tenure(), Partition::channel("#room"));
+    let claim = rooms.claim(&tenure, &room, "#room", "#next").await.expect("the name is free");
+    let finish = async {
+        // Once bob has listed the room that he takes for a new one.
+        let (store, key) = (server.node.hub.store(), "c/#next");
+        let listed = || async {
+            let peek = store.peek_one(&Partition::directory_of(key), &[key]).await.expect("it is read");
+            peek.fields.into_iter().any(|field| field.is_some())
+        };
+        while !listed().await {
+            tokio::task::yield_now().await;
+        }
+        rename_by_hand(&server, "#room", "#next").await;
+        rooms.settle(claim).await;
+    };
+    let (answer, ()) = tokio::join!(bob.ask("JOIN #next"), finish);
+    assert!(command(&answer, "JOIN").is_empty(), "he was there before: {answer:#?}");
+    assert!(numeric(&bob.ask("WHOIS bob").await, "319").text().contains("#next"));
+    bob.quit().await;
+    assert_eq!(names(&ann.ask("NAMES #next").await), ["@ann"]);
+    let held = server.node.hub.hold(&room).await.expect("it is read");
+    assert_eq!((held.locals(), held.with_state(|state| state.members.len())), (1, 1));
 }
 
 #[tokio::test]
