@@ -480,6 +480,7 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
     assert_eq!(numeric(&lines, "MODE").params, ["#room", "+mb-k", "bad!*@*", "key"]);
     let mode = numeric(&ann.drain_until_pong().await, "MODE").clone();
     assert!(mode.source.starts_with("root!"), "{mode:?}");
+    assert_eq!(numeric(&root.ask("SAMODE #room +k hidden").await, "MODE").params, ["#room", "+k", "hidden"]);
     assert_eq!(command(&root.ask("SAMODE #room b").await, "367").len(), 1);
     numeric(&root.ask("SAMODE #nowhere +m").await, "403");
     numeric(&root.ask("SAMODE root +B").await, "403");
@@ -496,6 +497,7 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
         records.iter().map(|one| format!("{} {} {}", one.what, one.target, one.reason)).collect();
     for deed in [
         "samode #room +mb-k bad!*@* *",
+        "samode #room +k *",
         "chanserv * list",
         "chanserv #room info",
         "chanserv #room invite",
@@ -504,6 +506,7 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
     ] {
         assert!(done.iter().any(|one| one == deed), "{deed}: {done:?}");
     }
+    assert!(!done.iter().any(|one| one.contains("hidden")), "a key is nothing for the log: {done:?}");
 }
 
 #[tokio::test]
