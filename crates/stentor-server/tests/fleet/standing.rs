@@ -51,13 +51,16 @@ async fn a_right_given_on_one_node_holds_at_once_on_the_other() {
     assert!(says(&mut bob, "VOP #room ADD cat").await.contains("a voice"));
     assert_eq!(modes(&bob.ask("JOIN #room").await), ["+o bob"]);
     let mut cat = pair.two.login("cat", "secret", &[]).await;
+    assert!(says(&mut cat, "INVITE #room").await.contains("You are banned"));
     numeric(&cat.ask("JOIN #room").await, "474");
+    assert!(says(&mut bob, "UNBAN #room cat").await.contains("Lifted"));
+    numeric(&cat.ask("JOIN #room").await, "473");
     assert!(says(&mut cat, "INVITE #room").await.contains("You may come in"));
     assert_eq!(modes(&cat.ask("JOIN #room").await), ["+v cat"]);
     assert!(says(&mut ann, "ACCESS #room DEL bob").await.contains("no standing right"));
     while !modes(&bob.drain_until_pong().await).contains(&"-o bob".to_owned()) {}
     bob.ask("PART #room").await;
-    numeric(&bob.ask("JOIN #room").await, "474");
+    numeric(&bob.ask("JOIN #room").await, "473");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,7 +142,7 @@ pub static CHANSERV: Service = Service {
             2,
             order::invite,
             "INVITE <#channel>",
-            "Lets you in once, whatever the channel's modes say, if you have a standing right there."
+            "Lets you in once, whatever key, limit and +i say, if you have a standing right there and are not banned."
         ),
         word!(
             &["UNBAN"],

@@ -22,10 +22,19 @@ use crate::store::Change;
 pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
     let room = Room::open(session, at(words, 0)).await?;
     let (name, now) = (&room.name, session.node.fleet.now().0);
+    let profile = session.client.profile();
     let decide = |state: &State, who: &Who| {
-        if who.standing(state) == Rank::Plain {
+        let rank = who.standing(state);
+        if rank == Rank::Plain {
             return Err(forbidden(&format!(
                 "You have no standing right in {name}: ask there with KNOCK {name}."
+            )));
+        }
+        // An invitation passes bans, and a voice alone is not to.
+        let banned = (&*profile.source(), profile.account.as_deref());
+        if rank < Rank::Halfop && policy::is_banned(state, banned, false) {
+            return Err(forbidden(&format!(
+                "You are banned from {name}: halfops and higher there can lift that, with UNBAN."
             )));
         }
         if state.members.contains_key(&who.id) {
@@ -38,8 +47,7 @@ pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Re
     };
     room.act(session, "invite", decide).await?;
     session.client.note_invited(name);
-    let nick = session.client.profile().nick.clone();
-    reply.line(Line::new("INVITE").source(&room.source).param(nick).param(name).build());
+    reply.line(Line::new("INVITE").source(&room.source).param(&profile.nick).param(name).build());
     Ok(vec![format!("You may come in, once: JOIN {name}")])
 }
 
