@@ -42,7 +42,8 @@ pub static CHANSERV: Service = Service {
             3,
             ownership::register,
             "REGISTER <#channel>",
-            "Makes you the founder of a channel that has none, if you are its operator."
+            "Makes you the founder of a channel that has none, if you are there as its operator; where operators have a \
+             standing right, as one of them."
         ),
         word!(
             &["DROP", "UNREGISTER"],

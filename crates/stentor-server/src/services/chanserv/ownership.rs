@@ -52,6 +52,13 @@ fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Res
         }
         _ => {}
     }
+    // Whom the founder before trusted for good goes before who is an operator for the moment.
+    let own = standing::rank_of(state, who.account.as_deref());
+    if standing::has_heirs(state) && own < Rank::Operator {
+        return Err(refusal(&format!(
+            "{name} has operators by standing right: only one of them, who is there as an operator, can register it."
+        )));
+    }
     if state.members.get(&who.id).is_some_and(|member| member.is_operator()) {
         return Ok(());
     }
