@@ -73,7 +73,8 @@ impl<'a> Draft<'a> {
         self.modes.push(ModeChange::with(true, letter, entry));
     }
 
-    /// Throws members out, after the modes are changed. The last ones end a channel that is not kept.
+    /// Throws members out, at most [`AT_ONCE`] of them, after the modes are changed. The last ones end a channel that is not
+    /// kept.
     pub(super) fn kick(&mut self, members: &[(&'a str, &'a Member)], reason: &'static str) {
         if members.is_empty() {
             return;
@@ -81,6 +82,10 @@ impl<'a> Draft<'a> {
         let (ends, guards) = policy::ending(self.state, members.len(), false);
         self.ends = ends;
         self.guards.extend(guards);
+        // Who has left meanwhile, or changed nicks, is looked at again.
+        let guard =
+            |(id, member): &(&str, &Member)| Guard::Member((*id).to_owned(), Is::Equal(member.to_value()));
+        self.guards.extend(members.iter().map(guard));
         self.changes.extend(members.iter().map(|(id, _)| Change::UnsetMember((*id).to_owned())));
         self.kicked.extend(members.iter().map(|(_, member)| (&*member.nick, reason)));
     }
@@ -136,3 +141,30 @@ impl<'a> Draft<'a> {
 
 /// What the modes of one line may take, beside the source and the channel.
 const MODE_BYTES: usize = 300;
+/// How many are thrown out by one commit: each is guarded.
+pub(super) const AT_ONCE: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::Epoch;
+
+    fn member(nick: &str) -> Member {
+        Member { nick: nick.to_owned(), ..Member::default() }
+    }
+
+    #[test]
+    fn who_is_thrown_out_is_guarded_as_they_are() {
+        let members = [("1", member("ann")), ("2", member("bob"))];
+        let members = members.map(|(id, member)| (Arc::from(id), Arc::new(member))).into_iter().collect();
+        let state = State { epoch: Some(Epoch(1)), members, ..State::default() };
+        let (id, bob) = state.members.get_key_value("2").expect("bob is there");
+        let mut draft = Draft::new(&state);
+        draft.kick(&[(&**id, &**bob)], "out");
+        let decision = draft.finish("ChanServ!ChanServ@here", "#room");
+        assert!(decision.guards.contains(&Guard::Member("2".to_owned(), Is::Equal(bob.to_value()))));
+        assert_eq!(decision.lines, [":ChanServ!ChanServ@here KICK #room bob :out"]);
+    }
+}

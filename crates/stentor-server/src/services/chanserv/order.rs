@@ -4,7 +4,7 @@ use stentor_proto::ban::ListEntry;
 use stentor_proto::line::Line;
 use stentor_proto::text::truncate_utf8;
 
-use super::draft::Draft;
+use super::draft::{AT_ONCE, Draft};
 use super::room::{Room, Who};
 use super::{at, forbidden, refusal};
 use crate::command::invite as invitations;
@@ -302,7 +302,5 @@ async fn clear_lists(session: &Session, room: &Room, lists: &str) -> Said {
     }])
 }
 
-/// How many are thrown out by one commit.
-const AT_ONCE: usize = 300;
 /// How many nicks one answer names.
 const SHOWN: usize = 20;
