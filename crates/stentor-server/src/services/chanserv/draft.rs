@@ -112,8 +112,10 @@ impl<'a> Draft<'a> {
         self.guards.push(Guard::Size(if self.ends { Size::Exactly(0) } else { Size::Above(0) }));
     }
 
-    /// The commit, in which `source` changes the modes.
-    pub(super) fn finish(mut self, source: &str, name: &str) -> Decision {
+    /// The commit, in which `source` changes the modes of the channel that is called what the state says, `otherwise` as it
+    /// was named.
+    pub(super) fn finish(mut self, source: &str, otherwise: &str) -> Decision {
+        let name = policy::name(self.state, otherwise);
         self.guards.push(rules_guard(self.state));
         for (id, (before, after)) in self.members {
             if *before != after {
@@ -153,6 +155,15 @@ mod tests {
 
     fn member(nick: &str) -> Member {
         Member { nick: nick.to_owned(), ..Member::default() }
+    }
+
+    #[test]
+    fn a_line_names_the_channel_as_the_state_does_that_it_is_decided_by() {
+        let fields = [("name".to_owned(), "#New".to_owned())].into_iter().collect();
+        let state = State { epoch: Some(Epoch(1)), fields, ..State::default() };
+        let mut draft = Draft::new(&state);
+        draft.enlist('b', "x!*@*", "ann 1".to_owned());
+        assert_eq!(draft.finish("ChanServ", "#old").lines, [":ChanServ MODE #New +b x!*@*"]);
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Re
     let room = Room::open(session, at(words, 0)).await?;
     let (name, now) = (&room.name, session.node.fleet.now().0);
     let profile = session.client.profile();
+    let mut shown = String::new();
     let decide = |state: &State, who: &Who| {
+        room.name_in(state).clone_into(&mut shown);
         let rank = who.standing(state);
         if rank == Rank::Plain {
             return Err(forbidden(&format!(
@@ -46,9 +48,9 @@ pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Re
         Ok(Decision { life: state.within(), guards, changes, lines: Vec::new() })
     };
     room.act(session, "invite", decide).await?;
-    session.client.note_invited(name);
-    reply.line(Line::new("INVITE").source(&room.source).param(&profile.nick).param(name).build());
-    Ok(vec![format!("You may come in, once: JOIN {name}")])
+    session.client.note_invited(&shown);
+    reply.line(Line::new("INVITE").source(&room.source).param(&profile.nick).param(&shown).build());
+    Ok(vec![format!("You may come in, once: JOIN {shown}")])
 }
 
 pub(super) async fn unban(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
@@ -201,7 +203,7 @@ pub(super) async fn topic(session: &mut Session, words: &[&str], _: &mut Reply) 
             Change::Set("topic.by".to_owned(), profile.source()),
             Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
         ];
-        let line = profile.line("TOPIC").param(name).trailing(topic).build();
+        let line = profile.line("TOPIC").param(room.name_in(state)).trailing(topic).build();
         Ok(Decision { life: state.within(), guards: vec![rules_guard(state)], changes, lines: vec![line] })
     };
     room.act(session, "topic", decide).await?;

@@ -20,7 +20,7 @@ use crate::store::{Entry, Partition};
 pub(super) struct Room {
     /// A copy of its partition, which need not be called what the channel is.
     pub(super) held: Held,
-    /// The channel's name as its creator wrote it.
+    /// The channel's name, as it was when it was looked for.
     pub(super) name: String,
     /// As whom ChanServ acts.
     pub(super) source: String,
@@ -57,6 +57,11 @@ impl Room {
         });
         let source = CHANSERV.source(&session.node.server_name);
         Ok(Self { held, name: shown.ok_or_else(none)?, source })
+    }
+
+    /// The channel's name in the state that a line is decided by: it may have got another one meanwhile.
+    pub(super) fn name_in<'a>(&'a self, state: &'a State) -> &'a str {
+        policy::name(state, &self.name)
     }
 
     /// The channel's partition.
