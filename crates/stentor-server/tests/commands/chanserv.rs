@@ -520,6 +520,54 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
 }
 
 #[tokio::test]
+async fn an_operator_of_the_network_learns_of_no_secret_room_unwritten() {
+    let server = server_with(&["ann"], &OPERATOR).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #secret,#open").await;
+    ann.ask("MODE #secret +s").await;
+    let mut root = operator(&server, "root").await;
+    for (line, wanted) in [
+        ("TOPIC #secret", "has no topic"),
+        ("REGISTER #secret", "takes an account"),
+        ("DROP #secret", "If you mean it"),
+        ("TRANSFER #secret nobody", "no account nobody"),
+        ("TRANSFER ACCEPT #secret", "takes an account"),
+        ("HOWTOBAN #secret nobody", "Nobody is called nobody"),
+        ("UNBAN #secret", "No ban in #secret hits you"),
+        ("OP #secret ann", "ann is an operator"),
+        ("CLEAR #secret BANS", "nothing of that kind"),
+        ("INFO #secret", "#secret"),
+        ("ACCESS #secret", "ann is the founder"),
+        ("AKICK #secret DANCE x", "It is written"),
+        // What everybody may know is told without that, and so is that there is nothing.
+        ("TOPIC #open", "has no topic"),
+        ("INFO #open", "#open"),
+        ("INFO #nowhere", "no channel #nowhere"),
+    ] {
+        told(&mut root, line, wanted).await;
+    }
+    let records = server.node.audit.read(None, 100).await.expect("it is read");
+    let done: Vec<String> = records
+        .iter()
+        .filter(|one| one.what == "chanserv")
+        .map(|one| format!("{} {}", one.target, one.reason))
+        .collect();
+    let wanted = [
+        "#secret topic",
+        "#secret drop",
+        "#secret transfer to nobody",
+        "#secret howtoban nobody",
+        "#secret unban",
+        "#secret give o ann",
+        "#secret clear bans",
+        "#secret info",
+        "#secret access list",
+        "#secret akick dance x",
+    ];
+    assert_eq!(done, wanted);
+}
+
+#[tokio::test]
 async fn help_tells_every_word_and_each_is_answered() {
     let server = server(&[]).await;
     let mut ann = server.client("ann").await;

@@ -19,17 +19,17 @@ use crate::session::Session;
 use crate::store::{Partition, Peek};
 
 pub(super) async fn info(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "info".to_owned()).await?;
     let name = &room.name;
     let own = session.account_folded().map(str::to_owned);
     let tell = |state: &State, who: &Who| {
-        // Whoever sees it as an operator of the network alone has that written down.
+        // It may have become secret.
         if !who.network && !standing::may_know(state, &who.id, own.as_deref()) {
             return Err(super::forbidden(&format!("There is no channel {name}.")));
         }
         Ok(told(state, name, who))
     };
-    let (_, said) = room.authorise(session, "info", tell).await?;
+    let (_, said) = room.authorise(session, tell).await?;
     Ok(said)
 }
 

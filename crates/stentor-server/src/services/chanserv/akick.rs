@@ -18,8 +18,10 @@ use crate::services::Said;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let (room, whom) = (Room::open(session, at(words, 0)).await?, at(words, 2));
-    match at(words, 1).to_ascii_uppercase().as_str() {
+    let (what, whom) = (at(words, 1).to_ascii_uppercase(), at(words, 2));
+    let deed = format!("akick {} {whom}", what.to_ascii_lowercase());
+    let room = Room::open(session, at(words, 0), deed).await?;
+    match what.as_str() {
         "ADD" if !whom.is_empty() => add(session, &room, whom).await,
         "DEL" if !whom.is_empty() => remove(session, &room, whom).await,
         "LIST" => list(session, &room).await,
@@ -32,8 +34,7 @@ pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) ->
 async fn add(session: &Session, room: &Room, whom: &str) -> Said {
     let entry = entry(session, whom).await?;
     let name = &room.name;
-    let deed = format!("akick add {}", entry.as_str());
-    let (who, ()) = room.authorise(session, &deed, |state, who| may_ban(state, who, name)).await?;
+    let (who, ()) = room.authorise(session, |state, who| may_ban(state, who, name)).await?;
     let ban = Ban {
         room,
         entry: &entry,
@@ -138,7 +139,7 @@ async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
         }
         Ok(draft.finish(&room.source, name))
     };
-    room.act(session, &format!("akick del {}", entry.as_str()), decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![format!("{} is not banned from {name} any more.", entry.as_str())])
 }
 
@@ -152,7 +153,7 @@ async fn list(session: &Session, room: &Room) -> Said {
         lines.sort();
         Ok(lines)
     };
-    let (_, lines) = room.authorise(session, "akick list", read).await?;
+    let (_, lines) = room.authorise(session, read).await?;
     Ok(if lines.is_empty() { vec![format!("Nobody is banned from {name}.")] } else { lines })
 }
 

@@ -218,6 +218,12 @@ fn at<'a>(words: &[&'a str], index: usize) -> &'a str {
     words.get(index).copied().unwrap_or_default()
 }
 
+/// What the audit log says of a word, with those that follow the channel's name.
+fn deed(what: &str, words: &[&str]) -> String {
+    let rest = words.iter().skip(1).flat_map(|word| [" ", word]);
+    std::iter::once(what).chain(rest).collect()
+}
+
 /// The account that the session is logged in to.
 fn own(session: &Session) -> Result<AccountClaim, Error> {
     session.account.clone().ok_or_else(|| {

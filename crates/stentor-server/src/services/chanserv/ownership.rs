@@ -21,14 +21,14 @@ use crate::store::{Epoch, Partition, StoreError};
 
 pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let claim = own(session)?;
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "register".to_owned()).await?;
     let founder = room.held.with_state(|state| state.field("founder").map(str::to_owned));
     // The name of an account that was removed is nobody's.
     let gone = match founder {
         Some(founder) if session.node.accounts.find(&founder).await?.is_none() => Some(founder),
         _ => None,
     };
-    take_over(session, &room, &claim.folded, "register", |state, who| {
+    take_over(session, &room, &claim.folded, |state, who| {
         let mut draft = Draft::new(state);
         may_register(state, who, &room.name, gone.as_deref())?;
         hand_over(&mut draft, &claim.folded);
@@ -68,7 +68,7 @@ fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Res
 }
 
 pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "drop".to_owned()).await?;
     let said = at(words, 1);
     let expected = room.held.with_state(code);
     if expected.is_none() {
@@ -92,7 +92,7 @@ pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply
             expected.unwrap_or_default()
         )]);
     }
-    let entry = room.act(session, "drop", decide).await?;
+    let entry = room.act(session, decide).await?;
     let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
     if entry.ends {
         let forgotten = directory::forget::<Error>(&hub, &tenure, room.partition(), Some(entry.epoch)).await;
@@ -135,8 +135,8 @@ pub(super) async fn transfer(session: &mut Session, words: &[&str], _: &mut Repl
     if at(words, 0).eq_ignore_ascii_case("ACCEPT") {
         return accept(session, at(words, 1)).await;
     }
-    let room = Room::open(session, at(words, 0)).await?;
     let to = at(words, 1);
+    let room = Room::open(session, at(words, 0), format!("transfer to {}", to.to_ascii_lowercase())).await?;
     let Some(account) = session.node.accounts.find(to).await? else {
         return Err(refusal(&format!(
             "There is no account {to}: a channel can only be handed over to an account."
@@ -147,8 +147,7 @@ pub(super) async fn transfer(session: &mut Session, words: &[&str], _: &mut Repl
         return offer(session, &room, &account.name, &account.folded).await;
     }
     let (name, source) = (&room.name, &room.source);
-    let deed = format!("transfer to {}", account.folded);
-    let taken = take_over(session, &room, &account.folded, &deed, |state, who| {
+    let taken = take_over(session, &room, &account.folded, |state, who| {
         if !who.network {
             return Err(forbidden(&format!("Only the founder of {name} can hand it over.")));
         }
@@ -187,7 +186,7 @@ async fn offer(session: &Session, room: &Room, shown: &str, to: &str) -> Said {
         }
         Ok(draft.finish(source, name))
     };
-    room.act(session, "transfer", decide).await?;
+    room.act(session, decide).await?;
     if withdraws {
         return Ok(vec![format!("You keep {name}: it is offered to nobody any more.")]);
     }
@@ -211,8 +210,8 @@ async fn offer(session: &Session, room: &Room, shown: &str, to: &str) -> Said {
 
 async fn accept(session: &mut Session, name: &str) -> Said {
     let claim = own(session)?;
-    let room = Room::open(session, name).await?;
-    take_over(session, &room, &claim.folded, "accept", |state, _| {
+    let room = Room::open(session, name, "accept".to_owned()).await?;
+    take_over(session, &room, &claim.folded, |state, _| {
         if standing::offer(state).is_none_or(|offer| offer.to != claim.folded) {
             return Err(refusal(&format!("{} was not offered to you.", room.name)));
         }
@@ -241,11 +240,10 @@ async fn take_over(
     session: &mut Session,
     room: &Room,
     to: &str,
-    deed: &str,
     mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
 ) -> Result<(), Error> {
     let (who, epoch) = room
-        .authorise(session, deed, |state, who| {
+        .authorise(session, |state, who| {
             decide(state, who).and_then(|_| state.epoch.ok_or_else(|| changed(&room.name)))
         })
         .await?;

@@ -24,6 +24,10 @@ pub(super) struct Room {
     pub(super) name: String,
     /// As whom ChanServ acts.
     pub(super) source: String,
+    /// What the audit log says of it.
+    deed: String,
+    /// Whether it is there only for an operator of the network, who was authorised.
+    network: bool,
 }
 
 /// Who asks.
@@ -40,23 +44,35 @@ pub(super) struct Who {
 }
 
 impl Room {
-    /// The channel of this name.
+    /// The channel of this name. `deed` is what the audit log says, where it takes an operator of the network to do it, or to
+    /// know of the channel at all.
     ///
     /// # Errors
     /// Why there is none, as far as this client may know.
-    pub(super) async fn open(session: &Session, name: &str) -> Result<Self, Error> {
+    pub(super) async fn open(session: &Session, name: &str, deed: String) -> Result<Self, Error> {
         let none = || refusal(&format!("There is no channel {name}."));
         let limit = session.node.config().limits.channel_length;
         let parsed = ChannelName::parse(name, limit).map_err(|_| none())?;
         let held = session.room(parsed.as_str()).await?;
         let sees_all = demand(session, Privilege::Channels).is_ok();
-        let shown = held.with_state(|state| {
-            let may_know = standing::may_know(state, &session.client.id, session.account_folded());
-            let is_there = may_know || sees_all && state.epoch.is_some();
-            is_there.then(|| policy::name(state, parsed.folded()).to_owned())
-        });
+        let (shown, may_know) = held
+            .with_state(|state| {
+                let may_know = standing::may_know(state, &session.client.id, session.account_folded());
+                let is_there = may_know || sees_all && state.epoch.is_some();
+                is_there.then(|| (policy::name(state, parsed.folded()).to_owned(), may_know))
+            })
+            .ok_or_else(none)?;
         let source = CHANSERV.source(&session.node.server_name);
-        Ok(Self { held, name: shown.ok_or_else(none)?, source })
+        let room = Self { held, name: shown, source, deed, network: !may_know };
+        if room.network {
+            room.write_down(session).await?;
+        }
+        Ok(room)
+    }
+
+    async fn write_down(&self, session: &Session) -> Result<(), Error> {
+        let deed = Deed { what: "chanserv", target: &self.name, reason: &self.deed };
+        authorise(session, Privilege::Channels, &deed).await
     }
 
     /// The channel's name in the state that a line is decided by: it may have got another one meanwhile.
@@ -70,21 +86,21 @@ impl Room {
     }
 
     /// Decides for whoever asks; where their own right is not enough and they are an operator of the network, for them as
-    /// such, once it is written down. `deed` is what the audit log says.
+    /// such, once it is written down.
     ///
     /// # Errors
     /// Why it is not done.
     pub(super) async fn authorise<T>(
         &self,
         session: &Session,
-        deed: &str,
         mut decide: impl FnMut(&State, &Who) -> Result<T, Error>,
     ) -> Result<(Who, T), Error> {
-        let mut who = Who::of(session);
+        let mut who = Who { network: self.network, ..Who::of(session) };
         match self.held.with_state(|state| decide(state, &who)) {
-            Err(Error::Fail { code: FORBIDDEN, .. }) if demand(session, Privilege::Channels).is_ok() => {
-                let deed = Deed { what: "chanserv", target: &self.name, reason: deed };
-                authorise(session, Privilege::Channels, &deed).await?;
+            Err(Error::Fail { code: FORBIDDEN, .. })
+                if !self.network && demand(session, Privilege::Channels).is_ok() =>
+            {
+                self.write_down(session).await?;
                 who.network = true;
                 let decided = self.held.with_state(|state| decide(state, &who))?;
                 Ok((who, decided))
@@ -121,10 +137,9 @@ impl Room {
     pub(super) async fn act(
         &self,
         session: &Session,
-        deed: &str,
         mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
     ) -> Result<Arc<Entry>, Error> {
-        let (who, _) = self.authorise(session, deed, &mut decide).await?;
+        let (who, _) = self.authorise(session, &mut decide).await?;
         self.commit(session, &who, decide).await
     }
 }
