@@ -9,7 +9,6 @@ use super::room::{Room, Who};
 use super::{at, forbidden, refusal};
 use crate::config::Limit;
 use crate::error::Error;
-use crate::fleet::directory;
 use crate::hub::{Decision, Member, State, clock};
 use crate::modes::{self, Rank};
 use crate::policy;
@@ -52,10 +51,6 @@ async fn add(session: &Session, room: &Room, whom: &str) -> Said {
         match committed.await {
             Ok(committed) => {
                 gone += hit.min(AT_ONCE);
-                if committed.ends {
-                    let (hub, tenure) = (&session.node.hub, session.client.tenure());
-                    directory::forget::<Error>(hub, &tenure, room.partition(), Some(committed.epoch)).await?;
-                }
                 if committed.ends || hit <= AT_ONCE {
                     break;
                 }

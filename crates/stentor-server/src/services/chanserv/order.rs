@@ -9,7 +9,6 @@ use super::room::{Room, Who};
 use super::{at, deed, forbidden, refusal};
 use crate::command::invite as invitations;
 use crate::error::Error;
-use crate::fleet::directory;
 use crate::hub::{Decision, State, clock};
 use crate::modes::Rank;
 use crate::node::people::Person;
@@ -259,8 +258,6 @@ async fn clear_users(session: &Session, room: &Room) -> Said {
             Ok(entry) => {
                 count += gone;
                 if entry.ends {
-                    let (hub, tenure) = (&session.node.hub, session.client.tenure());
-                    directory::forget::<Error>(hub, &tenure, room.partition(), Some(entry.epoch)).await?;
                     break;
                 }
             }

@@ -5,8 +5,9 @@ use stentor_proto::numeric::Numeric;
 
 use super::draft::Draft;
 use super::room::{Room, Who};
-use super::{CHANSERV, at, forbidden, own, refusal};
+use super::{at, forbidden, own, refusal};
 use crate::command::join;
+use crate::command::part::tidy;
 use crate::error::Error;
 use crate::fleet::directory::{self, Listing};
 use crate::fleet::founded;
@@ -93,10 +94,7 @@ pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply
         )]);
     }
     let entry = room.act(session, decide).await?;
-    let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
     if entry.ends {
-        let forgotten = directory::forget::<Error>(&hub, &tenure, room.partition(), Some(entry.epoch)).await;
-        tidy(forgotten.map_err(Error::from));
         return Ok(vec![format!("{name} is given up, and has ended.")]);
     }
     settle(session, &room, entry.epoch, former.as_deref(), None).await;
@@ -290,12 +288,6 @@ async fn release(session: &Session, room: &Room, epoch: Epoch, account: &str) {
     let (hub, tenure) = (&session.node.hub, session.client.tenure());
     let listing = Listing { epoch, at: session.node.fleet.now(), founder: Some(account.to_owned()) };
     tidy(founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from));
-}
-
-fn tidy(result: Result<(), Error>) {
-    if let Err(error) = result {
-        tracing::debug!(?error, service = CHANSERV.name, "something is tidied up later");
-    }
 }
 
 fn changed(name: &str) -> Error {

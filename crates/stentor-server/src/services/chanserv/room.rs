@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stentor_proto::channel::ChannelName;
 
 use super::{CHANSERV, FORBIDDEN, refusal};
+use crate::command::part;
 use crate::config::Privilege;
 use crate::error::Error;
 use crate::hub::{Decision, Held, State, UserId};
@@ -127,7 +128,17 @@ impl Room {
             decide(state, who)
         };
         // Who is not in the channel gets no copy; who is reads the lines as the others do, and then the answer.
-        Ok(hub.transact(&self.held, &tenure, None, decide).await?)
+        let entry = hub.transact(&self.held, &tenure, None, decide).await?;
+        self.ended(session, &entry).await;
+        Ok(entry)
+    }
+
+    /// Takes the channel out of the directory, where it has ended. What was asked is done by then, and what this leaves
+    /// undone the janitor does.
+    async fn ended(&self, session: &Session, entry: &Entry) {
+        if entry.ends {
+            part::tidy(part::forget(session, self.partition(), entry.epoch).await);
+        }
     }
 
     /// Both.
