@@ -283,11 +283,19 @@ async fn settle(session: &Session, room: &Room, epoch: Epoch, former: Option<&st
     }
 }
 
-/// Counts the channel no more among those that an account has founded.
+/// Counts the channel no more among those that an account has founded, unless it is that account's by now: somebody else
+/// may have made it so meanwhile.
 async fn release(session: &Session, room: &Room, epoch: Epoch, account: &str) {
     let (hub, tenure) = (&session.node.hub, session.client.tenure());
     let listing = Listing { epoch, at: session.node.fleet.now(), founder: Some(account.to_owned()) };
-    tidy(founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from));
+    let released = async {
+        let peek = hub.store().peek_one(room.partition(), &["founder"]).await?;
+        if peek.epoch == Some(epoch) && peek.fields.first().is_some_and(|it| it.as_deref() == Some(account)) {
+            return Ok(());
+        }
+        founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from)
+    };
+    tidy(released.await);
 }
 
 fn changed(name: &str) -> Error {
