@@ -361,6 +361,26 @@ async fn a_ban_in_the_words_of_services_throws_out_whom_it_hits() {
 }
 
 #[tokio::test]
+async fn what_is_too_long_for_a_line_is_told_in_several() {
+    let server = server(&["ann"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #room").await;
+    let nick = "e".repeat(24);
+    let _eve = server.client(&nick).await;
+    let masks: Vec<String> = (1..=24).map(|count| format!("{}!*@*", "e*".repeat(count))).collect();
+    for mask in &masks {
+        ann.ask(&format!("MODE #room +b {mask}")).await;
+    }
+    let lines = ann.ask(&format!("CS UNBAN #room {nick}")).await;
+    assert!(command(&lines, "NOTICE").len() > 1, "{lines:?}");
+    assert!(lines.iter().all(|line| line.bare.len() <= 510), "{lines:?}");
+    let said = answer(&lines);
+    for mask in &masks {
+        assert!(said.split_ascii_whitespace().any(|word| word == mask), "{mask}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn a_founder_clears_a_room_of_people_bans_and_rights() {
     let server = server(&["ann", "bob"]).await;
     let mut ann = server.login("ann", "secret", &[]).await;
