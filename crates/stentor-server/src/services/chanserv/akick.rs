@@ -1,7 +1,6 @@
 //! AKICK: bans that also throw out whom they hit. They stand in the channel's list of bans, with all others.
 
 use stentor_proto::ban::ListEntry;
-use stentor_proto::mode::ModeClass;
 
 use super::draft::{AT_ONCE, Draft};
 use super::order::ban_of;
@@ -10,7 +9,7 @@ use super::{at, forbidden, refusal};
 use crate::config::Limit;
 use crate::error::Error;
 use crate::hub::{Decision, Member, State, clock};
-use crate::modes::{self, Rank};
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::services::Said;
@@ -83,9 +82,7 @@ impl Ban<'_> {
         if !first && hit.is_empty() {
             return Err(Error::Silent);
         }
-        let lists = modes::letters(ModeClass::List);
-        let count = lists.chars().map(|letter| policy::list_entries(state, letter).count()).sum();
-        if !is_there && !self.most.has_room(count) {
+        if !is_there && !policy::lists_have_room(state, self.most, 0) {
             return Err(refusal(&format!("The lists of {name} are full: take something away first.")));
         }
         let mut draft = Draft::new(state);

@@ -6,6 +6,7 @@ use stentor_proto::line::Line;
 use stentor_proto::mode::{ModeChange, render};
 
 use crate::hub::{Decision, Member, State};
+use crate::modes;
 use crate::policy::{self, fresh_rules, rules_guard, standing};
 use crate::store::{Change, Guard, Is, Life, Size};
 
@@ -131,7 +132,7 @@ impl<'a> Draft<'a> {
         let kick = |(nick, reason): (&str, &str)| {
             Line::new("KICK").source(source).param(name).param(nick).trailing(reason).build()
         };
-        let modes = render(&self.modes, MODE_BYTES).into_iter().map(line);
+        let modes = render(&self.modes, modes::LINE_BYTES).into_iter().map(line);
         let lines = modes.chain(self.kicked.into_iter().map(kick)).collect();
         let life = match self.state.epoch {
             Some(epoch) if self.ends => Some(Life::End(epoch)),
@@ -141,8 +142,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What the modes of one line may take, beside the source and the channel.
-const MODE_BYTES: usize = 300;
 /// How many are thrown out by one commit: each is guarded.
 pub(super) const AT_ONCE: usize = 300;
 

@@ -73,20 +73,17 @@ pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply
     let said = at(words, 1);
     let expected = room.held.with_state(code);
     if expected.is_none() {
-        return Err(refusal(&format!("{} has no founder: it ends with its last member.", room.name)));
+        return Err(refusal(&format!("{} has no founder: there is nothing to give up.", room.name)));
     }
     let name = &room.name;
     let mut former = None;
     let decide = |state: &State, who: &Who| {
-        if who.standing(state) < Rank::Founder {
-            return Err(forbidden(&format!("Only the founder of {name} can give it up.")));
-        }
+        may_give_up(state, who, name)?;
         former = state.field("founder").map(str::to_owned);
         Ok(dropped(state, &room.source, name))
     };
     if expected.as_deref() != Some(said) {
-        // Looked at alone: nothing is done yet, and nothing is written down.
-        room.held.with_state(|state| may_give_up(session, state, name))?;
+        room.would(session, |state, who| may_give_up(state, who, name))?;
         return Ok(vec![format!(
             "This takes the founder and all standing rights from {name}; it ends with its last member, or now if nobody is \
              there. If you mean it, say: DROP {name} {}",
@@ -101,10 +98,8 @@ pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply
     Ok(vec![format!("{name} is given up: it has no founder any more, and ends with its last member.")])
 }
 
-fn may_give_up(session: &Session, state: &State, name: &str) -> Result<(), Error> {
-    let is_founder = standing::rank_of(state, session.account_folded()) == Rank::Founder;
-    let is_network = || crate::operator::demand(session, crate::config::Privilege::Channels).is_ok();
-    if is_founder || is_network() {
+fn may_give_up(state: &State, who: &Who, name: &str) -> Result<(), Error> {
+    if who.standing(state) == Rank::Founder {
         return Ok(());
     }
     Err(forbidden(&format!("Only the founder of {name} can give it up.")))

@@ -110,6 +110,21 @@ impl Room {
         }
     }
 
+    /// Whether something would be done for whoever asks, also as an operator of the network. Nothing is done yet and nothing
+    /// written down, so this is for what tells nothing.
+    ///
+    /// # Errors
+    /// Why it would not be done.
+    pub(super) fn would(
+        &self,
+        session: &Session,
+        check: impl FnOnce(&State, &Who) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let network = self.network || demand(session, Privilege::Channels).is_ok();
+        let who = Who { network, ..Who::of(session) };
+        self.held.with_state(|state| check(state, &who))
+    }
+
     /// Commits what is decided by the channel's state.
     ///
     /// # Errors
