@@ -119,7 +119,7 @@ async fn a_room_counts_for_its_founder_from_register_to_drop() {
     assert!(give_up(&mut ann, "#one").await.contains("has no founder any more"));
     assert_eq!(names(&mut guest, "#one").await, ["@ann", "@guest"]);
     assert!(notes_of(&server, "ann").await.is_empty());
-    told(&mut ann, "DROP #one", "has no founder").await;
+    told(&mut ann, "DROP #one", "has no founder: there is nothing to give up").await;
     told(&mut ann, "REGISTER #two", "You are the founder").await;
     for client in [&mut guest, &mut ann] {
         client.ask("PART #one").await;
@@ -141,7 +141,7 @@ async fn a_dropped_room_in_which_nobody_is_ends_at_once() {
     assert!(!exists(&server, "#room").await && notes_of(&server, "ann").await.is_empty());
     let mut bob = server.login("bob", "secret", &[]).await;
     assert!(command(&bob.ask("JOIN #room").await, "MODE").is_empty(), "it is bob's own, and another one");
-    told(&mut bob, "INFO #room", "founded by bob").await;
+    told(&mut bob, "INFO #room", "Its founder is bob.").await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn who_has_founded_as_many_as_allowed_is_handed_no_more() {
     told(&mut bob, "TRANSFER ACCEPT #anns", "founded too many").await;
     let mut root = operator(&server, "root").await;
     told(&mut root, "TRANSFER #anns bob", "as many channels as an account may").await;
-    told(&mut ann, "INFO #anns", "founded by ann").await;
+    told(&mut ann, "INFO #anns", "Its founder is ann.").await;
 }
 
 #[tokio::test]
@@ -357,6 +357,10 @@ async fn a_ban_in_the_words_of_services_throws_out_whom_it_hits() {
     told(&mut opa, "AKICK #room DEL bob", "not banned from #room any more").await;
     told(&mut opa, "UNBAN #room bob", "Lifted in #room: *!*@*").await;
     told(&mut opa, "AKICK #room LIST", "Nobody").await;
+    // Who is only muted is not thrown out.
+    told(&mut opa, "AKICK #room ADD m:ann", "m:ann!*@* is muted in #room, and stays there.").await;
+    told(&mut opa, "AKICK #room ADD m:ann", "is muted in #room already").await;
+    told(&mut opa, "AKICK #room DEL m:ann", "is not muted in #room any more").await;
     numeric(&bob.ask("JOIN #room").await, "JOIN");
 }
 
@@ -461,7 +465,7 @@ async fn a_room_whose_founder_is_removed_is_its_operators_to_register_or_ends() 
     told(&mut cat, "REGISTER #kept", "not an operator of #kept").await;
     numeric(&cat.ask("JOIN #kept").await, "MODE");
     told(&mut cat, "REGISTER #kept", "You are the founder").await;
-    told(&mut cat, "INFO #kept", "founded by cat").await;
+    told(&mut cat, "INFO #kept", "Its founder is cat.").await;
 }
 
 #[tokio::test]
@@ -503,8 +507,9 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
     told(&mut root, "LIST", "takes an account").await;
     numeric(&root.ask("SAMODE #room +m").await, "481");
     numeric(&root.ask("OPER operuser operpassword").await, "381");
-    told(&mut root, "LIST", "#room: founded by ann").await;
-    told(&mut root, "INFO #room", "founded by ann").await;
+    told(&mut root, "LIST", "#room: its founder is ann").await;
+    told(&mut root, "LIST #x*", "No lasting channel matches #x*.").await;
+    told(&mut root, "INFO #room", "Its founder is ann.").await;
     assert_eq!(numeric(&root.ask("SAMODE #room").await, "324").params[1..], ["#room", "+nstk", "key"]);
     let lines = root.ask("SAMODE #room +mb-k bad!*@* *").await;
     assert_eq!(numeric(&lines, "MODE").params, ["#room", "+mb-k", "bad!*@*", "key"]);

@@ -35,7 +35,7 @@ pub(super) async fn info(session: &mut Session, words: &[&str], _: &mut Reply) -
 
 fn told(state: &State, name: &str, who: &Who) -> Vec<String> {
     let mut said = vec![match state.field("founder") {
-        Some(founder) => format!("{name} was founded by {founder}, and lasts."),
+        Some(founder) => format!("{name} lasts. Its founder is {founder}."),
         None if standing::is_kept(state) => {
             format!("{name} lost its founder's account. Its operators by standing right can register it.")
         }
@@ -84,12 +84,13 @@ pub(super) async fn list(session: &mut Session, words: &[&str], _: &mut Reply) -
         }
     }
     if said.is_empty() {
-        let whose = if sees_all {
-            "No channel lasts"
+        said.push(if sees_all {
+            format!("No lasting channel matches {mask}.")
         } else {
-            "You have founded no channel, and have no standing right"
-        };
-        said.push(format!("{whose} that {mask} matches."));
+            format!(
+                "Of the channels that {mask} matches, none is yours, and you have a standing right in none."
+            )
+        });
     }
     if more > 0 {
         said.push(format!("There are {more} more: narrow it down with LIST <mask>."));
@@ -122,7 +123,7 @@ async fn look(
             _ if offered.is_some() && offered == account => {
                 Some(format!("{name}: it is offered to you; say TRANSFER ACCEPT {name}"))
             }
-            (Some(founder), _) if sees_all => Some(format!("{name}: founded by {founder}")),
+            (Some(founder), _) if sees_all => Some(format!("{name}: its founder is {founder}")),
             _ => None,
         }
     });

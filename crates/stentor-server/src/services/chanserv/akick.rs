@@ -59,7 +59,17 @@ async fn add(session: &Session, room: &Room, whom: &str) -> Said {
             Err(error) => return Err(error),
         }
     }
-    Ok(vec![format!("{} is banned from {name}. Thrown out: {gone}.", entry.as_str())])
+    let does = does(&entry);
+    Ok(vec![if entry.is_mute() {
+        format!("{} is {does} {name}, and stays there.", entry.as_str())
+    } else {
+        format!("{} is {does} {name}. Thrown out: {gone}.", entry.as_str())
+    }])
+}
+
+/// What an entry does to whom it hits.
+fn does(entry: &ListEntry) -> &'static str {
+    if entry.is_mute() { "muted in" } else { "banned from" }
 }
 
 /// A ban that throws out whom it hits, some at a time.
@@ -92,7 +102,7 @@ impl Ban<'_> {
         let now = hit.get(..AT_ONCE).unwrap_or(&hit);
         draft.kick(now, "You are banned from this channel");
         if draft.is_empty() {
-            return Err(refusal(&format!("{} is banned from {name} already.", self.entry.as_str())));
+            return Err(refusal(&format!("{} is {} {name} already.", self.entry.as_str(), does(self.entry))));
         }
         Ok((draft.finish(&self.room.source, name), hit.len()))
     }
@@ -121,8 +131,9 @@ async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
         let there: Vec<&str> = there.filter(|there| there.eq_ignore_ascii_case(entry.as_str())).collect();
         if there.is_empty() {
             return Err(refusal(&format!(
-                "{} is not banned from {name}: see AKICK {name} LIST.",
-                entry.as_str()
+                "{} is not {} {name}: see AKICK {name} LIST.",
+                entry.as_str(),
+                does(&entry)
             )));
         }
         let mut draft = Draft::new(state);
@@ -132,7 +143,7 @@ async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
         Ok(draft.finish(&room.source, name))
     };
     room.act(session, decide).await?;
-    Ok(vec![format!("{} is not banned from {name} any more.", entry.as_str())])
+    Ok(vec![format!("{} is not {} {name} any more.", entry.as_str(), does(&entry))])
 }
 
 async fn list(session: &Session, room: &Room) -> Said {
