@@ -427,6 +427,9 @@ pub const NO_CTCP: char = 'T';
 /// The user mode of those who hear WALLOPS.
 pub const WALLOPS: char = 'w';
 
+/// What the modes of one line may take, beside the source and the channel or nick.
+pub const LINE_BYTES: usize = 300;
+
 const INTRODUCTION: &str = "\
 # Modes
 

@@ -7,11 +7,13 @@ pub mod standing;
 use std::sync::Arc;
 
 use stentor_proto::ban::ListEntry;
+use stentor_proto::mode::ModeClass;
 use stentor_proto::numeric::Numeric;
 
+use crate::config::Limit;
 use crate::error::Error;
 use crate::hub::{Member, State};
-use crate::modes::Rank;
+use crate::modes::{self, Rank};
 use crate::store::{Guard, Is, Size};
 
 /// Who wants to join.
@@ -295,6 +297,14 @@ pub fn list_entries(state: &State, letter: char) -> impl Iterator<Item = (&str, 
         let mask = field.strip_prefix(letter)?.strip_prefix(':')?;
         Some((mask, value.as_str()))
     })
+}
+
+/// Whether the channel's lists, of which `most` entries there may be together, have room for one more than `added`.
+#[must_use]
+pub fn lists_have_room(state: &State, most: Limit, added: usize) -> bool {
+    let count: usize =
+        modes::letters(ModeClass::List).chars().map(|letter| list_entries(state, letter).count()).sum();
+    most.has_room(added.saturating_add(count))
 }
 
 fn is_listed(state: &State, letter: char, (source, account): (&str, Option<&str>), speaking: bool) -> bool {

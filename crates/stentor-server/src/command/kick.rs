@@ -78,7 +78,8 @@ async fn kick(
             let line = member.line("KICK").param(name).param(&victim.nick).trailing(reason);
             let mut guards = vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
-                Guard::Member(kicked.to_string(), Is::Present),
+                // With the nick and the rank that they have.
+                Guard::Member(kicked.to_string(), Is::Equal(victim.to_value())),
             ];
             let (ends, kept) = policy::ending(state, 1, false);
             guards.extend(kept);

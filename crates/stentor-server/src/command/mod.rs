@@ -33,7 +33,7 @@ mod motd;
 pub(crate) mod names;
 pub(crate) mod nick;
 pub mod oper;
-mod part;
+pub(crate) mod part;
 mod pass;
 mod ping;
 mod posts;

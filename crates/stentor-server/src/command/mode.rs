@@ -229,7 +229,7 @@ async fn change(
     let mut complaints = Vec::new();
     // A mask is shown in full, and a key that was not named, so what is shown may be longer than what was asked.
     let most: usize = wanted.iter().map(|change| change.arg.as_ref().map_or(2, |arg| arg.len() + 40)).sum();
-    if most > MODE_BYTES {
+    if most > modes::LINE_BYTES {
         reply.expect_many();
     }
     let origin = reply.origin(false, true);
@@ -253,7 +253,7 @@ async fn change(
             }
             let name = policy::name(state, &folded);
             let done = draft.finish()?;
-            let lines = render(&done.modes, MODE_BYTES).into_iter().map(|modes| {
+            let lines = render(&done.modes, modes::LINE_BYTES).into_iter().map(|modes| {
                 let mut line = setter.line.clone().param(name);
                 for word in modes.split(' ') {
                     line = line.param(word);
@@ -402,9 +402,7 @@ impl<'a> Draft<'a> {
             self.done.push(ModeChange::with(false, letter, name));
             return Ok(());
         }
-        let lists = modes::letters(ModeClass::List);
-        let count = lists.chars().map(|letter| policy::list_entries(self.state, letter).count()).sum();
-        if !self.config.channels.list_max.has_room(self.added.saturating_add(count)) {
+        if !policy::lists_have_room(self.state, self.config.channels.list_max, self.added) {
             let text = "The channel's list is full";
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
         }
@@ -510,7 +508,5 @@ impl<'a> Draft<'a> {
 
 /// How many changes one command may make.
 pub(super) const MODES: usize = 20;
-/// What the modes of one line may take, beside the source and the channel.
-const MODE_BYTES: usize = 300;
 /// The longest key, in bytes.
 pub(super) const KEY_LENGTH: usize = 32;

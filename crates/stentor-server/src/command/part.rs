@@ -89,7 +89,7 @@ async fn part(
 }
 
 /// Logs that something was not tidied up now. The command that it followed is done all the same.
-pub(super) fn tidy(result: Result<(), Error>) {
+pub(crate) fn tidy(result: Result<(), Error>) {
     if let Err(error) = result {
         tracing::debug!(?error, "something is tidied up later");
     }
@@ -112,7 +112,7 @@ pub(super) fn leave(state: &State, id: &str, line: String, gives_up: bool) -> De
 }
 
 /// Takes a channel that has ended out of the directory, unless somebody is about to create it anew.
-pub(super) async fn forget(session: &Session, channel: &Partition, ended: Epoch) -> Result<(), Error> {
+pub(crate) async fn forget(session: &Session, channel: &Partition, ended: Epoch) -> Result<(), Error> {
     crate::fleet::directory::forget(&session.node.hub, &session.client.tenure(), channel, Some(ended))
         .await
         .map_err(Error::from)

@@ -47,7 +47,7 @@ pub(super) async fn run(
     if gave_up {
         done.push(ModeChange::flag(false, modes::OPERATOR));
     }
-    let pieces = render(&done, MODE_BYTES);
+    let pieces = render(&done, modes::LINE_BYTES);
     let shows = asked && !now.notices.is_empty();
     let answers = [shows, heard.is_err(), wanted.unknown].into_iter().filter(|answer| *answer).count();
     if pieces.len() + answers > 1 {
@@ -204,6 +204,3 @@ fn show(session: &Session, profile: &Profile, reply: &mut Reply) {
 fn show_notices(profile: &Profile, reply: &mut Reply) {
     reply.numeric(Numeric::RPL_SNOMASKIS, &[&format!("+{}", profile.notices)], "Server notice mask");
 }
-
-/// What the modes of one line may take, beside the source and the nick.
-const MODE_BYTES: usize = 300;

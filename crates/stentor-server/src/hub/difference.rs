@@ -46,7 +46,9 @@ pub fn lines(partition: &Partition, from: &State, to: &State) -> Vec<String> {
     }
     flags(from, to, &mut modes);
     lists(from, to, &mut modes);
-    lines.extend(render(&modes, MODE_BYTES).iter().map(|modes| format!(":{SOURCE} MODE {name} {modes}")));
+    lines.extend(
+        render(&modes, modes::LINE_BYTES).iter().map(|modes| format!(":{SOURCE} MODE {name} {modes}")),
+    );
     if from.field("topic") != to.field("topic") {
         let setter = to.field("topic.by").unwrap_or(SOURCE);
         lines.push(format!(":{setter} TOPIC {name} :{}", to.field("topic").unwrap_or_default()));
@@ -139,8 +141,6 @@ fn lists(from: &State, to: &State, modes: &mut Vec<ModeChange>) {
 
 /// Who says what no one person did: a server's name, since it has a dot.
 const SOURCE: &str = "store.stentor";
-/// What the modes of one line may take, beside the source and the channel.
-const MODE_BYTES: usize = 300;
 
 #[cfg(test)]
 mod tests {

@@ -96,6 +96,12 @@ pub fn is_kept(state: &State) -> bool {
     state.field("founder").is_some() || has_heirs(state)
 }
 
+/// Whether there are operators by standing right. In a room without a founder, they alone may found it anew.
+#[must_use]
+pub fn has_heirs(state: &State) -> bool {
+    all(state).first().is_some_and(|first| first.rank >= Rank::Operator)
+}
+
 /// How a channel goes on whose founder's account was removed: whether it ends, what has to hold, and what changes.
 #[must_use]
 pub fn without_founder(state: &State) -> (bool, Vec<Guard>, Vec<Change>) {
@@ -137,11 +143,6 @@ pub fn members_of<'a>(state: &'a State, account: &'a str) -> impl Iterator<Item 
 #[must_use]
 pub fn may_take(own: Rank, is_own: bool, letters: &str) -> bool {
     is_own || letters.chars().filter_map(Rank::of_letter).all(|rank| own.may_act_on(rank))
-}
-
-/// Whether there are operators by standing right.
-fn has_heirs(state: &State) -> bool {
-    all(state).first().is_some_and(|first| first.rank >= Rank::Operator)
 }
 
 fn read<'a>(account: &'a str, value: &'a str) -> Option<Standing<'a>> {

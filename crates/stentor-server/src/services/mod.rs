@@ -24,6 +24,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use stentor_proto::line::Line;
+use stentor_proto::text::pack;
 
 use crate::account::AccountError;
 use crate::commit_identity::WriteError;
@@ -111,10 +112,7 @@ pub async fn hear(
         Err(other) => return Err(other),
     };
     let nick = session.client.profile().nick.clone();
-    let source = service.source(reply.server());
-    for sentence in sentences {
-        reply.line(Line::new("NOTICE").source(&source).param(&nick).trailing(&sentence).build());
-    }
+    service.say(&nick, &sentences, reply);
     Ok(())
 }
 
@@ -123,6 +121,17 @@ impl Service {
     #[must_use]
     pub fn source(&self, server: &str) -> String {
         format!("{0}!{0}@{server}", self.name)
+    }
+
+    /// Tells somebody sentences, each in as many lines as it takes.
+    fn say(&self, nick: &str, sentences: &[String], reply: &mut Reply) {
+        let start = Line::new("NOTICE").source(self.source(reply.server())).param(nick);
+        let taken = start.clone().trailing("").build().len();
+        for sentence in sentences {
+            for text in pack(taken, sentence.split(' '), ' ') {
+                reply.line(start.clone().trailing(&text).build());
+            }
+        }
     }
 
     fn word(&self, name: &str) -> Option<&'static Word> {

@@ -119,7 +119,7 @@ async fn a_room_counts_for_its_founder_from_register_to_drop() {
     assert!(give_up(&mut ann, "#one").await.contains("has no founder any more"));
     assert_eq!(names(&mut guest, "#one").await, ["@ann", "@guest"]);
     assert!(notes_of(&server, "ann").await.is_empty());
-    told(&mut ann, "DROP #one", "has no founder").await;
+    told(&mut ann, "DROP #one", "has no founder: there is nothing to give up").await;
     told(&mut ann, "REGISTER #two", "You are the founder").await;
     for client in [&mut guest, &mut ann] {
         client.ask("PART #one").await;
@@ -141,7 +141,7 @@ async fn a_dropped_room_in_which_nobody_is_ends_at_once() {
     assert!(!exists(&server, "#room").await && notes_of(&server, "ann").await.is_empty());
     let mut bob = server.login("bob", "secret", &[]).await;
     assert!(command(&bob.ask("JOIN #room").await, "MODE").is_empty(), "it is bob's own, and another one");
-    told(&mut bob, "INFO #room", "founded by bob").await;
+    told(&mut bob, "INFO #room", "Its founder is bob.").await;
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn who_has_founded_as_many_as_allowed_is_handed_no_more() {
     told(&mut bob, "TRANSFER ACCEPT #anns", "founded too many").await;
     let mut root = operator(&server, "root").await;
     told(&mut root, "TRANSFER #anns bob", "as many channels as an account may").await;
-    told(&mut ann, "INFO #anns", "founded by ann").await;
+    told(&mut ann, "INFO #anns", "Its founder is ann.").await;
 }
 
 #[tokio::test]
@@ -271,11 +271,8 @@ async fn no_ban_keeps_those_out_who_keep_order() {
     assert_eq!(numeric(&hal.ask("JOIN #room").await, "MODE").params, ["#room", "+h", "hal"]);
     numeric(&vic.ask("JOIN #room").await, "474");
     told(&mut vic, "UNBAN #room", "Only halfops").await;
-    let lines = vic.ask("CS INVITE #room").await;
-    assert_eq!(numeric(&lines, "INVITE").params, ["vic", "#room"]);
-    assert_eq!(numeric(&vic.ask("INVITE").await, "336").param(1), "#room");
-    assert_eq!(numeric(&vic.ask("JOIN #room").await, "MODE").params, ["#room", "+v", "vic"]);
-    told(&mut vic, "INVITE #room", "in #room already").await;
+    told(&mut vic, "INVITE #room", "You are banned from #room").await;
+    numeric(&vic.ask("JOIN #room").await, "474");
     let mut eve = server.client("eve").await;
     told(&mut eve, "INVITE #room", "no standing right").await;
     told(&mut hal, "HOWTOBAN #room vic", "MODE #room +b a:vic").await;
@@ -284,9 +281,16 @@ async fn no_ban_keeps_those_out_who_keep_order() {
     told(&mut eve, "HOWTOBAN #room vic", "Only halfops").await;
     told(&mut hal, "UNBAN #room eve", "No ban in #room hits eve").await;
     told(&mut hal, "UNBAN #room vic", "Lifted in #room: a:*").await;
+    // What else keeps people out, an invitation passes.
+    numeric(&vic.ask("JOIN #room").await, "473");
+    let lines = vic.ask("CS INVITE #room").await;
+    assert_eq!(numeric(&lines, "INVITE").params, ["vic", "#room"]);
+    assert_eq!(numeric(&vic.ask("INVITE").await, "336").param(1), "#room");
+    assert_eq!(numeric(&vic.ask("JOIN #room").await, "MODE").params, ["#room", "+v", "vic"]);
+    told(&mut vic, "INVITE #room", "in #room already").await;
     let lines = ann.drain_until_pong().await;
     let modes: Vec<String> = command(&lines, "MODE").iter().map(|line| line.params[1..].join(" ")).collect();
-    assert_eq!(modes, ["+h hal", "+v vic", "-b a:*"]);
+    assert_eq!(modes, ["+h hal", "-b a:*", "+v vic"]);
 }
 
 #[tokio::test]
@@ -353,7 +357,31 @@ async fn a_ban_in_the_words_of_services_throws_out_whom_it_hits() {
     told(&mut opa, "AKICK #room DEL bob", "not banned from #room any more").await;
     told(&mut opa, "UNBAN #room bob", "Lifted in #room: *!*@*").await;
     told(&mut opa, "AKICK #room LIST", "Nobody").await;
+    // Who is only muted is not thrown out.
+    told(&mut opa, "AKICK #room ADD m:ann", "m:ann!*@* is muted in #room, and stays there.").await;
+    told(&mut opa, "AKICK #room ADD m:ann", "is muted in #room already").await;
+    told(&mut opa, "AKICK #room DEL m:ann", "is not muted in #room any more").await;
     numeric(&bob.ask("JOIN #room").await, "JOIN");
+}
+
+#[tokio::test]
+async fn what_is_too_long_for_a_line_is_told_in_several() {
+    let server = server(&["ann"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #room").await;
+    let nick = "e".repeat(24);
+    let _eve = server.client(&nick).await;
+    let masks: Vec<String> = (1..=24).map(|count| format!("{}!*@*", "e*".repeat(count))).collect();
+    for mask in &masks {
+        ann.ask(&format!("MODE #room +b {mask}")).await;
+    }
+    let lines = ann.ask(&format!("CS UNBAN #room {nick}")).await;
+    assert!(command(&lines, "NOTICE").len() > 1, "{lines:?}");
+    assert!(lines.iter().all(|line| line.bare.len() <= 510), "{lines:?}");
+    let said = answer(&lines);
+    for mask in &masks {
+        assert!(said.split_ascii_whitespace().any(|word| word == mask), "{mask}: {said}");
+    }
 }
 
 #[tokio::test]
@@ -419,9 +447,11 @@ async fn a_room_whose_founder_is_removed_is_its_operators_to_register_or_ends() 
     let mut ann = server.login("ann", "secret", &[]).await;
     let mut bob = server.login("bob", "secret", &[]).await;
     ann.ask("JOIN #peopled,#kept,#empty").await;
-    bob.ask("JOIN #peopled").await;
+    bob.ask("JOIN #peopled,#kept").await;
     ann.ask("MODE #peopled +o bob").await;
     told(&mut ann, "AOP #kept ADD cat", "an operator").await;
+    told(&mut ann, "HOP #kept ADD bob", "a halfop").await;
+    ann.ask("MODE #kept +o bob").await;
     told(&mut bob, "REGISTER #peopled", "has a founder already").await;
     server.node.accounts.remove("ann").await.expect("it is there");
     ann.expect_closed().await;
@@ -429,9 +459,13 @@ async fn a_room_whose_founder_is_removed_is_its_operators_to_register_or_ends() 
     let mut cat = server.login("cat", "secret", &[]).await;
     while exists(&server, "#empty").await {}
     told(&mut cat, "INFO #kept", "Its operators by standing right can register it").await;
+    // What one is for the moment is not enough where others were trusted for good.
+    assert!(names(&mut bob, "#kept").await.contains(&"@bob".to_owned()));
+    told(&mut bob, "REGISTER #kept", "has operators by standing right").await;
+    told(&mut cat, "REGISTER #kept", "not an operator of #kept").await;
     numeric(&cat.ask("JOIN #kept").await, "MODE");
     told(&mut cat, "REGISTER #kept", "You are the founder").await;
-    told(&mut cat, "INFO #kept", "founded by cat").await;
+    told(&mut cat, "INFO #kept", "Its founder is cat.").await;
 }
 
 #[tokio::test]
@@ -473,13 +507,15 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
     told(&mut root, "LIST", "takes an account").await;
     numeric(&root.ask("SAMODE #room +m").await, "481");
     numeric(&root.ask("OPER operuser operpassword").await, "381");
-    told(&mut root, "LIST", "#room: founded by ann").await;
-    told(&mut root, "INFO #room", "founded by ann").await;
+    told(&mut root, "LIST", "#room: its founder is ann").await;
+    told(&mut root, "LIST #x*", "No lasting channel matches #x*.").await;
+    told(&mut root, "INFO #room", "Its founder is ann.").await;
     assert_eq!(numeric(&root.ask("SAMODE #room").await, "324").params[1..], ["#room", "+nstk", "key"]);
     let lines = root.ask("SAMODE #room +mb-k bad!*@* *").await;
     assert_eq!(numeric(&lines, "MODE").params, ["#room", "+mb-k", "bad!*@*", "key"]);
     let mode = numeric(&ann.drain_until_pong().await, "MODE").clone();
     assert!(mode.source.starts_with("root!"), "{mode:?}");
+    assert_eq!(numeric(&root.ask("SAMODE #room +k hidden").await, "MODE").params, ["#room", "+k", "hidden"]);
     assert_eq!(command(&root.ask("SAMODE #room b").await, "367").len(), 1);
     numeric(&root.ask("SAMODE #nowhere +m").await, "403");
     numeric(&root.ask("SAMODE root +B").await, "403");
@@ -496,6 +532,7 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
         records.iter().map(|one| format!("{} {} {}", one.what, one.target, one.reason)).collect();
     for deed in [
         "samode #room +mb-k bad!*@* *",
+        "samode #room +k *",
         "chanserv * list",
         "chanserv #room info",
         "chanserv #room invite",
@@ -504,6 +541,55 @@ async fn an_operator_of_the_network_rules_any_room_and_that_is_written_down() {
     ] {
         assert!(done.iter().any(|one| one == deed), "{deed}: {done:?}");
     }
+    assert!(!done.iter().any(|one| one.contains("hidden")), "a key is nothing for the log: {done:?}");
+}
+
+#[tokio::test]
+async fn an_operator_of_the_network_learns_of_no_secret_room_unwritten() {
+    let server = server_with(&["ann"], &OPERATOR).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #secret,#open").await;
+    ann.ask("MODE #secret +s").await;
+    let mut root = operator(&server, "root").await;
+    for (line, wanted) in [
+        ("TOPIC #secret", "has no topic"),
+        ("REGISTER #secret", "takes an account"),
+        ("DROP #secret", "If you mean it"),
+        ("TRANSFER #secret nobody", "no account nobody"),
+        ("TRANSFER ACCEPT #secret", "takes an account"),
+        ("HOWTOBAN #secret nobody", "Nobody is called nobody"),
+        ("UNBAN #secret", "No ban in #secret hits you"),
+        ("OP #secret ann", "ann is an operator"),
+        ("CLEAR #secret BANS", "nothing of that kind"),
+        ("INFO #secret", "#secret"),
+        ("ACCESS #secret", "ann is the founder"),
+        ("AKICK #secret DANCE x", "It is written"),
+        // What everybody may know is told without that, and so is that there is nothing.
+        ("TOPIC #open", "has no topic"),
+        ("INFO #open", "#open"),
+        ("INFO #nowhere", "no channel #nowhere"),
+    ] {
+        told(&mut root, line, wanted).await;
+    }
+    let records = server.node.audit.read(None, 100).await.expect("it is read");
+    let done: Vec<String> = records
+        .iter()
+        .filter(|one| one.what == "chanserv")
+        .map(|one| format!("{} {}", one.target, one.reason))
+        .collect();
+    let wanted = [
+        "#secret topic",
+        "#secret drop",
+        "#secret transfer to nobody",
+        "#secret howtoban nobody",
+        "#secret unban",
+        "#secret give o ann",
+        "#secret clear bans",
+        "#secret info",
+        "#secret access list",
+        "#secret akick dance x",
+    ];
+    assert_eq!(done, wanted);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Exact moderation: what a kick forbids does not follow it, whichever nodes the people are on.
 
+use stentor_testing::{TestClient, command};
+
 use super::Pair;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,5 +33,44 @@ async fn no_message_follows_a_kick_in_a_thousand_races() {
                 }
             }
         }
+    }
+}
+
+/// Follows a client's nick through the lines of a room, each KICK of which names the one that it has by then.
+async fn kicked_by_the_nick_they_have(witness: &mut TestClient, nick: &mut String) {
+    for said in witness.drain_until_pong().await {
+        match said.command.as_str() {
+            "JOIN" => *nick = said.source.split('!').next().unwrap_or_default().to_owned(),
+            "NICK" => said.param(0).clone_into(nick),
+            "KICK" => assert_eq!(said.param(1), nick, "{said:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kick_names_the_nick_that_its_victim_has_by_then_in_two_hundred_races() {
+    let pair = Pair::start(&[]).await;
+    pair.one.account("ann", "secret").await;
+    let mut ann = pair.one.login("ann", "secret", &[]).await;
+    let mut bob = pair.two.client("nick0").await;
+    let mut witness = pair.two.client("witness").await;
+    ann.ask("JOIN #room").await;
+    ann.ask("MODE #room +e witness!*@*").await;
+    witness.ask("JOIN #room").await;
+    let mut nick = String::new();
+    for round in 0..200 {
+        bob.ask("JOIN #room").await;
+        let kick = match round % 2 {
+            0 => format!("KICK #room nick{round}"),
+            _ => "CS AKICK #room ADD nick*!*@*".to_owned(),
+        };
+        let rename = format!("NICK nick{}", round + 1);
+        let (_, renamed) = tokio::join!(ann.ask(&kick), bob.ask(&rename));
+        assert!(!command(&renamed, "NICK").is_empty(), "{renamed:?}");
+        ann.ask("MODE #room -b nick*!*@*").await;
+        ann.ask(&format!("KICK #room nick{}", round + 1)).await;
+        bob.drain_until_pong().await;
+        kicked_by_the_nick_they_have(&mut witness, &mut nick).await;
     }
 }

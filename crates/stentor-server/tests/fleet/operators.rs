@@ -10,7 +10,7 @@ use stentor_server::store::redis::{RedisSettings, RedisStore};
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
 
 /// An operator `operuser`, whose password is `operpassword`.
-const OPERATOR: &[(&str, &str)] = &[
+pub(crate) const OPERATOR: &[(&str, &str)] = &[
     ("operators.operuser.password", "'$2a$04$bKb6k5A6yuFA2wx.iJtxcuT2dojHQAjHd5ZPK/I2sjJml7p4spxjG'"),
     ("operators.operuser.role", "'admin'"),
 ];

@@ -84,3 +84,39 @@ async fn source(client: &mut stentor_testing::TestClient) -> String {
     let host = numeric(&lines, "302").text().split("=+").nth(1).expect("it names a host").trim().to_owned();
     format!("{nick}!{host}")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_chanserv_does_names_a_room_as_it_was_called_before() {
+    let pair = Pair::start(&[]).await;
+    for account in ["ann", "bob"] {
+        pair.one.account(account, "secret").await;
+    }
+    let mut ann = pair.one.login("ann", "secret", &[RENAME]).await;
+    let mut bob = pair.two.login("bob", "secret", &[]).await;
+    let mut witness = pair.two.client_with("witness", &[RENAME]).await;
+    for round in 0..30 {
+        let (old, new) = (format!("#old{round}"), format!("#new{round}"));
+        ann.ask(&format!("JOIN {old}")).await;
+        ann.ask(&format!("CS AOP {old} ADD bob")).await;
+        witness.ask(&format!("JOIN {old}")).await;
+        for number in 0..5 {
+            bob.send(&format!("CS VOICE {old} witness")).await;
+            bob.send(&format!("CS TOPIC {old} {number}")).await;
+            bob.send(&format!("CS DEVOICE {old} witness")).await;
+        }
+        let rename = format!("RENAME {old} {new}");
+        let (renamed, _) = tokio::join!(ann.ask(&rename), bob.drain_until_pong());
+        assert!(
+            !command(&renamed, "RENAME").is_empty() || !command(&renamed, "FAIL").is_empty(),
+            "{renamed:?}"
+        );
+        let mut name = old;
+        for line in witness.drain_until_pong().await {
+            match line.command.as_str() {
+                "RENAME" => line.param(1).clone_into(&mut name),
+                "MODE" | "TOPIC" => assert_eq!(line.param(0), name, "round {round}: {line:?}"),
+                _ => {}
+            }
+        }
+    }
+}

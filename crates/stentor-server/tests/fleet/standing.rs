@@ -51,13 +51,16 @@ async fn a_right_given_on_one_node_holds_at_once_on_the_other() {
     assert!(says(&mut bob, "VOP #room ADD cat").await.contains("a voice"));
     assert_eq!(modes(&bob.ask("JOIN #room").await), ["+o bob"]);
     let mut cat = pair.two.login("cat", "secret", &[]).await;
+    assert!(says(&mut cat, "INVITE #room").await.contains("You are banned"));
     numeric(&cat.ask("JOIN #room").await, "474");
+    assert!(says(&mut bob, "UNBAN #room cat").await.contains("Lifted"));
+    numeric(&cat.ask("JOIN #room").await, "473");
     assert!(says(&mut cat, "INVITE #room").await.contains("You may come in"));
     assert_eq!(modes(&cat.ask("JOIN #room").await), ["+v cat"]);
     assert!(says(&mut ann, "ACCESS #room DEL bob").await.contains("no standing right"));
     while !modes(&bob.drain_until_pong().await).contains(&"-o bob".to_owned()) {}
     bob.ask("PART #room").await;
-    numeric(&bob.ask("JOIN #room").await, "474");
+    numeric(&bob.ask("JOIN #room").await, "473");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +135,29 @@ async fn of_two_who_register_a_room_at_once_one_is_its_founder() {
         founded[usize::from(won[1])] += 1;
     }
     assert_eq!([notes(&pair.one, "ann").await, notes(&pair.two, "bob").await], founded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_counts_for_its_founder_who_registers_it_and_is_given_it_at_once() {
+    let pair = Pair::start(crate::operators::OPERATOR).await;
+    pair.one.account("ann", "secret").await;
+    let mut ann = pair.one.login("ann", "secret", &[]).await;
+    let mut op = pair.one.client("op").await;
+    let mut root = pair.two.client("root").await;
+    numeric(&root.ask("OPER operuser operpassword").await, "381");
+    for round in 0..20 {
+        let room = format!("#room{round}");
+        op.ask(&format!("JOIN {room}")).await;
+        ann.ask(&format!("JOIN {room}")).await;
+        op.ask(&format!("MODE {room} +o ann")).await;
+        while modes(&ann.drain_until_pong().await).is_empty() {}
+        let (register, transfer) = (format!("REGISTER {room}"), format!("TRANSFER {room} ann"));
+        let (by_ann, by_root) = tokio::join!(says(&mut ann, &register), says(&mut root, &transfer));
+        let done = [by_ann.contains("You are the founder of"), by_root.contains("ann is the founder of")];
+        assert!(done[0] || done[1], "{by_ann} {by_root}");
+        assert_eq!(founder(&pair.two, &room).await.as_deref(), Some("ann"));
+        assert_eq!(notes(&pair.one, "ann").await, round + 1, "{by_ann} {by_root}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,23 +19,23 @@ use crate::session::Session;
 use crate::store::{Partition, Peek};
 
 pub(super) async fn info(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "info".to_owned()).await?;
     let name = &room.name;
     let own = session.account_folded().map(str::to_owned);
     let tell = |state: &State, who: &Who| {
-        // Whoever sees it as an operator of the network alone has that written down.
+        // It may have become secret.
         if !who.network && !standing::may_know(state, &who.id, own.as_deref()) {
             return Err(super::forbidden(&format!("There is no channel {name}.")));
         }
         Ok(told(state, name, who))
     };
-    let (_, said) = room.authorise(session, "info", tell).await?;
+    let (_, said) = room.authorise(session, tell).await?;
     Ok(said)
 }
 
 fn told(state: &State, name: &str, who: &Who) -> Vec<String> {
     let mut said = vec![match state.field("founder") {
-        Some(founder) => format!("{name} was founded by {founder}, and lasts."),
+        Some(founder) => format!("{name} lasts. Its founder is {founder}."),
         None if standing::is_kept(state) => {
             format!("{name} lost its founder's account. Its operators by standing right can register it.")
         }
@@ -84,12 +84,13 @@ pub(super) async fn list(session: &mut Session, words: &[&str], _: &mut Reply) -
         }
     }
     if said.is_empty() {
-        let whose = if sees_all {
-            "No channel lasts"
+        said.push(if sees_all {
+            format!("No lasting channel matches {mask}.")
         } else {
-            "You have founded no channel, and have no standing right"
-        };
-        said.push(format!("{whose} that {mask} matches."));
+            format!(
+                "Of the channels that {mask} matches, none is yours, and you have a standing right in none."
+            )
+        });
     }
     if more > 0 {
         said.push(format!("There are {more} more: narrow it down with LIST <mask>."));
@@ -122,7 +123,7 @@ async fn look(
             _ if offered.is_some() && offered == account => {
                 Some(format!("{name}: it is offered to you; say TRANSFER ACCEPT {name}"))
             }
-            (Some(founder), _) if sees_all => Some(format!("{name}: founded by {founder}")),
+            (Some(founder), _) if sees_all => Some(format!("{name}: its founder is {founder}")),
             _ => None,
         }
     });

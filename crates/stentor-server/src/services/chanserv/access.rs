@@ -120,7 +120,7 @@ async fn by_list(session: &Session, words: &[&str], rank: Rank) -> Said {
 
 /// Who has which right; of one rank alone, where one is named.
 async fn list(session: &Session, room: &str, rank: Rank) -> Said {
-    let room = Room::open(session, room).await?;
+    let room = Room::open(session, room, "access list".to_owned()).await?;
     let name = &room.name;
     let read = |state: &State, who: &Who| {
         if who.rank(state) < Rank::Halfop && who.standing(state) == Rank::Plain {
@@ -138,12 +138,13 @@ async fn list(session: &Session, room: &str, rank: Rank) -> Said {
         });
         Ok(founder.into_iter().chain(given).collect::<Vec<String>>())
     };
-    let (_, listed) = room.authorise(session, "access list", read).await?;
+    let (_, listed) = room.authorise(session, read).await?;
     Ok(if listed.is_empty() { vec![format!("Nobody has such a right in {name}.")] } else { listed })
 }
 
 async fn change(session: &Session, room: &str, account: &str, wanted: Wanted) -> Said {
-    let room = Room::open(session, room).await?;
+    let deed = format!("access {} {}", account.to_ascii_lowercase(), wanted.written());
+    let room = Room::open(session, room, deed).await?;
     if wanted == Wanted::Give(Rank::Founder) || wanted == Wanted::Take(Rank::Founder) {
         let text = format!(
             "A channel has one founder. To make it somebody else, say: TRANSFER {} <account>",
@@ -172,8 +173,7 @@ async fn change(session: &Session, room: &str, account: &str, wanted: Wanted) ->
         most: session.node.config().channels.access_max,
         now: session.node.fleet.now().0,
     };
-    let deed = format!("access {folded} {}", wanted.written());
-    room.act(session, &deed, |state, who| change.decide(state, who)).await?;
+    room.act(session, |state, who| change.decide(state, who)).await?;
     Ok(vec![match wanted {
         Wanted::Give(rank) => {
             format!("{shown} is {} of {} from now on, and whenever {shown} comes.", called(rank), room.name)

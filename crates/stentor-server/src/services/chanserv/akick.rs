@@ -1,24 +1,25 @@
 //! AKICK: bans that also throw out whom they hit. They stand in the channel's list of bans, with all others.
 
 use stentor_proto::ban::ListEntry;
-use stentor_proto::mode::ModeClass;
 
-use super::draft::Draft;
+use super::draft::{AT_ONCE, Draft};
 use super::order::ban_of;
 use super::room::{Room, Who};
 use super::{at, forbidden, refusal};
+use crate::config::Limit;
 use crate::error::Error;
-use crate::fleet::directory;
-use crate::hub::{Decision, State, clock};
-use crate::modes::{self, Rank};
+use crate::hub::{Decision, Member, State, clock};
+use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
 use crate::services::Said;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let (room, whom) = (Room::open(session, at(words, 0)).await?, at(words, 2));
-    match at(words, 1).to_ascii_uppercase().as_str() {
+    let (what, whom) = (at(words, 1).to_ascii_uppercase(), at(words, 2));
+    let deed = format!("akick {} {whom}", what.to_ascii_lowercase());
+    let room = Room::open(session, at(words, 0), deed).await?;
+    match what.as_str() {
         "ADD" if !whom.is_empty() => add(session, &room, whom).await,
         "DEL" if !whom.is_empty() => remove(session, &room, whom).await,
         "LIST" => list(session, &room).await,
@@ -31,52 +32,94 @@ pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) ->
 async fn add(session: &Session, room: &Room, whom: &str) -> Said {
     let entry = entry(session, whom).await?;
     let name = &room.name;
-    let most = session.node.config().channels.list_max;
-    let value = format!("{} {}", session.client.profile().source(), clock::wall_ms() / 1000);
+    let (who, ()) = room.authorise(session, |state, who| may_ban(state, who, name)).await?;
+    let ban = Ban {
+        room,
+        entry: &entry,
+        value: format!("{} {}", session.client.profile().source(), clock::wall_ms() / 1000),
+        most: session.node.config().channels.list_max,
+    };
     let mut gone = 0;
-    let decide = |state: &State, who: &Who| {
+    loop {
+        let (mut hit, first) = (0, gone == 0);
+        let committed = room.commit(session, &who, |state, who| {
+            let (decision, count) = ban.decide(state, who, first)?;
+            hit = count;
+            Ok(decision)
+        });
+        match committed.await {
+            Ok(committed) => {
+                gone += hit.min(AT_ONCE);
+                if committed.ends || hit <= AT_ONCE {
+                    break;
+                }
+            }
+            // The others have left by themselves, or the ban is lifted again.
+            Err(Error::Silent) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let does = does(&entry);
+    Ok(vec![if entry.is_mute() {
+        format!("{} is {does} {name}, and stays there.", entry.as_str())
+    } else {
+        format!("{} is {does} {name}. Thrown out: {gone}.", entry.as_str())
+    }])
+}
+
+/// What an entry does to whom it hits.
+fn does(entry: &ListEntry) -> &'static str {
+    if entry.is_mute() { "muted in" } else { "banned from" }
+}
+
+/// A ban that throws out whom it hits, some at a time.
+struct Ban<'a> {
+    room: &'a Room,
+    entry: &'a ListEntry,
+    /// Who sets it, and when.
+    value: String,
+    /// How long the channel's lists may be.
+    most: Limit,
+}
+
+impl Ban<'_> {
+    /// The commit, the `first` one with the ban itself, and how many there were to throw out.
+    fn decide(&self, state: &State, who: &Who, first: bool) -> Result<(Decision, usize), Error> {
+        let name = &self.room.name;
         may_ban(state, who, name)?;
-        let lists = modes::letters(ModeClass::List);
-        let count = lists.chars().map(|letter| policy::list_entries(state, letter).count()).sum();
-        let is_there = is_banned(state, &entry);
-        if !is_there && !most.has_room(count) {
+        let is_there = is_banned(state, self.entry);
+        let hit = if first || is_there { hit(state, who, self.entry) } else { Vec::new() };
+        if !first && hit.is_empty() {
+            return Err(Error::Silent);
+        }
+        if !is_there && !policy::lists_have_room(state, self.most, 0) {
             return Err(refusal(&format!("The lists of {name} are full: take something away first.")));
         }
         let mut draft = Draft::new(state);
         if !is_there {
-            draft.enlist('b', entry.as_str(), value.clone());
+            draft.enlist('b', self.entry.as_str(), self.value.clone());
         }
-        gone = throw_out(&mut draft, who, &entry);
+        let now = hit.get(..AT_ONCE).unwrap_or(&hit);
+        draft.kick(now, "You are banned from this channel");
         if draft.is_empty() {
-            return Err(refusal(&format!("{} is banned from {name} already.", entry.as_str())));
+            return Err(refusal(&format!("{} is {} {name} already.", self.entry.as_str(), does(self.entry))));
         }
-        Ok(draft.finish(&room.source, name))
-    };
-    let committed = room.act(session, &format!("akick add {}", entry.as_str()), decide).await?;
-    if committed.ends {
-        let (hub, tenure) = (&session.node.hub, session.client.tenure());
-        directory::forget::<Error>(hub, &tenure, room.partition(), Some(committed.epoch)).await?;
+        Ok((draft.finish(&self.room.source, name), hit.len()))
     }
-    Ok(vec![format!("{} is banned from {name}. Thrown out: {gone}.", entry.as_str())])
 }
 
-/// Throws out those whom the ban hits and no exception saves, as far as they are below whoever asks.
-fn throw_out(draft: &mut Draft<'_>, who: &Who, entry: &ListEntry) -> usize {
-    let state = draft.state;
+/// Those whom the ban hits and no exception saves, as far as they are below whoever asks.
+fn hit<'a>(state: &'a State, who: &Who, entry: &ListEntry) -> Vec<(&'a str, &'a Member)> {
+    if entry.is_mute() {
+        return Vec::new();
+    }
     let rank = who.rank(state);
-    let hit: Vec<_> = state
-        .members
-        .iter()
-        .filter(|(id, member)| **id != who.id && rank.may_act_on(member.rank()))
-        .filter(|(_, member)| {
-            let (source, account) = (member.source(), member.account.as_deref());
-            entry.matches(&source, account) && !policy::is_excepted(state, (&source, account))
-        })
-        .filter(|_| !entry.is_mute())
-        .map(|(id, member)| (&**id, &**member))
-        .collect();
-    draft.kick(&hit, "You are banned from this channel");
-    hit.len()
+    let others = state.members.iter().filter(|(id, member)| **id != who.id && rank.may_act_on(member.rank()));
+    let hit = others.filter(|(_, member)| {
+        let (source, account) = (member.source(), member.account.as_deref());
+        entry.matches(&source, account) && !policy::is_excepted(state, (&source, account))
+    });
+    hit.map(|(id, member)| (&**id, &**member)).collect()
 }
 
 async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
@@ -88,8 +131,9 @@ async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
         let there: Vec<&str> = there.filter(|there| there.eq_ignore_ascii_case(entry.as_str())).collect();
         if there.is_empty() {
             return Err(refusal(&format!(
-                "{} is not banned from {name}: see AKICK {name} LIST.",
-                entry.as_str()
+                "{} is not {} {name}: see AKICK {name} LIST.",
+                entry.as_str(),
+                does(&entry)
             )));
         }
         let mut draft = Draft::new(state);
@@ -98,8 +142,8 @@ async fn remove(session: &Session, room: &Room, whom: &str) -> Said {
         }
         Ok(draft.finish(&room.source, name))
     };
-    room.act(session, &format!("akick del {}", entry.as_str()), decide).await?;
-    Ok(vec![format!("{} is not banned from {name} any more.", entry.as_str())])
+    room.act(session, decide).await?;
+    Ok(vec![format!("{} is not {} {name} any more.", entry.as_str(), does(&entry))])
 }
 
 async fn list(session: &Session, room: &Room) -> Said {
@@ -112,7 +156,7 @@ async fn list(session: &Session, room: &Room) -> Said {
         lines.sort();
         Ok(lines)
     };
-    let (_, lines) = room.authorise(session, "akick list", read).await?;
+    let (_, lines) = room.authorise(session, read).await?;
     Ok(if lines.is_empty() { vec![format!("Nobody is banned from {name}.")] } else { lines })
 }
 

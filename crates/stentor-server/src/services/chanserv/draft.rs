@@ -6,6 +6,7 @@ use stentor_proto::line::Line;
 use stentor_proto::mode::{ModeChange, render};
 
 use crate::hub::{Decision, Member, State};
+use crate::modes;
 use crate::policy::{self, fresh_rules, rules_guard, standing};
 use crate::store::{Change, Guard, Is, Life, Size};
 
@@ -73,7 +74,8 @@ impl<'a> Draft<'a> {
         self.modes.push(ModeChange::with(true, letter, entry));
     }
 
-    /// Throws members out, after the modes are changed. The last ones end a channel that is not kept.
+    /// Throws members out, at most [`AT_ONCE`] of them, after the modes are changed. The last ones end a channel that is not
+    /// kept.
     pub(super) fn kick(&mut self, members: &[(&'a str, &'a Member)], reason: &'static str) {
         if members.is_empty() {
             return;
@@ -81,6 +83,10 @@ impl<'a> Draft<'a> {
         let (ends, guards) = policy::ending(self.state, members.len(), false);
         self.ends = ends;
         self.guards.extend(guards);
+        // Who has left meanwhile, or changed nicks, is looked at again.
+        let guard =
+            |(id, member): &(&str, &Member)| Guard::Member((*id).to_owned(), Is::Equal(member.to_value()));
+        self.guards.extend(members.iter().map(guard));
         self.changes.extend(members.iter().map(|(id, _)| Change::UnsetMember((*id).to_owned())));
         self.kicked.extend(members.iter().map(|(_, member)| (&*member.nick, reason)));
     }
@@ -107,8 +113,10 @@ impl<'a> Draft<'a> {
         self.guards.push(Guard::Size(if self.ends { Size::Exactly(0) } else { Size::Above(0) }));
     }
 
-    /// The commit, in which `source` changes the modes.
-    pub(super) fn finish(mut self, source: &str, name: &str) -> Decision {
+    /// The commit, in which `source` changes the modes of the channel that is called what the state says, `otherwise` as it
+    /// was named.
+    pub(super) fn finish(mut self, source: &str, otherwise: &str) -> Decision {
+        let name = policy::name(self.state, otherwise);
         self.guards.push(rules_guard(self.state));
         for (id, (before, after)) in self.members {
             if *before != after {
@@ -124,7 +132,7 @@ impl<'a> Draft<'a> {
         let kick = |(nick, reason): (&str, &str)| {
             Line::new("KICK").source(source).param(name).param(nick).trailing(reason).build()
         };
-        let modes = render(&self.modes, MODE_BYTES).into_iter().map(line);
+        let modes = render(&self.modes, modes::LINE_BYTES).into_iter().map(line);
         let lines = modes.chain(self.kicked.into_iter().map(kick)).collect();
         let life = match self.state.epoch {
             Some(epoch) if self.ends => Some(Life::End(epoch)),
@@ -134,5 +142,39 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What the modes of one line may take, beside the source and the channel.
-const MODE_BYTES: usize = 300;
+/// How many are thrown out by one commit: each is guarded.
+pub(super) const AT_ONCE: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::Epoch;
+
+    fn member(nick: &str) -> Member {
+        Member { nick: nick.to_owned(), ..Member::default() }
+    }
+
+    #[test]
+    fn a_line_names_the_channel_as_the_state_does_that_it_is_decided_by() {
+        let fields = [("name".to_owned(), "#New".to_owned())].into_iter().collect();
+        let state = State { epoch: Some(Epoch(1)), fields, ..State::default() };
+        let mut draft = Draft::new(&state);
+        draft.enlist('b', "x!*@*", "ann 1".to_owned());
+        assert_eq!(draft.finish("ChanServ", "#old").lines, [":ChanServ MODE #New +b x!*@*"]);
+    }
+
+    #[test]
+    fn who_is_thrown_out_is_guarded_as_they_are() {
+        let members = [("1", member("ann")), ("2", member("bob"))];
+        let members = members.map(|(id, member)| (Arc::from(id), Arc::new(member))).into_iter().collect();
+        let state = State { epoch: Some(Epoch(1)), members, ..State::default() };
+        let (id, bob) = state.members.get_key_value("2").expect("bob is there");
+        let mut draft = Draft::new(&state);
+        draft.kick(&[(&**id, &**bob)], "out");
+        let decision = draft.finish("ChanServ!ChanServ@here", "#room");
+        assert!(decision.guards.contains(&Guard::Member("2".to_owned(), Is::Equal(bob.to_value()))));
+        assert_eq!(decision.lines, [":ChanServ!ChanServ@here KICK #room bob :out"]);
+    }
+}

@@ -42,7 +42,8 @@ pub static CHANSERV: Service = Service {
             3,
             ownership::register,
             "REGISTER <#channel>",
-            "Makes you the founder of a channel that has none, if you are its operator."
+            "Makes you the founder of a channel that has none, if you are there as its operator; where operators have a \
+             standing right, as one of them."
         ),
         word!(
             &["DROP", "UNREGISTER"],
@@ -142,7 +143,7 @@ pub static CHANSERV: Service = Service {
             2,
             order::invite,
             "INVITE <#channel>",
-            "Lets you in once, whatever the channel's modes say, if you have a standing right there."
+            "Lets you in once, whatever key, limit and +i say, if you have a standing right there and are not banned."
         ),
         word!(
             &["UNBAN"],
@@ -215,6 +216,12 @@ pub(crate) async fn run(
 /// The word at this place; empty where there is none.
 fn at<'a>(words: &[&'a str], index: usize) -> &'a str {
     words.get(index).copied().unwrap_or_default()
+}
+
+/// What the audit log says of a word, with those that follow the channel's name.
+fn deed(what: &str, words: &[&str]) -> String {
+    let rest = words.iter().skip(1).flat_map(|word| [" ", word]);
+    std::iter::once(what).chain(rest).collect()
 }
 
 /// The account that the session is logged in to.

@@ -4,12 +4,11 @@ use stentor_proto::ban::ListEntry;
 use stentor_proto::line::Line;
 use stentor_proto::text::truncate_utf8;
 
-use super::draft::Draft;
+use super::draft::{AT_ONCE, Draft};
 use super::room::{Room, Who};
-use super::{at, forbidden, refusal};
+use super::{at, deed, forbidden, refusal};
 use crate::command::invite as invitations;
 use crate::error::Error;
-use crate::fleet::directory;
 use crate::hub::{Decision, State, clock};
 use crate::modes::Rank;
 use crate::node::people::Person;
@@ -20,12 +19,23 @@ use crate::session::Session;
 use crate::store::Change;
 
 pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "invite".to_owned()).await?;
     let (name, now) = (&room.name, session.node.fleet.now().0);
+    let profile = session.client.profile();
+    let mut shown = String::new();
     let decide = |state: &State, who: &Who| {
-        if who.standing(state) == Rank::Plain {
+        room.name_in(state).clone_into(&mut shown);
+        let rank = who.standing(state);
+        if rank == Rank::Plain {
             return Err(forbidden(&format!(
                 "You have no standing right in {name}: ask there with KNOCK {name}."
+            )));
+        }
+        // An invitation passes bans, and a voice alone is not to.
+        let banned = (&*profile.source(), profile.account.as_deref());
+        if rank < Rank::Halfop && policy::is_banned(state, banned, false) {
+            return Err(forbidden(&format!(
+                "You are banned from {name}: halfops and higher there can lift that, with UNBAN."
             )));
         }
         if state.members.contains_key(&who.id) {
@@ -36,15 +46,14 @@ pub(super) async fn invite(session: &mut Session, words: &[&str], reply: &mut Re
         let guards = vec![rules_guard(state)];
         Ok(Decision { life: state.within(), guards, changes, lines: Vec::new() })
     };
-    room.act(session, "invite", decide).await?;
-    session.client.note_invited(name);
-    let nick = session.client.profile().nick.clone();
-    reply.line(Line::new("INVITE").source(&room.source).param(nick).param(name).build());
-    Ok(vec![format!("You may come in, once: JOIN {name}")])
+    room.act(session, decide).await?;
+    session.client.note_invited(&shown);
+    reply.line(Line::new("INVITE").source(&room.source).param(&profile.nick).param(&shown).build());
+    Ok(vec![format!("You may come in, once: JOIN {shown}")])
 }
 
 pub(super) async fn unban(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), deed("unban", words)).await?;
     let name = &room.name;
     let target = match words.get(1) {
         None => {
@@ -68,7 +77,7 @@ pub(super) async fn unban(session: &mut Session, words: &[&str], _: &mut Reply) 
         }
         Ok(draft.finish(&room.source, name))
     };
-    room.act(session, &format!("unban {}", words.join(" ")), decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![format!("Lifted in {name}: {}", lifted.join(" "))])
 }
 
@@ -116,7 +125,7 @@ async fn whom(session: &Session, text: &str) -> Result<Target, Error> {
 }
 
 pub(super) async fn how_to_ban(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), deed("howtoban", words)).await?;
     let (name, nick) = (&room.name, at(words, 1));
     let person = session.node.find_person(nick).await?;
     let person = person.ok_or_else(|| refusal(&format!("Nobody is called {nick}.")))?;
@@ -155,7 +164,7 @@ pub(super) async fn how_to_ban(session: &mut Session, words: &[&str], _: &mut Re
         }
         Ok(said)
     };
-    let (_, said) = room.authorise(session, &format!("howtoban {nick}"), advise).await?;
+    let (_, said) = room.authorise(session, advise).await?;
     Ok(said)
 }
 
@@ -170,7 +179,7 @@ pub(super) fn ban_of(person: &Person) -> String {
 }
 
 pub(super) async fn topic(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), deed("topic", words)).await?;
     let name = &room.name;
     let text = words.get(1..).unwrap_or_default().join(" ");
     if text.is_empty() {
@@ -193,15 +202,16 @@ pub(super) async fn topic(session: &mut Session, words: &[&str], _: &mut Reply) 
             Change::Set("topic.by".to_owned(), profile.source()),
             Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
         ];
-        let line = profile.line("TOPIC").param(name).trailing(topic).build();
+        let line = profile.line("TOPIC").param(room.name_in(state)).trailing(topic).build();
         Ok(Decision { life: state.within(), guards: vec![rules_guard(state)], changes, lines: vec![line] })
     };
-    room.act(session, "topic", decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![format!("The topic of {name} is changed.")])
 }
 
 pub(super) async fn clear(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room =
+        Room::open(session, at(words, 0), format!("clear {}", at(words, 1).to_ascii_lowercase())).await?;
     match at(words, 1).to_ascii_uppercase().as_str() {
         "USERS" => clear_users(session, &room).await,
         "BANS" => clear_lists(session, &room, "b").await,
@@ -223,7 +233,7 @@ fn may_clear(state: &State, who: &Who, name: &str) -> Result<(), Error> {
 async fn clear_users(session: &Session, room: &Room) -> Said {
     let name = &room.name;
     let (who, mut ids) = room
-        .authorise(session, "clear users", |state, who| {
+        .authorise(session, |state, who| {
             may_clear(state, who, name)?;
             Ok(state.members.keys().filter(|id| **id != who.id).cloned().collect::<Vec<_>>())
         })
@@ -248,8 +258,6 @@ async fn clear_users(session: &Session, room: &Room) -> Said {
             Ok(entry) => {
                 count += gone;
                 if entry.ends {
-                    let (hub, tenure) = (&session.node.hub, session.client.tenure());
-                    directory::forget::<Error>(hub, &tenure, room.partition(), Some(entry.epoch)).await?;
                     break;
                 }
             }
@@ -284,7 +292,7 @@ async fn clear_lists(session: &Session, room: &Room, lists: &str) -> Said {
         }
         Ok(draft.finish(&room.source, name))
     };
-    room.act(session, &format!("clear {lists}"), decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![if all {
         format!(
             "{name} has no bans, exceptions, invitations and standing rights any more; its founder stays."
@@ -294,7 +302,5 @@ async fn clear_lists(session: &Session, room: &Room, lists: &str) -> Said {
     }])
 }
 
-/// How many are thrown out by one commit.
-const AT_ONCE: usize = 300;
 /// How many nicks one answer names.
 const SHOWN: usize = 20;

@@ -5,8 +5,9 @@ use stentor_proto::numeric::Numeric;
 
 use super::draft::Draft;
 use super::room::{Room, Who};
-use super::{CHANSERV, at, forbidden, own, refusal};
+use super::{at, forbidden, own, refusal};
 use crate::command::join;
+use crate::command::part::tidy;
 use crate::error::Error;
 use crate::fleet::directory::{self, Listing};
 use crate::fleet::founded;
@@ -21,14 +22,14 @@ use crate::store::{Epoch, Partition, StoreError};
 
 pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let claim = own(session)?;
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "register".to_owned()).await?;
     let founder = room.held.with_state(|state| state.field("founder").map(str::to_owned));
     // The name of an account that was removed is nobody's.
     let gone = match founder {
         Some(founder) if session.node.accounts.find(&founder).await?.is_none() => Some(founder),
         _ => None,
     };
-    take_over(session, &room, &claim.folded, "register", |state, who| {
+    take_over(session, &room, &claim.folded, |state, who| {
         let mut draft = Draft::new(state);
         may_register(state, who, &room.name, gone.as_deref())?;
         hand_over(&mut draft, &claim.folded);
@@ -52,6 +53,13 @@ fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Res
         }
         _ => {}
     }
+    // Whom the founder before trusted for good goes before who is an operator for the moment.
+    let own = standing::rank_of(state, who.account.as_deref());
+    if standing::has_heirs(state) && own < Rank::Operator {
+        return Err(refusal(&format!(
+            "{name} has operators by standing right: only one of them, who is there as an operator, can register it."
+        )));
+    }
     if state.members.get(&who.id).is_some_and(|member| member.is_operator()) {
         return Ok(());
     }
@@ -61,45 +69,37 @@ fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Res
 }
 
 pub(super) async fn give_up(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), "drop".to_owned()).await?;
     let said = at(words, 1);
     let expected = room.held.with_state(code);
     if expected.is_none() {
-        return Err(refusal(&format!("{} has no founder: it ends with its last member.", room.name)));
+        return Err(refusal(&format!("{} has no founder: there is nothing to give up.", room.name)));
     }
     let name = &room.name;
     let mut former = None;
     let decide = |state: &State, who: &Who| {
-        if who.standing(state) < Rank::Founder {
-            return Err(forbidden(&format!("Only the founder of {name} can give it up.")));
-        }
+        may_give_up(state, who, name)?;
         former = state.field("founder").map(str::to_owned);
         Ok(dropped(state, &room.source, name))
     };
     if expected.as_deref() != Some(said) {
-        // Looked at alone: nothing is done yet, and nothing is written down.
-        room.held.with_state(|state| may_give_up(session, state, name))?;
+        room.would(session, |state, who| may_give_up(state, who, name))?;
         return Ok(vec![format!(
             "This takes the founder and all standing rights from {name}; it ends with its last member, or now if nobody is \
              there. If you mean it, say: DROP {name} {}",
             expected.unwrap_or_default()
         )]);
     }
-    let entry = room.act(session, "drop", decide).await?;
-    let (hub, tenure) = (session.node.hub.clone(), session.client.tenure());
+    let entry = room.act(session, decide).await?;
     if entry.ends {
-        let forgotten = directory::forget::<Error>(&hub, &tenure, room.partition(), Some(entry.epoch)).await;
-        tidy(forgotten.map_err(Error::from));
         return Ok(vec![format!("{name} is given up, and has ended.")]);
     }
     settle(session, &room, entry.epoch, former.as_deref(), None).await;
     Ok(vec![format!("{name} is given up: it has no founder any more, and ends with its last member.")])
 }
 
-fn may_give_up(session: &Session, state: &State, name: &str) -> Result<(), Error> {
-    let is_founder = standing::rank_of(state, session.account_folded()) == Rank::Founder;
-    let is_network = || crate::operator::demand(session, crate::config::Privilege::Channels).is_ok();
-    if is_founder || is_network() {
+fn may_give_up(state: &State, who: &Who, name: &str) -> Result<(), Error> {
+    if who.standing(state) == Rank::Founder {
         return Ok(());
     }
     Err(forbidden(&format!("Only the founder of {name} can give it up.")))
@@ -128,8 +128,8 @@ pub(super) async fn transfer(session: &mut Session, words: &[&str], _: &mut Repl
     if at(words, 0).eq_ignore_ascii_case("ACCEPT") {
         return accept(session, at(words, 1)).await;
     }
-    let room = Room::open(session, at(words, 0)).await?;
     let to = at(words, 1);
+    let room = Room::open(session, at(words, 0), format!("transfer to {}", to.to_ascii_lowercase())).await?;
     let Some(account) = session.node.accounts.find(to).await? else {
         return Err(refusal(&format!(
             "There is no account {to}: a channel can only be handed over to an account."
@@ -140,8 +140,7 @@ pub(super) async fn transfer(session: &mut Session, words: &[&str], _: &mut Repl
         return offer(session, &room, &account.name, &account.folded).await;
     }
     let (name, source) = (&room.name, &room.source);
-    let deed = format!("transfer to {}", account.folded);
-    let taken = take_over(session, &room, &account.folded, &deed, |state, who| {
+    let taken = take_over(session, &room, &account.folded, |state, who| {
         if !who.network {
             return Err(forbidden(&format!("Only the founder of {name} can hand it over.")));
         }
@@ -180,7 +179,7 @@ async fn offer(session: &Session, room: &Room, shown: &str, to: &str) -> Said {
         }
         Ok(draft.finish(source, name))
     };
-    room.act(session, "transfer", decide).await?;
+    room.act(session, decide).await?;
     if withdraws {
         return Ok(vec![format!("You keep {name}: it is offered to nobody any more.")]);
     }
@@ -204,8 +203,8 @@ async fn offer(session: &Session, room: &Room, shown: &str, to: &str) -> Said {
 
 async fn accept(session: &mut Session, name: &str) -> Said {
     let claim = own(session)?;
-    let room = Room::open(session, name).await?;
-    take_over(session, &room, &claim.folded, "accept", |state, _| {
+    let room = Room::open(session, name, "accept".to_owned()).await?;
+    take_over(session, &room, &claim.folded, |state, _| {
         if standing::offer(state).is_none_or(|offer| offer.to != claim.folded) {
             return Err(refusal(&format!("{} was not offered to you.", room.name)));
         }
@@ -234,11 +233,10 @@ async fn take_over(
     session: &mut Session,
     room: &Room,
     to: &str,
-    deed: &str,
     mut decide: impl FnMut(&State, &Who) -> Result<Decision, Error>,
 ) -> Result<(), Error> {
     let (who, epoch) = room
-        .authorise(session, deed, |state, who| {
+        .authorise(session, |state, who| {
             decide(state, who).and_then(|_| state.epoch.ok_or_else(|| changed(&room.name)))
         })
         .await?;
@@ -280,17 +278,19 @@ async fn settle(session: &Session, room: &Room, epoch: Epoch, former: Option<&st
     }
 }
 
-/// Counts the channel no more among those that an account has founded.
+/// Counts the channel no more among those that an account has founded, unless it is that account's by now: somebody else
+/// may have made it so meanwhile.
 async fn release(session: &Session, room: &Room, epoch: Epoch, account: &str) {
     let (hub, tenure) = (&session.node.hub, session.client.tenure());
     let listing = Listing { epoch, at: session.node.fleet.now(), founder: Some(account.to_owned()) };
-    tidy(founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from));
-}
-
-fn tidy(result: Result<(), Error>) {
-    if let Err(error) = result {
-        tracing::debug!(?error, service = CHANSERV.name, "something is tidied up later");
-    }
+    let released = async {
+        let peek = hub.store().peek_one(room.partition(), &["founder"]).await?;
+        if peek.epoch == Some(epoch) && peek.fields.first().is_some_and(|it| it.as_deref() == Some(account)) {
+            return Ok(());
+        }
+        founded::release::<Error>(hub, &tenure, room.partition(), &listing).await.map_err(Error::from)
+    };
+    tidy(released.await);
 }
 
 fn changed(name: &str) -> Error {

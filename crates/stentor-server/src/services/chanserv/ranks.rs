@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::room::{Room, Who};
-use super::{at, called, forbidden, refusal};
+use super::{at, called, deed, forbidden, refusal};
 use crate::error::Error;
 use crate::hub::{Decision, Member, State};
 use crate::modes::Rank;
@@ -36,14 +36,15 @@ pub(super) async fn devoice(session: &mut Session, words: &[&str], _: &mut Reply
 }
 
 async fn raise(session: &Session, words: &[&str], rank: Rank) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let letter = rank.prefix().map_or('?', |prefix| prefix.letter);
+    let room = Room::open(session, at(words, 0), deed(&format!("give {letter}"), words)).await?;
     let mut shown = String::new();
     let decide = |state: &State, who: &Who| {
         let (id, member) = target(state, who, &room.name, words.get(1).copied())?;
         shown.clone_from(&member.nick);
         raised(state, who, &room, (id, member), rank)
     };
-    room.act(session, &format!("give {}", words.join(" ")), decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![format!("{shown} is {} of {} now.", called(rank), room.name)])
 }
 
@@ -82,7 +83,7 @@ fn raised(
 }
 
 async fn lower(session: &Session, words: &[&str], letters: &str) -> Said {
-    let room = Room::open(session, at(words, 0)).await?;
+    let room = Room::open(session, at(words, 0), deed(&format!("take {letters}"), words)).await?;
     let mut shown = String::new();
     let decide = |state: &State, who: &Who| {
         let name = &room.name;
@@ -101,7 +102,7 @@ async fn lower(session: &Session, words: &[&str], letters: &str) -> Said {
         draft.prefixes((id, member), &held, false);
         Ok(draft.finish(&room.source, name))
     };
-    room.act(session, &format!("take {}", words.join(" ")), decide).await?;
+    room.act(session, decide).await?;
     Ok(vec![format!("{shown} has that rank in {} no more.", room.name)])
 }
 
