@@ -52,6 +52,9 @@ impl ListEntry {
             return Err(MaskError::BadCharacter(':'));
         }
         let Some(name) = strip(text, ACCOUNT) else {
+            if let Some(sign) = foreign(text) {
+                return Err(MaskError::BadCharacter(sign));
+            }
             let mask = Mask::parse(text)?;
             return Ok(Self { text: mask.as_str().to_owned(), mute: false, whom: Whom::Mask(mask) });
         };
@@ -101,6 +104,20 @@ fn strip(text: &str, letter: char) -> Option<&str> {
     text.strip_prefix(letter)?.strip_prefix(':')
 }
 
+/// The sign that shows an entry to be of a kind that other servers know: `$a:…`, `~q:…`, `x:…`. As a mask it would be about
+/// nobody, since no nick holds either sign.
+fn foreign(text: &str) -> Option<char> {
+    if text.contains(['!', '@']) {
+        return None;
+    }
+    if text.starts_with('$') {
+        return Some('$');
+    }
+    let mut rest = text.strip_prefix('~').unwrap_or(text).chars();
+    let is_letter = rest.next().is_some_and(|letter| letter.is_ascii_alphabetic());
+    (is_letter && rest.next() == Some(':')).then_some(':')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +136,8 @@ mod tests {
             ("m:a:bob", "m:a:bob"),
             ("~m:~a:bob", "m:a:bob"),
             ("am!*@*", "am!*@*"),
+            ("*!*@2001:db8::*", "*!*@2001:db8::*"),
+            ("2001:db8::1", "*!*@2001:db8::1"),
         ] {
             assert_eq!(entry(written).as_str(), full, "{written:?}");
             assert_eq!(entry(full), entry(written));
@@ -136,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_no_entry_is_refused() {
-        for text in ["", "a:", "m:", "m:a:", "m:m:x", "a:two words"] {
+        for text in ["", "a:", "m:", "m:a:", "m:m:x", "a:two words", "$a:bob", "~q:bob", "r:*bob*", "m:$a"] {
             assert!(ListEntry::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(ListEntry::parse(&format!("a:{}", "x".repeat(MAX_LEN + 1))), Err(MaskError::TooLong));

@@ -278,6 +278,24 @@ pub fn ending(state: &State, leaving: usize, gives_it_up: bool) -> (bool, Vec<Gu
     (ends, vec![rules_guard(state), Guard::Size(size)])
 }
 
+/// Whether a room is as it was when it was created, but for what was said there: nothing was set, listed, given or
+/// registered that its founder would miss. `modes` are those that a new room has.
+#[must_use]
+pub fn is_untouched(state: &State, modes: &str) -> bool {
+    let set = |field: &str| state.field(field).is_some_and(|value| !value.is_empty());
+    let same_modes = || {
+        let letters = |modes: &str| modes.chars().collect::<std::collections::BTreeSet<char>>();
+        letters(state.field("modes").unwrap_or_default()) == letters(modes)
+    };
+    !["topic", "key", "limit", "forward", "meta", REGISTERED, standing::OFFER].into_iter().any(set)
+        && !['b', 'e', 'I'].into_iter().any(|letter| list_entries(state, letter).next().is_some())
+        && standing::all(state).is_empty()
+        && same_modes()
+}
+
+/// A room's field that says when somebody registered it, in milliseconds of the store's time.
+pub const REGISTERED: &str = "registered";
+
 /// The guard that an operator's change since the decision breaks.
 #[must_use]
 pub fn rules_guard(state: &State) -> Guard {

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &AccountArgs) -> Result<(), Failure> {
         }
         AccountCommand::Grant { name, role, remove: true } => {
             let request = AccountRequest::Revoke { name: name.clone(), role: role.clone() };
-            ask(&config, request, &format!("{name} does not have the role {role}"))?
+            ask(&config, request, &format!("{name} no longer has the role {role}"))?
         }
     };
     Ok(Output::new().text(&done)?)

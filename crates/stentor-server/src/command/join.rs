@@ -336,7 +336,7 @@ pub(crate) async fn note_founded(
             break;
         }
     }
-    let text = "You have founded too many channels. One that you leave as its last member counts no more";
+    let text = "You have founded too many channels. Give one up first: /msg ChanServ DROP <channel>; LIST there tells which they are";
     Err(Error::numeric(Numeric::ERR_TOOMANYCHANNELS, &[shown], text))
 }
 

@@ -236,7 +236,7 @@ pub const TABLE: &[Command] = &[
         ("KLINE [<time>] <mask> [:<reason>]", "Keeps people out by a mask, or lists such bans (operators)."),
     ),
     command("KNOCK", 1, handler!(knock::run), ("KNOCK <channel>", "Asks to be let in.")).costs(2).active(),
-    command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes.")),
+    command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes (operators).")),
     command(
         "LIST",
         0,

@@ -90,8 +90,8 @@ async fn tell_refused(session: &Session, name: &str, source: &str, error: &Error
     let Error::Numeric(_, _, text) = error else { return };
     let known = session.node.config().operators.get(name).is_some();
     let own = session.account_folded() == Some(&name.to_ascii_lowercase());
-    let name = if known || own { name } else { "a name that is none" };
-    let text = format!("{source} could not become an operator by {name}: {text}");
+    let (by, why) = if known || own { (name, text.as_str()) } else { ("a name or password", "it is wrong") };
+    let text = format!("{source} could not become an operator by {by}: {why}");
     notices::tell(&session.node, Topic::Operator, &text).await;
 }
 

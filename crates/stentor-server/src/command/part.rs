@@ -62,7 +62,8 @@ async fn part(
     let id = session.client.id.clone();
     let account = session.account_folded().map(str::to_owned);
     held.with_state(|state| policy::own_member(state, target, &id).map(drop))?;
-    let limit = session.node.config().limits.kick_length;
+    let config = session.node.config();
+    let (limit, modes) = (config.limits.kick_length, config.channels.default_modes.clone());
     let origin = reply.origin(false, true);
     let entry = session
         .node
@@ -74,8 +75,9 @@ async fn part(
             if let Some(reason) = reason {
                 line = line.trailing(truncate_utf8(reason, limit));
             }
-            // Who founded a room and leaves it as the last one gives it up; others leave it to its founder.
-            let gives_it_up = policy::is_founder(state, account.as_deref());
+            // Who founded a room, and leaves it as the last one with nothing set there, gives it up.
+            let gives_it_up =
+                policy::is_founder(state, account.as_deref()) && policy::is_untouched(state, &modes);
             Ok::<_, Error>(leave(state, &id, line.build(), gives_it_up))
         })
         .await?;

@@ -37,6 +37,9 @@ pub(super) async fn run(
         request.may_rename(state)?;
         Ok::<_, Error>(policy::name(state, held.partition().name()).to_ascii_lowercase())
     })?;
+    if held.with_state(|state| policy::name(state, "") == name.as_str()) {
+        return Err(request.cannot("It has that name"));
+    }
     let claim = if old == name.folded() {
         None
     } else {

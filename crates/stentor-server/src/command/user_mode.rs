@@ -26,7 +26,8 @@ pub(super) async fn run(
     let target = message.param(0).unwrap_or_default();
     let profile = session.client.profile();
     if !profile.nick.eq_ignore_ascii_case(target) {
-        if session.node.clients.by_nick(&target.to_ascii_lowercase()).is_none() {
+        let person = session.node.find_person(target).await?.filter(|person| person.online);
+        if person.is_none() {
             return Err(super::no_such_nick(target));
         }
         return Err(Error::numeric(Numeric::ERR_USERSDONTMATCH, &[], "Cant change mode for other users"));

@@ -9,6 +9,7 @@ use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use super::chathistory;
+use crate::connection;
 use crate::cursor::{Marks, SEEN, Unsaved};
 use crate::history::view::correspondent;
 use crate::history::{Cut, Log, Mark, Place, Said, View};
@@ -25,7 +26,7 @@ pub(super) async fn deliver(session: &mut Session, reply: &mut Reply) {
     if !session.client.has(Capability::ChatHistory)
         && let Some(token) = session.client.cursor.ask(Instant::now())
     {
-        session.client.queue.push_line(&format!(":{} PING :{token}", reply.server()));
+        connection::ping(&session.client, &token);
     }
 }
 

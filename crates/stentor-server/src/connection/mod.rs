@@ -481,7 +481,7 @@ impl Clock {
             }
             None if self.ping_interval.is_some_and(|interval| client.last_heard() + interval <= now) => {
                 let token = client.cursor.ask(now);
-                ping(client, node, token.as_deref().unwrap_or(&node.server_name));
+                ping(client, token.as_deref().unwrap_or(&node.server_name));
                 self.pinged = Some(now);
             }
             _ => {}
@@ -491,14 +491,15 @@ impl Clock {
         if seen.is_some_and(|due| due <= now)
             && let Some(token) = client.cursor.ask(now)
         {
-            ping(client, node, &token);
+            ping(client, &token);
         }
         None
     }
 }
 
-fn ping(client: &Client, node: &Node, token: &str) {
-    client.queue.push_line(&format!(":{} PING :{token}", node.server_name));
+/// Without a source, as other servers ask: small programs know a PING by how its line begins.
+pub(crate) fn ping(client: &Client, token: &str) {
+    client.queue.push_line(&format!("PING :{token}"));
 }
 
 /// How much is read at once; the buffer is given back between reads.

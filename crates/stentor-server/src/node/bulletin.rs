@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Node;
 use super::claim::LONGEST_PROBE;
+use crate::connection;
 use crate::hub::Bulletin;
 use crate::operator::broadcast;
 use crate::store::{Kind, Partition, Writer};
@@ -110,7 +111,7 @@ impl Node {
             return true;
         }
         let asked = Instant::now();
-        client.queue.push_line(&format!(":{} PING :probe", self.server_name));
+        connection::ping(&client, "probe");
         let heard = async {
             loop {
                 let next = client.heard_more();

@@ -99,7 +99,7 @@ pub async fn hear(
         Some((first, rest)) if first.eq_ignore_ascii_case("HELP") => Ok(service.help(rest)),
         Some((first, rest)) => match service.word(first) {
             None => Ok(vec![format!("{} does not know that. Say HELP to read what it does.", service.name)]),
-            Some(word) if rest.len() < word.params => Ok(vec![format!("It is written: {}", word.help.0)]),
+            Some(word) if rest.len() < word.params => Ok(vec![format!("Syntax: {}", word.help.0)]),
             Some(word) => {
                 session.charge = session.charge.saturating_add(word.cost.saturating_sub(1));
                 (word.run)(session, rest, reply).await

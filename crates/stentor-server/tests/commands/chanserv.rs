@@ -88,7 +88,7 @@ async fn an_operator_of_a_guests_room_becomes_its_founder() {
     assert_eq!(numeric(&guest.drain_until_pong().await, "MODE").params, ["#Room", "+q", "ann"]);
     assert_eq!(names(&mut ann, "#room").await, ["@guest", "~@ann"]);
     assert_eq!(notes_of(&server, "ann").await, ["#room"]);
-    told(&mut ann, "REGISTER #room", "already").await;
+    told(&mut ann, "REGISTER #room", "#Room is yours, and stays").await;
     let mut bob = server.login("bob", "secret", &[]).await;
     bob.ask("JOIN #room").await;
     ann.ask("MODE #room +o bob").await;
@@ -219,7 +219,7 @@ async fn a_standing_right_comes_with_every_join_and_at_once() {
         ("AMODE #room +ov bob", "one rank"),
         ("AMODE #room +x bob", "a, o, h and v"),
         ("ACCESS #room ADD bob king", "no rank king"),
-        ("ACCESS #room DANCE", "It is written"),
+        ("ACCESS #room DANCE", "Syntax:"),
         ("ACCESS #room DEL bob", "no standing right"),
         ("AMODE #elsewhere +o bob", "no channel #elsewhere"),
     ] {
@@ -395,7 +395,7 @@ async fn a_founder_clears_a_room_of_people_bans_and_rights() {
     bob.ask("JOIN #room").await;
     eve.ask("JOIN #room").await;
     told(&mut bob, "CLEAR #room USERS", "Only the founder").await;
-    told(&mut ann, "CLEAR #room DANCE", "It is written").await;
+    told(&mut ann, "CLEAR #room DANCE", "Syntax:").await;
     told(&mut ann, "CLEAR #room BANS", "nothing of that kind").await;
     bob.ask("MODE #room +beI x!*@* y!*@* z!*@*").await;
     told(&mut ann, "CLEAR #room BANS", "no bans any more").await;
@@ -563,7 +563,7 @@ async fn an_operator_of_the_network_learns_of_no_secret_room_unwritten() {
         ("CLEAR #secret BANS", "nothing of that kind"),
         ("INFO #secret", "#secret"),
         ("ACCESS #secret", "ann is the founder"),
-        ("AKICK #secret DANCE x", "It is written"),
+        ("AKICK #secret DANCE x", "Syntax:"),
         // What everybody may know is told without that, and so is that there is nothing.
         ("TOPIC #open", "has no topic"),
         ("INFO #open", "#open"),
@@ -604,7 +604,7 @@ async fn help_tells_every_word_and_each_is_answered() {
             told(&mut ann, &format!("{name} #none LIST x"), "").await;
         }
         if word.params > 0 {
-            told(&mut ann, word.names[0], "It is written").await;
+            told(&mut ann, word.names[0], "Syntax:").await;
         }
     }
     assert_eq!(answer(&ann.ask("CHANSERV HELP").await), help);

@@ -82,3 +82,36 @@ async fn without_a_limit_nothing_is_counted() {
     assert!(joined(&ann.ask("JOIN #one").await));
     assert!(noted(&server).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_founder_who_leaves_a_room_that_was_cared_for_finds_it_again() {
+    let server = server().await;
+    server.account("bob", "secret").await;
+    let set = [
+        "TOPIC #room :precious",
+        "MODE #room +b *!*@bad",
+        "MODE #room +I *!*@good",
+        "MODE #room +k key",
+        "MODE #room +m",
+        "MODE #room -n",
+        "METADATA #room SET url :https://chat.example",
+        "CHANSERV ACCESS #room ADD bob op",
+        "CHANSERV TRANSFER #room bob",
+        "CHANSERV REGISTER #room",
+    ];
+    let mut ann = server.login("ann", "secret", &["draft/metadata-3"]).await;
+    for line in set {
+        ann.ask("JOIN #room").await;
+        ann.ask(line).await;
+        ann.ask("PART #room").await;
+        assert_eq!(noted(&server).await, ["#room"], "{line}");
+        let dropped = ann.ask("CHANSERV DROP #room").await;
+        let code = dropped.last().and_then(|line| line.text().rsplit(' ').next().map(str::to_owned));
+        ann.ask(&format!("CHANSERV DROP #room {}", code.expect("it says what to say"))).await;
+        assert!(noted(&server).await.is_empty(), "{line}: it was given up");
+    }
+    ann.ask("JOIN #room").await;
+    ann.ask("PRIVMSG #room :nothing was set here").await;
+    ann.ask("JOIN 0").await;
+    assert!(noted(&server).await.is_empty(), "what is as new leaves nothing behind");
+}

@@ -113,7 +113,7 @@ async fn an_operator_hears_who_tries_to_become_one_in_vain() {
     assert!(told.starts_with(wanted), "{told}");
     // What somebody typed may be a password.
     numeric(&ann.ask("OPER sesame operuser").await, "464");
-    assert!(heard(&mut root).await.contains("by a name that is none"));
+    assert!(heard(&mut root).await.contains("by a name or password: it is wrong"));
 }
 
 #[tokio::test]

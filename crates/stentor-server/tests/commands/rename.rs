@@ -226,6 +226,8 @@ async fn who_may_not_rename_is_told_why() {
     for bad in ["room", "#a,b", "#with\u{200b}invisible", &format!("#{}", "x".repeat(64))] {
         fail(&ann.ask(&format!("RENAME #room {bad}")).await, "CANNOT_RENAME");
     }
+    let same = ann.ask("RENAME #room #room").await;
+    assert_eq!(fail(&same, "CANNOT_RENAME").text(), "It has that name");
     numeric(&ann.ask("RENAME #room #other").await, "RENAME");
     let again = ann.ask("RENAME #other #third").await;
     assert!(fail(&again, "CANNOT_RENAME").text().contains("wait a minute"), "{again:#?}");

@@ -142,7 +142,7 @@ async fn who_is_here_can_change_to_another_account() {
     assert_eq!(numeric(&bob.ask("WHOIS user").await, "330").param(2), "jilles");
     // An account in use is not taken over, and whoever is here stays.
     let answer = async {
-        foo.expect(|line| line.contains("PING :probe")).await;
+        foo.expect(|line| line == "PING :probe").await;
         foo.send("PONG probe").await;
     };
     let (refused, ()) = tokio::join!(plain(&mut user, "foo", "sesame"), answer);

@@ -135,7 +135,7 @@ async fn what_was_delivered_as_it_came_is_not_repeated_after_a_pong() {
     let (server, mut ann) = waiting(&[("limits.ping_interval", "'100ms'")], &[]).await;
     let (mut carl, _) = login(&server, &[]).await;
     ann.ask("PRIVMSG carl :proved").await;
-    let ping = carl.expect(|line| line.contains(" PING :seen-")).await;
+    let ping = carl.expect(|line| line.starts_with("PING :seen-")).await;
     carl.ask(&format!("PONG :{}", Said::new(ping).text())).await;
     cut(&server, carl).await;
     let (carl, lines) = login(&server, &[]).await;

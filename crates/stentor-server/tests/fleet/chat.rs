@@ -1,7 +1,7 @@
 //! Rooms and private messages across nodes.
 
 use stentor_server::store::Partition;
-use stentor_testing::{TestClient, TestServer};
+use stentor_testing::{TestClient, TestServer, numeric};
 
 use super::Pair;
 
@@ -130,4 +130,13 @@ async fn monitor_tells_of_people_on_other_nodes() {
     drop(bob);
     let offline = ann.expect_numeric("731").await;
     assert!(offline.text().starts_with("bob"), "{offline:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_modes_one_cannot_change_is_told_alike_on_every_node() {
+    let pair = Pair::start(&[]).await;
+    let mut ann = pair.one.client("ann").await;
+    let _bob = pair.two.client("bob").await;
+    numeric(&ann.ask("MODE bob +i").await, "502");
+    numeric(&ann.ask("MODE nobody +i").await, "401");
 }

@@ -48,7 +48,7 @@ pub(super) async fn access(session: &mut Session, words: &[&str], _: &mut Reply)
         }
         "DEL" | "REMOVE" if !account.is_empty() => change(session, room, account, Wanted::TakeAll).await,
         _ => Err(refusal(
-            "It is written: ACCESS <#channel> LIST, ACCESS <#channel> ADD <account> [admin|op|halfop|voice], or ACCESS \
+            "Syntax: ACCESS <#channel> LIST, ACCESS <#channel> ADD <account> [admin|op|halfop|voice], or ACCESS \
              <#channel> DEL <account>",
         )),
     }
@@ -91,14 +91,12 @@ async fn by_letter(session: &Session, room: &str, change_: &str, account: &str, 
         (Some('+'), _, Some(rank)) => Wanted::Give(rank),
         (Some('-'), _, Some(rank)) => Wanted::Take(rank),
         _ => {
-            return Err(refusal(&format!(
-                "It is written, for instance: {example}. The letters are a, o, h and v."
-            )));
+            return Err(refusal(&format!("Syntax, for instance: {example}. The letters are a, o, h and v.")));
         }
     };
     if more.is_some() || account.is_empty() {
         let text = format!(
-            "It is written, for instance: {example}. An account has one rank, the highest that you gave it."
+            "Syntax, for instance: {example}. An account has one rank, the highest that you gave it."
         );
         return Err(refusal(&text));
     }
@@ -112,9 +110,7 @@ async fn by_list(session: &Session, words: &[&str], rank: Rank) -> Said {
         "LIST" => list(session, room, rank).await,
         "ADD" if !account.is_empty() => change(session, room, account, Wanted::Give(rank)).await,
         "DEL" if !account.is_empty() => change(session, room, account, Wanted::Take(rank)).await,
-        _ => Err(refusal(
-            "It is written: <#channel> ADD <account>, <#channel> DEL <account>, or <#channel> LIST",
-        )),
+        _ => Err(refusal("Syntax: <#channel> ADD <account>, <#channel> DEL <account>, or <#channel> LIST")),
     }
 }
 

@@ -23,9 +23,9 @@ pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) ->
         "ADD" if !whom.is_empty() => add(session, &room, whom).await,
         "DEL" if !whom.is_empty() => remove(session, &room, whom).await,
         "LIST" => list(session, &room).await,
-        _ => Err(refusal(
-            "It is written: AKICK <#channel> ADD <nick, account or mask>, … DEL <the same>, or … LIST",
-        )),
+        _ => {
+            Err(refusal("Syntax: AKICK <#channel> ADD <nick, account or mask>, … DEL <the same>, or … LIST"))
+        }
     }
 }
 

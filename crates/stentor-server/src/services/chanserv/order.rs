@@ -216,9 +216,7 @@ pub(super) async fn clear(session: &mut Session, words: &[&str], _: &mut Reply) 
         "USERS" => clear_users(session, &room).await,
         "BANS" => clear_lists(session, &room, "b").await,
         "ACCESS" => clear_lists(session, &room, "beI").await,
-        _ => Err(refusal(
-            "It is written: CLEAR <#channel> USERS, CLEAR <#channel> BANS or CLEAR <#channel> ACCESS",
-        )),
+        _ => Err(refusal("Syntax: CLEAR <#channel> USERS, CLEAR <#channel> BANS or CLEAR <#channel> ACCESS")),
     }
 }
 

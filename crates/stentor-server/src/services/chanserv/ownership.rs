@@ -13,7 +13,7 @@ use crate::fleet::directory::{self, Listing};
 use crate::fleet::founded;
 use crate::hub::{Decision, Refusal, State};
 use crate::modes::Rank;
-use crate::policy::standing;
+use crate::policy::{REGISTERED, standing};
 use crate::reply::Reply;
 use crate::services::Said;
 use crate::session::Session;
@@ -25,14 +25,20 @@ pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Repl
     let room = Room::open(session, at(words, 0), "register".to_owned()).await?;
     let founder = room.held.with_state(|state| state.field("founder").map(str::to_owned));
     // The name of an account that was removed is nobody's.
+    let is_own = founder.as_deref() == Some(&*claim.folded);
     let gone = match founder {
         Some(founder) if session.node.accounts.find(&founder).await?.is_none() => Some(founder),
         _ => None,
     };
+    if is_own {
+        return keep(session, &room).await;
+    }
+    let now = session.node.fleet.now().0.to_string();
     take_over(session, &room, &claim.folded, |state, who| {
         let mut draft = Draft::new(state);
         may_register(state, who, &room.name, gone.as_deref())?;
         hand_over(&mut draft, &claim.folded);
+        draft.set(REGISTERED, now.clone());
         Ok(draft.finish(&room.source, &room.name))
     })
     .await?;
@@ -43,11 +49,26 @@ pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Repl
     )])
 }
 
+/// Registers a room for the account that founded it by joining: from then on it stays whatever its founder leaves there.
+async fn keep(session: &Session, room: &Room) -> Said {
+    let now = session.node.fleet.now().0.to_string();
+    let decide = |state: &State, who: &Who| {
+        if who.standing(state) < Rank::Founder {
+            return Err(changed(&room.name));
+        }
+        let mut draft = Draft::new(state);
+        draft.set(REGISTERED, now.clone());
+        Ok(draft.finish(&room.source, &room.name))
+    };
+    room.act(session, decide).await?;
+    Ok(vec![format!(
+        "{} is yours, and stays until you say DROP {0} or nothing happens there for long.",
+        room.name
+    )])
+}
+
 fn may_register(state: &State, who: &Who, name: &str, gone: Option<&str>) -> Result<(), Error> {
     match state.field("founder") {
-        Some(founder) if Some(founder) == who.account.as_deref() => {
-            return Err(refusal(&format!("You are the founder of {name} already.")));
-        }
         Some(founder) if Some(founder) != gone => {
             return Err(refusal(&format!("{name} has a founder already: {founder}.")));
         }
@@ -116,6 +137,7 @@ fn dropped(state: &State, source: &str, name: &str) -> Decision {
     let founder = state.field("founder").unwrap_or_default();
     draft.instead(founder, "q", "o");
     draft.unset("founder");
+    draft.unset(REGISTERED);
     draft.unset(standing::OFFER);
     for one in standing::all(state) {
         draft.unset(&standing::field_of(one.account));
