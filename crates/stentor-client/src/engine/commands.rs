@@ -26,7 +26,10 @@ impl Engine {
             Typed::Unknown(name) => {
                 let near: Vec<String> = slash::near(name).iter().map(|name| format!("/{name}")).collect();
                 let hint = if near.is_empty() {
-                    format!("Type /help for the list; /quote {} … sends a command to the server", name.to_uppercase())
+                    format!(
+                        "Type /help for the list; /quote {} … sends a command to the server",
+                        name.to_uppercase()
+                    )
                 } else {
                     format!("Did you mean {}?", near.join(" or "))
                 };
