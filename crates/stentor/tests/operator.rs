@@ -391,7 +391,9 @@ fn where_there_is_no_store_the_path_is_named_and_none_is_made() {
     fs::write(&file, "").unwrap();
     let variable = [("STENTOR_DATA__DIR", file.to_str().unwrap())];
     let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
+    let alone = starting();
     let output = command.args(["account", "list"]).envs(variable).output().unwrap();
+    drop(alone);
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(4) && text.contains("it is not a directory"), "{text}");
 }
