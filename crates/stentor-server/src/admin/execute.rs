@@ -266,6 +266,9 @@ impl From<BanError> for Failure {
     fn from(error: BanError) -> Self {
         match error {
             BanError::Write(error) => error.into(),
+            error if error.needs_force() => {
+                Self { fault: Fault::Request, message: format!("{error}; if you mean it, add --force") }
+            }
             error => Self { fault: Fault::Request, message: error.to_string() },
         }
     }

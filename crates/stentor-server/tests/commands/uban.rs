@@ -122,6 +122,28 @@ async fn nobody_bans_everybody_or_themselves_by_accident() {
 }
 
 #[tokio::test]
+async fn a_reason_is_no_keyword_and_a_time_in_the_wrong_place_is_no_reason() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    assert_eq!(notices(&root.ask("KLINE 5 gus :reason").await), ["gus!*@* is banned for 5m: reason"]);
+    for (line, wanted) in [
+        ("KLINE gus 5 :reason", "KLINE: It is written: KLINE [<time>]"),
+        ("DLINE 192.0.2.7 7d", "DLINE: It is written: DLINE [<time>]"),
+        ("UBAN ADD gus!*@* 5 reason", "UBAN: It is written: UBAN ADD"),
+        (
+            "KLINE *!*@*",
+            "KLINE: that would keep out a large part of everybody; if you mean it, say FORCE: KLINE",
+        ),
+        ("UNKLINE nosuch", "UNKLINE: there is no ban on nosuch!*@*"),
+        ("UNDLINE nosuch", "UNDLINE: That is no address"),
+    ] {
+        let lines = root.ask(line).await;
+        assert!(notices(&lines)[0].starts_with(wanted), "{line}: {lines:?}");
+    }
+    assert_eq!(notices(&root.ask("UBAN LIST").await).len(), 2);
+}
+
+#[tokio::test]
 async fn a_ban_ends_at_its_time() {
     let server = TestServer::start().await;
     let target = "spam!*@*".parse().expect("it is a mask");
