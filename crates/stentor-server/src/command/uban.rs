@@ -219,6 +219,7 @@ async fn remove(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let target = form.target(target.ok_or_else(|| form.invalid("Name the ban to lift"))?)?;
+    session.node.ban_list.vet_removal(&target).await.map_err(|error| form.refused(error))?;
     let shown = target.to_string();
     authorise(session, Privilege::Ban, &Deed { what: "unban", target: &shown, reason: "" }).await?;
     session.node.ban_list.remove(&target).await.map_err(|error| form.refused(error))?;

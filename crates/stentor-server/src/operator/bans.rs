@@ -86,6 +86,18 @@ impl Bans {
         Err(WriteError::Contended.into())
     }
 
+    /// Whether there is a ban to lift.
+    ///
+    /// # Errors
+    /// [`BanError::Unknown`], or what the store says.
+    pub async fn vet_removal(&self, target: &Target) -> Result<(), BanError> {
+        let (_, all) = self.all().await?;
+        if all.iter().any(|(_, ban)| ban.target == *target) {
+            return Ok(());
+        }
+        Err(BanError::Unknown(target.to_string()))
+    }
+
     /// Lifts a ban.
     ///
     /// # Errors

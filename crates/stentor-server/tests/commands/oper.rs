@@ -229,6 +229,21 @@ async fn what_an_operator_does_is_written_down() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_done_is_not_written_down() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    root.ask("JOIN #room").await;
+    assert!(numeric(&root.ask("UBAN DEL nosuch").await, "NOTICE").text().contains("no ban on nosuch"));
+    numeric(&root.ask("SAMODE #nope +m").await, "403");
+    numeric(&root.ask("SAMODE #room +Q").await, "472");
+    let records = server.node.audit.read(None, 10).await.expect("the store answers");
+    assert_eq!(records.iter().map(|record| record.what.as_str()).collect::<Vec<_>>(), ["oper"]);
+    numeric(&root.ask("SAMODE #room +mQ").await, "472");
+    let records = server.node.audit.read(None, 1).await.expect("the store answers");
+    assert_eq!((records[0].what.as_str(), records[0].reason.as_str()), ("samode", "+m"));
+}
+
+#[tokio::test]
 async fn an_operator_may_see_where_others_come_from_and_that_is_written_down() {
     let server = TestServer::start_with(&OPERATOR).await;
     let mut bob = server.connect_from("192.0.2.9".parse().expect("it is an address")).await;
