@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use stentor_proto::mask::Mask;
+use stentor_proto::mask::{Mask, glob_matches};
 use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
@@ -234,22 +234,39 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
     Ok(())
 }
 
-/// The bans that somebody who is here, or an address or an account, is kept out by. The addresses of users of other nodes
-/// are not known here.
+/// The bans that somebody who is here, or an address or an account, is kept out by. Of somebody who is not here, the nick
+/// alone is known. The addresses of users of other nodes are not known here.
 async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
     let about = about.ok_or_else(|| UBAN.invalid("Name a nick, an address, a mask or an account"))?;
+    let target: Option<Target> = about.parse().ok();
     let who = match about.parse::<AddressRange>() {
         Ok(range) => Some(Subject::new("*", "*", "*", range.network(), None)),
-        Err(_) => session.node.find_person(about).await?.map(|person| subject_of(&person)),
+        Err(_) => {
+            let person = session.node.find_person(about).await?.filter(|person| person.online);
+            person.map(|person| subject_of(&person))
+        }
     };
-    let target = about.parse().ok();
+    let absent = who.is_none() && matches!(target, Some(Target::Account(_)));
+    if absent {
+        reply.expect_many();
+        reply.notice(&format!("Nobody is called {about} right now"));
+    }
     let hits = |ban: &Ban| {
-        Some(&ban.target) == target.as_ref() || who.as_ref().is_some_and(|who| ban.target.matches(who))
+        Some(&ban.target) == target.as_ref()
+            || who.as_ref().is_some_and(|who| ban.target.matches(who))
+            || absent && names(&ban.target, about)
     };
     let bans = session.node.ban_list.list().await?;
     tell(bans.into_iter().filter(hits), reply).await;
     reply.notice(&format!("End of the bans on {about}"));
     Ok(())
+}
+
+/// Whether a mask is about this nick, and not about every nick.
+fn names(target: &Target, nick: &str) -> bool {
+    let Target::Mask(mask) = target else { return false };
+    let pattern = mask.folded().split('!').next().unwrap_or_default();
+    pattern.contains(|letter| letter != '*') && glob_matches(pattern, &nick.to_ascii_lowercase())
 }
 
 fn subject_of(person: &Person) -> Subject {

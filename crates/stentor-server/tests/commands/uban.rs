@@ -144,6 +144,21 @@ async fn a_reason_is_no_keyword_and_a_time_in_the_wrong_place_is_no_reason() {
 }
 
 #[tokio::test]
+async fn the_bans_on_a_nick_are_told_where_nobody_has_it() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    for target in ["gus*!*@*", "*!*@192.0.2.*", "zoe!*@*"] {
+        root.ask(&format!("KLINE {target}")).await;
+    }
+    let told = root.ask("UBAN INFO Gus1").await;
+    let told = notices(&told);
+    assert_eq!((told.len(), told[0]), (3, "Nobody is called Gus1 right now"), "{told:?}");
+    assert!(told[1].starts_with("gus*!*@* for ever"), "{told:?}");
+    let told = root.ask("UBAN INFO root").await;
+    assert_eq!(notices(&told), ["End of the bans on root"]);
+}
+
+#[tokio::test]
 async fn a_ban_ends_at_its_time() {
     let server = TestServer::start().await;
     let target = "spam!*@*".parse().expect("it is a mask");
