@@ -78,6 +78,13 @@ impl<'a> Message<'a> {
         self.params().get(index).copied()
     }
 
+    /// Whether the last parameter was written behind a colon. It is as plain as any other to most commands; where words
+    /// may be keywords, it is a text.
+    #[must_use]
+    pub fn has_trailing(&self) -> bool {
+        self.params.trailing
+    }
+
     /// The parameter at `index` unless it is missing or empty.
     #[must_use]
     pub fn nonempty(&self, index: usize) -> Option<&'a str> {
@@ -106,6 +113,8 @@ struct Params<'a> {
     inline_len: usize,
     /// All of them, once there are more than fit inline.
     heap: Vec<&'a str>,
+    /// Whether the last one was written behind a colon.
+    trailing: bool,
 }
 
 impl<'a> Params<'a> {
@@ -114,6 +123,7 @@ impl<'a> Params<'a> {
         while !rest.is_empty() {
             if let Some(trailing) = rest.strip_prefix(':') {
                 params.push(trailing);
+                params.trailing = true;
                 break;
             }
             let (word, next) = split_word(rest);

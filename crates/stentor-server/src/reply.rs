@@ -108,6 +108,14 @@ impl Reply {
         self.line(line);
     }
 
+    /// A NOTICE from the server, in as many lines as it takes.
+    pub fn long_notice(&mut self, text: &str) {
+        let start = Line::new("NOTICE").source(&self.server).param(self.nick()).trailing("").build();
+        for part in stentor_proto::text::pack(start.len(), text.split(' '), ' ') {
+            self.notice(&part);
+        }
+    }
+
     /// A whole line without its line end.
     pub fn line(&mut self, line: String) {
         match &self.label {

@@ -231,6 +231,8 @@ fn manages_bans(data: &Data) {
     assert_eq!(data.done("ban remove mallory", ""), "mallory is not banned any more\n");
     assert!(data.refused(1, "ban remove mallory", "").contains("no ban on mallory"));
     data.refused(2, "ban add 192.0.2.0/99", "");
+    assert!(data.refused(1, "account grant nobody admin", "").contains("nobody"));
+    assert!(data.refused(1, "account grant mallory nosuch", "").contains("nosuch"));
 
     let log = data.done("audit", "");
     let deeds: Vec<&str> =
@@ -242,7 +244,6 @@ fn manages_bans(data: &Data) {
             "ban 192.0.2.0/24: for 1w: spam",
             "ban spam*!*@*: for ever",
             "ban mallory: for ever",
-            "unban mallory",
             "unban mallory",
         ]
     );

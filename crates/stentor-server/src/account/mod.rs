@@ -230,11 +230,7 @@ impl Accounts {
     /// [`AccountError::Unknown`], [`AccountError::UnknownRole`], or what the store says.
     pub async fn grant(&self, name: &str, role: &str) -> Result<(), AccountError> {
         let name = self.name(name)?;
-        let known = self.roles();
-        if !known.contains(role) {
-            let known = known.into_iter().collect();
-            return Err(AccountError::UnknownRole { role: role.to_owned(), known });
-        }
+        self.check_role(role)?;
         self.modify(&name, |account| {
             (!account.has_role(role)).then(|| {
                 let mut roles = account.roles.clone();
@@ -261,6 +257,26 @@ impl Accounts {
         })
         .await
         .map(drop)
+    }
+
+    /// Whether a role can be granted.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownRole`].
+    pub fn check_role(&self, role: &str) -> Result<(), AccountError> {
+        let known = self.roles();
+        if known.contains(role) {
+            return Ok(());
+        }
+        Err(AccountError::UnknownRole { role: role.to_owned(), known: known.into_iter().collect() })
+    }
+
+    /// Whether there is an account of this name.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`], or what the store says.
+    pub async fn check_present(&self, name: &str) -> Result<(), AccountError> {
+        self.present(&self.name(name)?).await.map(drop)
     }
 
     /// The account of that name, or `None`; a name that no account can have is nobody's.

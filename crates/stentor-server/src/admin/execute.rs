@@ -73,12 +73,42 @@ pub async fn execute(request: AdminRequest, context: &AdminContext) -> AdminResp
 /// Writes down what changes something, before it is done.
 async fn write_down(request: &AdminRequest, context: &AdminContext) -> Result<(), Failure> {
     let Some((what, target, reason)) = deed_of(request) else { return Ok(()) };
-    // A ban that is refused is none, so it is in no log.
-    if let AdminRequest::Ban(BanRequest::Add { target, force, .. }) = request {
-        context.bans.vet(target, None, *force).await?;
-    }
+    vet(request, context).await?;
     let deed = Deed { what, target: &target, reason: &reason };
     Ok(context.audit.record(CONSOLE, CONSOLE, &deed).await?)
+}
+
+/// What can be known beforehand: an act that is refused is none, so it is in no log.
+async fn vet(request: &AdminRequest, context: &AdminContext) -> Result<(), Failure> {
+    match request {
+        AdminRequest::Ban(BanRequest::Add { target, force, .. }) => {
+            Ok(context.bans.vet(target, None, *force).await?)
+        }
+        AdminRequest::Ban(BanRequest::Remove { target }) => Ok(context.bans.vet_removal(target).await?),
+        AdminRequest::Account(request) => Ok(vet_account(request, &context.accounts).await?),
+        _ => Ok(()),
+    }
+}
+
+async fn vet_account(request: &AccountRequest, accounts: &Accounts) -> Result<(), AccountError> {
+    match request {
+        AccountRequest::Add { name, .. } => accounts.check_new(name).await.map(drop),
+        AccountRequest::Grant { name, role } => {
+            accounts.check_role(role)?;
+            accounts.check_present(name).await
+        }
+        AccountRequest::Passwd { name, .. }
+        | AccountRequest::Remove { name }
+        | AccountRequest::Lock { name }
+        | AccountRequest::Unlock { name }
+        | AccountRequest::Revoke { name, .. }
+        | AccountRequest::CertAdd { name, .. }
+        | AccountRequest::CertRemove { name, .. } => accounts.check_present(name).await,
+        AccountRequest::Import { .. }
+        | AccountRequest::CheckNew { .. }
+        | AccountRequest::CertList { .. }
+        | AccountRequest::List { .. } => Ok(()),
+    }
 }
 
 /// What a request does, whom it concerns, and why; `None` where it only looks.
@@ -266,6 +296,9 @@ impl From<BanError> for Failure {
     fn from(error: BanError) -> Self {
         match error {
             BanError::Write(error) => error.into(),
+            error if error.needs_force() => {
+                Self { fault: Fault::Request, message: format!("{error}; if you mean it, add --force") }
+            }
             error => Self { fault: Fault::Request, message: error.to_string() },
         }
     }

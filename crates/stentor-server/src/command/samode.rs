@@ -24,8 +24,15 @@ pub(super) async fn run(
     if !is_channel_like(target) {
         return Err(policy::no_such_channel(target));
     }
-    let modes = written(message.params().get(1..).unwrap_or_default());
-    authorise(session, Privilege::Channels, &Deed { what: "samode", target, reason: &modes }).await?;
+    if session.room(target).await?.with_state(|state| state.epoch.is_none()) {
+        return Err(policy::no_such_channel(target));
+    }
+    let wanted = message.params().get(1..).unwrap_or_default();
+    let modes = written(wanted);
+    // Where no mode that was named is one, nothing is done but to say so.
+    if !modes.is_empty() || wanted.is_empty() {
+        authorise(session, Privilege::Channels, &Deed { what: "samode", target, reason: &modes }).await?;
+    }
     mode::act(session, message, By::Network, reply).await
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use stentor_proto::mask::Mask;
+use stentor_proto::mask::{Mask, glob_matches};
 use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
@@ -27,11 +27,11 @@ pub(super) async fn run(
     demand(session, Privilege::Ban)?;
     let rest = message.params().get(1..).unwrap_or_default();
     match message.param(0).unwrap_or_default().to_ascii_uppercase().as_str() {
-        "ADD" => add(session, Wanted::read(rest, parse)?, reply).await,
-        "DEL" | "REMOVE" => remove(session, rest.first().copied(), parse, reply).await,
+        "ADD" => add(session, &UBAN, (rest, message.has_trailing()), reply).await,
+        "DEL" | "REMOVE" => remove(session, &UBAN, rest.first().copied(), reply).await,
         "LIST" => list(session, reply, |_| true).await,
         "INFO" => info(session, rest.first().copied(), reply).await,
-        _ => Err(invalid("Use UBAN ADD, UBAN DEL, UBAN LIST or UBAN INFO; HELP UBAN tells more")),
+        _ => Err(UBAN.invalid("Use UBAN ADD, UBAN DEL, UBAN LIST or UBAN INFO; HELP UBAN tells more")),
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn kline(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    add_or_list(session, message, (mask, |target| matches!(target, Target::Mask(_))), reply).await
+    add_or_list(session, message, (&KLINE, |target| matches!(target, Target::Mask(_))), reply).await
 }
 
 pub(super) async fn unkline(
@@ -49,7 +49,7 @@ pub(super) async fn unkline(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     demand(session, Privilege::Ban)?;
-    remove(session, message.nonempty(0), mask, reply).await
+    remove(session, &UNKLINE, message.nonempty(0), reply).await
 }
 
 pub(super) async fn dline(
@@ -57,7 +57,7 @@ pub(super) async fn dline(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    add_or_list(session, message, (range, |target| matches!(target, Target::Range(_))), reply).await
+    add_or_list(session, message, (&DLINE, |target| matches!(target, Target::Range(_))), reply).await
 }
 
 pub(super) async fn undline(
@@ -66,24 +66,69 @@ pub(super) async fn undline(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     demand(session, Privilege::Ban)?;
-    remove(session, message.nonempty(0), range, reply).await
+    remove(session, &UNDLINE, message.nonempty(0), reply).await
 }
 
-/// Reads whom a ban is about.
-type Read = fn(&str) -> Result<Target, Error>;
+/// One of the commands that set or lift bans.
+#[derive(Debug)]
+struct Form {
+    /// What it is called.
+    command: &'static str,
+    /// Reads whom a ban is about.
+    read: fn(&str) -> Result<Target, String>,
+    /// How it is written.
+    written: &'static str,
+}
+
+const UBAN: Form = Form {
+    command: "UBAN",
+    read: str::parse,
+    written: "UBAN ADD <target> [DURATION <time>] [FORCE] [REASON <text>]",
+};
+const KLINE: Form =
+    Form { command: "KLINE", read: mask, written: "KLINE [<time>] [FORCE] <mask> [:<reason>]" };
+const UNKLINE: Form = Form { command: "UNKLINE", read: mask, written: "UNKLINE <mask>" };
+const DLINE: Form =
+    Form { command: "DLINE", read: range, written: "DLINE [<time>] [FORCE] <address or range> [:<reason>]" };
+const UNDLINE: Form = Form { command: "UNDLINE", read: range, written: "UNDLINE <range>" };
+
+impl Form {
+    fn target(&self, text: &str) -> Result<Target, Error> {
+        (self.read)(text).map_err(|why| self.invalid(&why))
+    }
+
+    fn invalid(&self, text: &str) -> Error {
+        Error::fail(self.command, "INVALID_PARAMS", &[], text)
+    }
+
+    fn refused(&self, error: BanError) -> Error {
+        let code = match &error {
+            BanError::Write(error) => return error.clone().into(),
+            BanError::Broad | BanError::Yourself | BanError::Admin(_) => {
+                let text = format!("{error}; if you mean it, say FORCE: {}", self.written);
+                return Error::fail(self.command, "NEEDS_FORCE", &[], &text);
+            }
+            BanError::Loopback => "NEVER_BANNED",
+            BanError::NoAccount(_) => "ACCOUNT_UNKNOWN",
+            BanError::Full => "LIMIT_REACHED",
+            BanError::Unknown(_) => "NO_SUCH_BAN",
+        };
+        Error::fail(self.command, code, &[], &error.to_string())
+    }
+}
 
 /// Sets a ban of one kind, or, where none is named, lists those that there are.
 async fn add_or_list(
     session: &mut Session,
     message: &Message<'_>,
-    (read, is_kind): (Read, fn(&Target) -> bool),
+    (form, is_kind): (&Form, fn(&Target) -> bool),
     reply: &mut Reply,
 ) -> Result<(), Error> {
     demand(session, Privilege::Ban)?;
     if message.nonempty(0).is_none() {
         return list(session, reply, is_kind).await;
     }
-    add(session, Wanted::read(message.params(), read)?, reply).await
+    add(session, form, (message.params(), message.has_trailing()), reply).await
 }
 
 /// A ban that somebody wants.
@@ -97,9 +142,10 @@ struct Wanted {
 
 impl Wanted {
     /// Reads `[<time>] [FORCE] <target> [DURATION <time>] [FORCE] [REASON] [<reason>]`. What looks like a word of this
-    /// behind the target is one: a reason that begins so stands behind REASON.
-    fn read(params: &[&str], parse: Read) -> Result<Self, Error> {
-        let mut words = params.iter().copied().peekable();
+    /// behind the target is one, unless it is `trailing`: a reason that begins so stands behind REASON or a colon.
+    fn read(params: &[&str], trailing: bool, form: &Form) -> Result<Self, Error> {
+        let plain = params.len() - usize::from(trailing && !params.is_empty());
+        let mut words = params.iter().copied().enumerate().peekable();
         let mut lifetime = match params {
             [first, _, ..] => duration(first),
             _ => None,
@@ -107,19 +153,22 @@ impl Wanted {
         if lifetime.is_some() {
             words.next();
         }
-        let is = |word: Option<&&str>, name: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(name));
+        let is = |word: Option<&(usize, &str)>, name: &str| {
+            word.is_some_and(|(index, word)| *index < plain && word.eq_ignore_ascii_case(name))
+        };
         let mut force = false;
         if is(words.peek(), "FORCE") {
             words.next();
             force = true;
         }
-        let target = parse(words.next().ok_or_else(|| invalid("Name whom to ban"))?)?;
+        let (_, target) = words.next().ok_or_else(|| form.invalid("Name whom to ban"))?;
+        let target = form.target(target)?;
         loop {
             if is(words.peek(), "DURATION") {
                 words.next();
-                let text = words.next().unwrap_or_default();
-                let time =
-                    duration(text).ok_or_else(|| invalid("A duration is a time such as 30m, 12h or 7d"))?;
+                let (_, text) = words.next().unwrap_or_default();
+                let time = duration(text)
+                    .ok_or_else(|| form.invalid("A duration is a time such as 30m, 12h or 7d"))?;
                 lifetime = Some(time);
             } else if is(words.peek(), "FORCE") {
                 words.next();
@@ -128,41 +177,52 @@ impl Wanted {
                 break;
             }
         }
+        // A ban for ever is not what somebody means who names a time in the wrong place.
+        let is_time = |(index, word): &(usize, &str)| *index < plain && duration(word).is_some();
+        if lifetime.is_none() && words.peek().is_some_and(is_time) {
+            return Err(form.invalid(&format!("Syntax: {}", form.written)));
+        }
         if is(words.peek(), "REASON") {
             words.next();
         }
-        let reason = words.collect::<Vec<_>>().join(" ");
+        let reason = words.map(|(_, word)| word).collect::<Vec<_>>().join(" ");
         // A lifetime of nothing is none, as elsewhere.
         Ok(Self { target, lifetime: lifetime.filter(|time| !time.is_zero()), force, reason })
     }
 }
 
-async fn add(session: &Session, wanted: Wanted, reply: &mut Reply) -> Result<(), Error> {
+async fn add(
+    session: &Session,
+    form: &Form,
+    (params, trailing): (&[&str], bool),
+    reply: &mut Reply,
+) -> Result<(), Error> {
     let node = &session.node;
-    let Wanted { target, lifetime, force, reason } = wanted;
+    let Wanted { target, lifetime, force, reason } = Wanted::read(params, trailing, form)?;
     let reason = truncate_utf8(&reason, node.config().limits.kick_length);
     let own = Subject::of(&session.client);
-    node.ban_list.vet(&target, Some(&own), force).await.map_err(refused)?;
+    node.ban_list.vet(&target, Some(&own), force).await.map_err(|error| form.refused(error))?;
     let how_long = lifetime.map_or_else(|| "for ever".to_owned(), |time| format!("for {}", show_time(time)));
     let why = if reason.is_empty() { how_long.clone() } else { format!("{how_long}: {reason}") };
     let shown = target.to_string();
     authorise(session, Privilege::Ban, &Deed { what: "ban", target: &shown, reason: &why }).await?;
     let by = name_of(&session.client.profile());
-    node.ban_list.add(&target, lifetime, &by, reason).await.map_err(refused)?;
+    node.ban_list.add(&target, lifetime, &by, reason).await.map_err(|error| form.refused(error))?;
     reply.notice(&format!("{shown} is banned {why}"));
     Ok(())
 }
 
 async fn remove(
     session: &Session,
+    form: &Form,
     target: Option<&str>,
-    parse: Read,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let target = parse(target.ok_or_else(|| invalid("Name the ban to lift"))?)?;
+    let target = form.target(target.ok_or_else(|| form.invalid("Name the ban to lift"))?)?;
+    session.node.ban_list.vet_removal(&target).await.map_err(|error| form.refused(error))?;
     let shown = target.to_string();
     authorise(session, Privilege::Ban, &Deed { what: "unban", target: &shown, reason: "" }).await?;
-    session.node.ban_list.remove(&target).await.map_err(refused)?;
+    session.node.ban_list.remove(&target).await.map_err(|error| form.refused(error))?;
     reply.notice(&format!("{shown} is not banned any more"));
     Ok(())
 }
@@ -174,22 +234,39 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
     Ok(())
 }
 
-/// The bans that somebody who is here, or an address or an account, is kept out by. The addresses of users of other nodes
-/// are not known here.
+/// The bans that somebody who is here, or an address or an account, is kept out by. Of somebody who is not here, the nick
+/// alone is known. The addresses of users of other nodes are not known here.
 async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
-    let about = about.ok_or_else(|| invalid("Name a nick, an address, a mask or an account"))?;
+    let about = about.ok_or_else(|| UBAN.invalid("Name a nick, an address, a mask or an account"))?;
+    let target: Option<Target> = about.parse().ok();
     let who = match about.parse::<AddressRange>() {
         Ok(range) => Some(Subject::new("*", "*", "*", range.network(), None)),
-        Err(_) => session.node.find_person(about).await?.map(|person| subject_of(&person)),
+        Err(_) => {
+            let person = session.node.find_person(about).await?.filter(|person| person.online);
+            person.map(|person| subject_of(&person))
+        }
     };
-    let target = parse(about).ok();
+    let absent = who.is_none() && matches!(target, Some(Target::Account(_)));
+    if absent {
+        reply.expect_many();
+        reply.notice(&format!("Nobody is called {about} right now"));
+    }
     let hits = |ban: &Ban| {
-        Some(&ban.target) == target.as_ref() || who.as_ref().is_some_and(|who| ban.target.matches(who))
+        Some(&ban.target) == target.as_ref()
+            || who.as_ref().is_some_and(|who| ban.target.matches(who))
+            || absent && names(&ban.target, about)
     };
     let bans = session.node.ban_list.list().await?;
     tell(bans.into_iter().filter(hits), reply).await;
     reply.notice(&format!("End of the bans on {about}"));
     Ok(())
+}
+
+/// Whether a mask is about this nick, and not about every nick.
+fn names(target: &Target, nick: &str) -> bool {
+    let Target::Mask(mask) = target else { return false };
+    let pattern = mask.folded().split('!').next().unwrap_or_default();
+    pattern.contains(|letter| letter != '*') && glob_matches(pattern, &nick.to_ascii_lowercase())
 }
 
 fn subject_of(person: &Person) -> Subject {
@@ -221,43 +298,26 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn parse(text: &str) -> Result<Target, Error> {
-    text.parse().map_err(|why: String| invalid(&why))
+fn mask(text: &str) -> Result<Target, String> {
+    Mask::parse(text).map(Target::Mask).map_err(|error| error.to_string())
 }
 
-fn mask(text: &str) -> Result<Target, Error> {
-    Mask::parse(text).map(Target::Mask).map_err(|error| invalid(&error.to_string()))
-}
-
-fn range(text: &str) -> Result<Target, Error> {
-    match parse(text)? {
+fn range(text: &str) -> Result<Target, String> {
+    match text.parse()? {
         target @ Target::Range(_) => Ok(target),
-        _ => Err(invalid("That is no address and no range such as 192.0.2.0/24")),
+        _ => Err("That is no address and no range such as 192.0.2.0/24".to_owned()),
     }
-}
-
-fn invalid(text: &str) -> Error {
-    Error::fail("UBAN", "INVALID_PARAMS", &[], text)
-}
-
-fn refused(error: BanError) -> Error {
-    let code = match &error {
-        BanError::Write(error) => return error.clone().into(),
-        BanError::Broad | BanError::Yourself | BanError::Admin(_) => "NEEDS_FORCE",
-        BanError::Loopback => "NEVER_BANNED",
-        BanError::NoAccount(_) => "ACCOUNT_UNKNOWN",
-        BanError::Full => "LIMIT_REACHED",
-        BanError::Unknown(_) => "NO_SUCH_BAN",
-    };
-    Error::fail("UBAN", code, &[], &error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Wanted {
-        Wanted::read(&line.split(' ').collect::<Vec<_>>(), parse).expect("it can be read")
+    /// Reads a line's parameters.
+    fn attempt(line: &str) -> Result<Wanted, Error> {
+        let line = format!("UBAN {line}");
+        let message = Message::parse(&line).expect("it has a command");
+        Wanted::read(message.params(), message.has_trailing(), &UBAN)
     }
 
     #[test]
@@ -269,16 +329,24 @@ mod tests {
             ("1h a!*@* go away", hours(1), false, "go away"),
             ("60 a!*@*", hours(1), false, ""),
             ("60 FORCE a!*@* x", hours(1), true, "x"),
+            ("60 a!*@* 5 times", hours(1), false, "5 times"),
+            ("60 a!*@* :reason", hours(1), false, "reason"),
+            ("a!*@* :force of habit", None, false, "force of habit"),
+            ("a!*@* :force", None, false, "force"),
+            ("a!*@* :5", None, false, "5"),
+            ("a!*@* REASON 5 times", None, false, "5 times"),
             ("a!*@* DURATION 24h REASON duration of stay", hours(24), false, "duration of stay"),
             ("a!*@* force duration 1d", hours(24), true, ""),
             ("0 a!*@*", None, false, ""),
         ] {
             let target = "a!*@*".parse().expect("it is a mask");
             let reason = reason.to_owned();
-            assert_eq!(read(line), Wanted { target, lifetime, force, reason }, "{line}");
+            let wanted = Wanted { target, lifetime, force, reason };
+            assert_eq!(attempt(line).expect("it can be read"), wanted, "{line}");
         }
-        assert!(Wanted::read(&[], parse).is_err());
-        assert!(Wanted::read(&["a!*@*", "DURATION", "soon"], parse).is_err());
+        for wrong in ["", "a!*@* DURATION soon", "a!*@* 5 :reason", "a!*@* 7d", "a!*@* FORCE 5 reason"] {
+            assert!(attempt(wrong).is_err(), "{wrong}");
+        }
         assert!(range("spam!*@*").is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! - [`past`]: who held a nick before
 //! - [`people`]: finding people by nick
 //! - [`presence`]: what a user's channels say of them
+//! - [`reloads`]: operators who want the configuration read again
 
 pub mod bulletin;
 pub mod claim;
@@ -12,6 +13,7 @@ mod cloak;
 pub mod past;
 pub mod people;
 pub mod presence;
+pub mod reloads;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, RwLock};
@@ -48,6 +50,7 @@ use crate::tenure::{PresentTenure, Tenure};
 use bulletin::Questions;
 use cloak::Cloak;
 use past::Past;
+use reloads::Reloads;
 
 /// One process of the fleet, or a server on its own: the two differ in their store alone.
 #[derive(Debug)]
@@ -85,8 +88,8 @@ pub struct Node {
     pub rooms: Rooms,
     /// What operators hear at once.
     pub notices: Notices,
-    /// Woken when an operator asks that the configuration be read again.
-    pub reload: Notify,
+    /// Operators who ask that the configuration be read again.
+    pub reloads: Reloads,
     /// Woken when a commit was refused because the lease is over.
     pub fenced: Notify,
     /// Woken when a new incarnation has begun and the sessions' claims were moved to it.
@@ -147,7 +150,7 @@ impl Node {
             bans: BanWatch::start(&hub).await?,
             rooms: Rooms::start(&hub, committer.clone()).await?,
             notices: Notices::start(&hub).await?,
-            reload: Notify::new(),
+            reloads: Reloads::default(),
             hub,
             accounts,
             fenced: Notify::new(),

@@ -86,6 +86,18 @@ impl Bans {
         Err(WriteError::Contended.into())
     }
 
+    /// Whether there is a ban to lift.
+    ///
+    /// # Errors
+    /// [`BanError::Unknown`], or what the store says.
+    pub async fn vet_removal(&self, target: &Target) -> Result<(), BanError> {
+        let (_, all) = self.all().await?;
+        if all.iter().any(|(_, ban)| ban.target == *target) {
+            return Ok(());
+        }
+        Err(BanError::Unknown(target.to_string()))
+    }
+
     /// Lifts a ban.
     ///
     /// # Errors
@@ -157,21 +169,24 @@ pub enum BanError {
     Write(WriteError),
 }
 
+impl BanError {
+    /// Whether it is done all the same for those who say that they mean it.
+    #[must_use]
+    pub fn needs_force(&self) -> bool {
+        matches!(self, Self::Broad | Self::Yourself | Self::Admin(_))
+    }
+}
+
 impl fmt::Display for BanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broad => f.write_str(
-                "that would keep out a large part of everybody; if you mean it, say FORCE (on the command line --force)",
-            ),
-            Self::Yourself => f.write_str("that would keep you out, too; if you mean it, say FORCE"),
+            Self::Broad => f.write_str("that would keep out a large part of everybody"),
+            Self::Yourself => f.write_str("that would keep you out, too"),
             Self::Loopback => f.write_str("loopback addresses are never kept out"),
             Self::NoAccount(name) => {
                 write!(f, "there is no account {name}; a nick without an account is banned as {name}!*@*")
             }
-            Self::Admin(name) => write!(
-                f,
-                "{name} is an administrator; if you mean it, say FORCE (on the command line --force)"
-            ),
+            Self::Admin(name) => write!(f, "{name} is an administrator"),
             Self::Full => write!(f, "there are {BANS_MAX} bans already; lift some first"),
             Self::Unknown(target) => write!(f, "there is no ban on {target}"),
             Self::Write(error) => error.fmt(f),

@@ -21,6 +21,7 @@ pub mod chanserv;
 pub mod nickserv;
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use stentor_proto::line::Line;
@@ -48,8 +49,8 @@ pub struct Service {
 pub struct Word {
     /// The word itself, in capitals, and others that mean the same.
     pub names: &'static [&'static str],
-    /// How many words follow at least.
-    pub params: usize,
+    /// How many words follow. More are refused, since what would not be heeded was meant all the same.
+    pub params: RangeInclusive<usize>,
     /// What it costs of the client's rate, in lines.
     pub cost: u32,
     run: Handler,
@@ -99,7 +100,7 @@ pub async fn hear(
         Some((first, rest)) if first.eq_ignore_ascii_case("HELP") => Ok(service.help(rest)),
         Some((first, rest)) => match service.word(first) {
             None => Ok(vec![format!("{} does not know that. Say HELP to read what it does.", service.name)]),
-            Some(word) if rest.len() < word.params => Ok(vec![format!("Syntax: {}", word.help.0)]),
+            Some(word) if !word.params.contains(&rest.len()) => Ok(vec![format!("Syntax: {}", word.help.0)]),
             Some(word) => {
                 session.charge = session.charge.saturating_add(word.cost.saturating_sub(1));
                 (word.run)(session, rest, reply).await
@@ -161,6 +162,8 @@ pub(crate) fn refused(command: &'static str, error: AccountError) -> Error {
     }
 }
 
+/// How many words follow at most where the last ones are a text.
+const TEXT: usize = usize::MAX;
 /// In their folded form.
 const RESERVED: &[&str] = &[
     "alis", "botserv", "chanserv", "global", "helpserv", "histserv", "hostserv", "infoserv", "memoserv",

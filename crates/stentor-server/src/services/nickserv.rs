@@ -20,21 +20,35 @@ pub static NICKSERV: Service = Service {
     name: "NickServ",
     about: "NickServ looks after accounts. An account's name is a nick that its owner alone can have.",
     words: &[
-        word!(&["REGISTER"], 1, 5, register_nick, "REGISTER <password>", "Makes an account of your nick."),
-        word!(&["IDENTIFY", "ID", "LOGIN"], 1, 2, identify, "IDENTIFY [<account>] <password>", "Logs in."),
-        word!(&["LOGOUT"], 0, 2, log_out, "LOGOUT", "Logs out."),
+        word!(
+            &["REGISTER"],
+            1..=2,
+            5,
+            register_nick,
+            "REGISTER <password>",
+            "Makes an account of your nick."
+        ),
+        word!(
+            &["IDENTIFY", "ID", "LOGIN"],
+            1..=2,
+            2,
+            identify,
+            "IDENTIFY [<account>] <password>",
+            "Logs in."
+        ),
+        word!(&["LOGOUT"], 0..=0, 2, log_out, "LOGOUT", "Logs out."),
         word!(
             &["PASSWD"],
-            2,
+            2..=2,
             5,
             passwd,
             "PASSWD <old password> <new password>",
             "Changes your password, and ends other sessions of your account."
         ),
-        word!(&["INFO"], 0, 2, info, "INFO [<account>]", "Tells about your account, or another one."),
+        word!(&["INFO"], 0..=1, 2, info, "INFO [<account>]", "Tells about your account, or another one."),
         word!(
             &["CERT"],
-            1,
+            1..=2,
             2,
             certificates,
             "CERT ADD [<fingerprint>] | CERT DEL <fingerprint> | CERT LIST",
@@ -42,7 +56,7 @@ pub static NICKSERV: Service = Service {
         ),
         word!(
             &["GHOST"],
-            1,
+            1..=2,
             2,
             ghost,
             "GHOST <nick> [<password>]",
@@ -50,16 +64,16 @@ pub static NICKSERV: Service = Service {
         ),
         word!(
             &["REGAIN", "RECOVER"],
-            1,
+            1..=2,
             3,
             regain,
             "REGAIN <nick> [<password>]",
             "The same as GHOST, and takes your nick back."
         ),
-        word!(&["RELEASE"], 1, 2, ghost, "RELEASE <nick> [<password>]", "The same as GHOST."),
+        word!(&["RELEASE"], 1..=2, 2, ghost, "RELEASE <nick> [<password>]", "The same as GHOST."),
         word!(
             &["DROP"],
-            0,
+            0..=2,
             2,
             drop_account,
             "DROP [<code>]",
@@ -84,7 +98,13 @@ async fn register_nick(session: &mut Session, words: &[&str], reply: &mut Reply)
     }
     let password = words.first().copied().unwrap_or_default();
     register::make_and_enter(session, &nick, password, reply).await?;
-    Ok(vec![format!("The account {nick} is yours. Log in with it from now on, best with SASL.")])
+    let mut said = vec![format!("The account {nick} is yours. Log in with it from now on, best with SASL.")];
+    if words.len() > 1 {
+        said.push(
+            "No e-mail address is kept here: whoever forgets the password asks an operator.".to_owned(),
+        );
+    }
+    Ok(said)
 }
 
 async fn identify(session: &mut Session, words: &[&str], reply: &mut Reply) -> Said {

@@ -365,6 +365,43 @@ async fn a_ban_in_the_words_of_services_throws_out_whom_it_hits() {
 }
 
 #[tokio::test]
+async fn a_ban_in_the_words_of_services_has_the_reason_that_was_given_and_no_time() {
+    let server = server(&["ann"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    let mut eve = server.client("eve").await;
+    ann.ask("JOIN #room").await;
+    eve.ask("JOIN #room").await;
+    for flag in ["!T 1h spam", "!t 5", "!P spam"] {
+        told(&mut ann, &format!("AKICK #room ADD eve!*@* {flag}"), "last until they are lifted").await;
+    }
+    told(&mut ann, "AKICK #room ADD m:eve!*@* spam", "nobody would read the reason").await;
+    told(&mut ann, "AKICK #room LIST", "Nobody is banned").await;
+    told(&mut ann, "AKICK #room ADD eve!*@* no spam here", "Thrown out: 1.").await;
+    assert_eq!(eve.expect_numeric("KICK").await.text(), "no spam here");
+    told(&mut ann, "AKICK #room DEL eve!*@* eva!*@*", "Syntax: AKICK").await;
+}
+
+#[tokio::test]
+async fn words_that_would_not_be_heeded_are_refused() {
+    let server = server(&["ann", "dave", "carol"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #room").await;
+    for word in [
+        "AMODE #room +o dave carol",
+        "ACCESS #room ADD dave op carol",
+        "ACCESS #room DEL dave carol",
+        "ACCESS #room LIST dave",
+        "AOP #room ADD dave carol",
+        "AOP #room LIST dave",
+        "OP #room dave carol",
+        "INVITE #room dave",
+    ] {
+        told(&mut ann, word, "Syntax: ").await;
+    }
+    told(&mut ann, "ACCESS #room LIST", "ann is the founder").await;
+}
+
+#[tokio::test]
 async fn what_is_too_long_for_a_line_is_told_in_several() {
     let server = server(&["ann"]).await;
     let mut ann = server.login("ann", "secret", &[]).await;
@@ -603,7 +640,7 @@ async fn help_tells_every_word_and_each_is_answered() {
             told(&mut ann, &format!("HELP {name}"), word.help.0).await;
             told(&mut ann, &format!("{name} #none LIST x"), "").await;
         }
-        if word.params > 0 {
+        if *word.params.start() > 0 {
             told(&mut ann, word.names[0], "Syntax:").await;
         }
     }

@@ -10,8 +10,9 @@ async fn accounts_are_made_and_used_in_the_words_of_services() {
     assert!(says(&mut ann, "REGISTER short").await.contains("at least 6"));
     let made = ann.ask("PRIVMSG nickserv :register sesame ann@example.org").await;
     assert_eq!(numeric(&made, "900").param(2), "ann");
-    let said = numeric(&made, "NOTICE");
-    assert!(said.source.starts_with("NickServ!NickServ@"), "{said:?}");
+    let said = command(&made, "NOTICE");
+    assert!(said.iter().all(|line| line.source.starts_with("NickServ!NickServ@")), "{said:?}");
+    assert!(said[1].text().starts_with("No e-mail address is kept"), "{said:?}");
     assert!(says(&mut ann, "REGISTER sesame").await.contains("already"));
     assert!(says(&mut ann, "INFO").await.starts_with("ann was made at 2"));
     ann.send("QUIT").await;
@@ -47,6 +48,7 @@ async fn a_password_is_changed_by_who_knows_the_old_one_and_stays_logged_in() {
     server.account("ann", "sesame").await;
     let mut ann = server.login("ann", "sesame", &[]).await;
     assert!(says(&mut ann, "PASSWD millet barley").await.contains("another one"));
+    assert!(says(&mut ann, "PASSWD sesame barley barley").await.contains("Syntax: PASSWD"));
     assert!(says(&mut ann, "PASSWD sesame barley").await.contains("changed"));
     numeric(&ann.ask("PRIVMSG ann :still here").await, "PRIVMSG");
     assert!(server.node.accounts.verify("ann", "sesame").await.is_err());

@@ -157,6 +157,36 @@ async fn a_new_configuration_ends_what_it_does_not_give_any_more() {
     numeric(&root.ask("REHASH").await, "481");
 }
 
+/// Says REHASH, has it answered with `outcome`, and returns what the operator is told.
+async fn rehash(server: &TestServer, root: &mut TestClient, outcome: &[&str]) -> Vec<Said> {
+    let answer = async {
+        let outcome = outcome.iter().map(|text| (*text).to_owned()).collect();
+        server.node.reloads.next().await.answer(outcome);
+    };
+    let (told, ()) = tokio::join!(root.ask("REHASH"), answer);
+    assert_eq!(numeric(&told, "382").param(1), server.name());
+    told
+}
+
+#[tokio::test]
+async fn whoever_says_rehash_reads_what_became_of_it() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let (mut root, mut other) = (operator(&server, "root").await, operator(&server, "other").await);
+    let (told, others) = tokio::join!(
+        rehash(&server, &mut root, &["changed: motd", "changed, but not before a restart: listen"]),
+        rehash(&server, &mut other, &["changed: motd", "changed, but not before a restart: listen"]),
+    );
+    for told in [told, others] {
+        assert_eq!(told[0].command, "382", "{told:?}");
+        let texts: Vec<&str> = told[1..].iter().map(Said::text).collect();
+        assert_eq!(texts, ["REHASH: changed: motd", "REHASH: changed, but not before a restart: listen"]);
+    }
+    let wrong = format!("{}\nthe last", "word ".repeat(200).trim_end());
+    let told = rehash(&server, &mut root, &[&wrong]).await;
+    assert!(told.iter().all(|line| line.line.len() <= 510), "{told:?}");
+    assert_eq!((told.len(), told.last().expect("a line").text()), (5, "REHASH: the last"));
+}
+
 #[tokio::test]
 async fn what_an_operator_does_is_written_down() {
     let server = TestServer::start_with(&OPERATOR).await;
@@ -167,8 +197,7 @@ async fn what_an_operator_does_is_written_down() {
     root.ask("UBAN ADD spam!*@* DURATION 2h go away").await;
     root.ask("UBAN DEL spam!*@*").await;
     root.ask("KILL bob :bad manners").await;
-    assert_eq!(numeric(&root.ask("REHASH").await, "382").param(1), server.name());
-    server.node.reload.notified().await;
+    rehash(&server, &mut root, &["no setting has changed"]).await;
     bob.expect_closed().await;
     let records = server.node.audit.read(None, 100).await.expect("the store answers");
     let done: Vec<_> = records
@@ -197,6 +226,21 @@ async fn what_an_operator_does_is_written_down() {
     let texts: Vec<&str> = command(&shown, "NOTICE").iter().map(|line| line.text()).collect();
     assert!(texts[0].ends_with("kill bob!~bob@localhost: bad manners"), "{texts:?}");
     assert_eq!(texts.len(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_not_written_down() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    root.ask("JOIN #room").await;
+    assert!(numeric(&root.ask("UBAN DEL nosuch").await, "NOTICE").text().contains("no ban on nosuch"));
+    numeric(&root.ask("SAMODE #nope +m").await, "403");
+    numeric(&root.ask("SAMODE #room +Q").await, "472");
+    let records = server.node.audit.read(None, 10).await.expect("the store answers");
+    assert_eq!(records.iter().map(|record| record.what.as_str()).collect::<Vec<_>>(), ["oper"]);
+    numeric(&root.ask("SAMODE #room +mQ").await, "472");
+    let records = server.node.audit.read(None, 1).await.expect("the store answers");
+    assert_eq!((records[0].what.as_str(), records[0].reason.as_str()), ("samode", "+m"));
 }
 
 #[tokio::test]

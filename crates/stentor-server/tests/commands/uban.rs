@@ -122,6 +122,43 @@ async fn nobody_bans_everybody_or_themselves_by_accident() {
 }
 
 #[tokio::test]
+async fn a_reason_is_no_keyword_and_a_time_in_the_wrong_place_is_no_reason() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    assert_eq!(notices(&root.ask("KLINE 5 gus :reason").await), ["gus!*@* is banned for 5m: reason"]);
+    for (line, wanted) in [
+        ("KLINE gus 5 :reason", "KLINE: Syntax: KLINE [<time>]"),
+        ("DLINE 192.0.2.7 7d", "DLINE: Syntax: DLINE [<time>]"),
+        ("UBAN ADD gus!*@* 5 reason", "UBAN: Syntax: UBAN ADD"),
+        (
+            "KLINE *!*@*",
+            "KLINE: that would keep out a large part of everybody; if you mean it, say FORCE: KLINE",
+        ),
+        ("UNKLINE nosuch", "UNKLINE: there is no ban on nosuch!*@*"),
+        ("UNDLINE nosuch", "UNDLINE: That is no address"),
+    ] {
+        let lines = root.ask(line).await;
+        assert!(notices(&lines)[0].starts_with(wanted), "{line}: {lines:?}");
+    }
+    assert_eq!(notices(&root.ask("UBAN LIST").await).len(), 2);
+}
+
+#[tokio::test]
+async fn the_bans_on_a_nick_are_told_where_nobody_has_it() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    for target in ["gus*!*@*", "*!*@192.0.2.*", "zoe!*@*"] {
+        root.ask(&format!("KLINE {target}")).await;
+    }
+    let told = root.ask("UBAN INFO Gus1").await;
+    let told = notices(&told);
+    assert_eq!((told.len(), told[0]), (3, "Nobody is called Gus1 right now"), "{told:?}");
+    assert!(told[1].starts_with("gus*!*@* for ever"), "{told:?}");
+    let told = root.ask("UBAN INFO root").await;
+    assert_eq!(notices(&told), ["End of the bans on root"]);
+}
+
+#[tokio::test]
 async fn a_ban_ends_at_its_time() {
     let server = TestServer::start().await;
     let target = "spam!*@*".parse().expect("it is a mask");

@@ -47,14 +47,17 @@ async fn serve(config: Config, sources: &Sources, log: &Log, common: &Common) ->
     };
     welcome::print(&started, common)?;
     loop {
-        let told = tokio::select! {
+        let (told, asked) = tokio::select! {
             // Both are cancel-safe.
-            told = signals.next() => told,
-            () = started.node.reload.notified() => Told::Reload,
+            told = signals.next() => (told, None),
+            asked = started.node.reloads.next() => (Told::Reload, Some(asked)),
         };
-        match told {
-            Told::Stop(_) => break,
-            Told::Reload => reload::reload(&started, sources, log).await,
+        if told != Told::Reload {
+            break;
+        }
+        let outcome = reload::reload(&started, sources, log).await;
+        if let Some(asked) = asked {
+            asked.answer(outcome);
         }
     }
     tracing::info!("closing all clients, then stopping; a second signal stops at once");

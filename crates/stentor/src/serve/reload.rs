@@ -4,43 +4,58 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use stentor_server::config::{Config, ConfigError, Sources};
-use stentor_server::tls::{Certificates, TlsError, renewal};
+use stentor_server::tls::{Certificates, Refreshed, TlsError, renewal};
 use tokio::task::{self, JoinError};
 
 use super::start::Started;
 use crate::logging::Log;
 
-/// Reads everything again, and takes what a running node can take. What is wrong changes nothing.
-pub(super) async fn reload(started: &Started, sources: &Sources, log: &Log) {
+/// Reads everything again, and takes what a running node can take. What is wrong changes nothing. Returns what the log is
+/// told, in sentences for whoever asked for it.
+pub(super) async fn reload(started: &Started, sources: &Sources, log: &Log) -> Vec<String> {
     let node = &started.node;
     let old = node.config();
     let new = match read(sources, &old).await {
         Ok(Ok(new)) => new,
         Ok(Err(error)) => {
-            tracing::error!("the configuration is wrong, so the settings stay as they were: {error}");
-            return;
+            return failed(format!("the configuration is wrong, so the settings stay as they were: {error}"));
         }
         Err(error) => {
-            tracing::error!(%error, "the configuration was not read, so the settings stay as they were");
-            return;
+            return failed(format!(
+                "the configuration was not read, so the settings stay as they were: {error}"
+            ));
         }
     };
+    let mut outcome = Vec::new();
     for text in &new.config.warnings {
         tracing::warn!("{text}");
+        outcome.push(text.clone());
     }
     if let Some(certificates) = &started.certificates {
-        certify(certificates, &new.config).await;
+        outcome.extend(certify(certificates, &new.config).await);
     }
     log.set(new.config.log_level);
     node.set_config(new.config);
-    match (new.applied.as_str(), new.needs_restart.as_str()) {
-        ("", "") => tracing::info!("the configuration was read again; no setting has changed"),
-        ("", _) => {}
-        (applied, _) => tracing::info!("the configuration was read again; changed: {applied}"),
+    if !new.applied.is_empty() || new.needs_restart.is_empty() {
+        let text = match new.applied.as_str() {
+            "" => "the configuration was read again; no setting has changed".to_owned(),
+            applied => format!("the configuration was read again; changed: {applied}"),
+        };
+        tracing::info!("{text}");
+        outcome.push(text);
     }
     if !new.needs_restart.is_empty() {
-        tracing::warn!("changed, but not before a restart: {}", new.needs_restart);
+        let text = format!("changed, but not before a restart: {}", new.needs_restart);
+        tracing::warn!("{text}");
+        outcome.push(text);
     }
+    outcome
+}
+
+/// Tells the log, and whoever asked.
+fn failed(text: String) -> Vec<String> {
+    tracing::error!("{text}");
+    vec![text]
 }
 
 struct New {
@@ -64,9 +79,16 @@ async fn read(sources: &Sources, old: &Arc<Config>) -> Result<Result<New, Config
     task::spawn_blocking(reading).await
 }
 
-async fn certify(certificates: &Arc<Certificates>, config: &Config) {
+/// What whoever asked is told of the certificates.
+async fn certify(certificates: &Arc<Certificates>, config: &Config) -> Option<String> {
     let (changing, settings) = (Arc::clone(certificates), config.tls.clone());
     let done = task::spawn_blocking(move || changing.reload(&settings, SystemTime::now().into())).await;
     let done = done.unwrap_or_else(|error| Err(TlsError::Unavailable(error.to_string())));
+    let told = match &done {
+        Ok(Refreshed::Unchanged) => None,
+        Ok(Refreshed::Changed) => Some("there is a new certificate".to_owned()),
+        Err(error) => Some(format!("the certificate stays what it was: {error}")),
+    };
     renewal::report(certificates, done);
+    told
 }

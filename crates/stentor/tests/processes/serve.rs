@@ -271,9 +271,15 @@ fn the_first_account_becomes_an_operator_and_has_the_configuration_read_again() 
     fs::write(&config, "motd = 'the second'\n").unwrap();
     admin.send("REHASH");
     admin.line_with(" 382 admin ");
-    node.log_line("changed: motd");
+    admin.line_with("REHASH: the configuration was read again; changed: motd");
     admin.send("MOTD");
     admin.line_with("the second");
+    fs::write(&config, "motd = 'the third'\nmodt = 'oops'\n").unwrap();
+    admin.send("REHASH");
+    admin.line_with("REHASH: the configuration is wrong, so the settings stay as they were");
+    fs::write(&config, "motd = 'the second'\nnetwork.name = 'Other'\n").unwrap();
+    admin.send("REHASH");
+    admin.line_with("REHASH: changed, but not before a restart: network.name");
     let log = node.log();
     assert!(log.contains("an operator acts") && log.contains("rehash") && !log.contains(&password), "{log}");
 }

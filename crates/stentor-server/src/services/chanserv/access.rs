@@ -38,7 +38,7 @@ impl Wanted {
 pub(super) async fn access(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let (room, account) = (at(words, 0), at(words, 2));
     match at(words, 1).to_ascii_uppercase().as_str() {
-        "" | "LIST" => list(session, room, Rank::Plain).await,
+        "" | "LIST" if account.is_empty() => list(session, room, Rank::Plain).await,
         "ADD" | "SET" if !account.is_empty() => {
             let wanted = match words.get(3) {
                 Some(word) => rank_of_word(word).ok_or_else(|| no_rank(word))?,
@@ -46,7 +46,9 @@ pub(super) async fn access(session: &mut Session, words: &[&str], _: &mut Reply)
             };
             change(session, room, account, Wanted::Give(wanted)).await
         }
-        "DEL" | "REMOVE" if !account.is_empty() => change(session, room, account, Wanted::TakeAll).await,
+        "DEL" | "REMOVE" if !account.is_empty() && words.len() == 3 => {
+            change(session, room, account, Wanted::TakeAll).await
+        }
         _ => Err(refusal(
             "Syntax: ACCESS <#channel> LIST, ACCESS <#channel> ADD <account> [admin|op|halfop|voice], or ACCESS \
              <#channel> DEL <account>",
@@ -107,7 +109,7 @@ async fn by_letter(session: &Session, room: &str, change_: &str, account: &str, 
 async fn by_list(session: &Session, words: &[&str], rank: Rank) -> Said {
     let (room, account) = (at(words, 0), at(words, 2));
     match at(words, 1).to_ascii_uppercase().as_str() {
-        "LIST" => list(session, room, rank).await,
+        "LIST" if account.is_empty() => list(session, room, rank).await,
         "ADD" if !account.is_empty() => change(session, room, account, Wanted::Give(rank)).await,
         "DEL" if !account.is_empty() => change(session, room, account, Wanted::Take(rank)).await,
         _ => Err(refusal("Syntax: <#channel> ADD <account>, <#channel> DEL <account>, or <#channel> LIST")),

@@ -1,6 +1,7 @@
 //! AKICK: bans that also throw out whom they hit. They stand in the channel's list of bans, with all others.
 
 use stentor_proto::ban::ListEntry;
+use stentor_proto::text::truncate_utf8;
 
 use super::draft::{AT_ONCE, Draft};
 use super::order::ban_of;
@@ -17,27 +18,44 @@ use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let (what, whom) = (at(words, 1).to_ascii_uppercase(), at(words, 2));
+    let more = words.get(3..).unwrap_or_default();
+    if what == "ADD"
+        && more.first().is_some_and(|word| ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag)))
+    {
+        return Err(refusal(
+            "Bans here last until they are lifted: leave out !T with its time, or !P. The words behind the mask are the \
+             reason.",
+        ));
+    }
     let deed = format!("akick {} {whom}", what.to_ascii_lowercase());
     let room = Room::open(session, at(words, 0), deed).await?;
     match what.as_str() {
-        "ADD" if !whom.is_empty() => add(session, &room, whom).await,
-        "DEL" if !whom.is_empty() => remove(session, &room, whom).await,
-        "LIST" => list(session, &room).await,
-        _ => {
-            Err(refusal("Syntax: AKICK <#channel> ADD <nick, account or mask>, … DEL <the same>, or … LIST"))
-        }
+        "ADD" if !whom.is_empty() => add(session, &room, whom, &more.join(" ")).await,
+        "DEL" if !whom.is_empty() && more.is_empty() => remove(session, &room, whom).await,
+        "LIST" if whom.is_empty() => list(session, &room).await,
+        _ => Err(refusal(
+            "Syntax: AKICK <#channel> ADD <nick, account or mask> [<reason>], … DEL <the same>, or … LIST",
+        )),
     }
 }
 
-async fn add(session: &Session, room: &Room, whom: &str) -> Said {
+async fn add(session: &Session, room: &Room, whom: &str, reason: &str) -> Said {
     let entry = entry(session, whom).await?;
+    if entry.is_mute() && !reason.is_empty() {
+        return Err(refusal("A mute throws nobody out, so nobody would read the reason: leave it out."));
+    }
+    let config = session.node.config();
     let name = &room.name;
     let (who, ()) = room.authorise(session, |state, who| may_ban(state, who, name)).await?;
     let ban = Ban {
         room,
         entry: &entry,
         value: format!("{} {}", session.client.profile().source(), clock::wall_ms() / 1000),
-        most: session.node.config().channels.list_max,
+        reason: match truncate_utf8(reason, config.limits.kick_length) {
+            "" => "You are banned from this channel",
+            reason => reason,
+        },
+        most: config.channels.list_max,
     };
     let mut gone = 0;
     loop {
@@ -78,6 +96,8 @@ struct Ban<'a> {
     entry: &'a ListEntry,
     /// Who sets it, and when.
     value: String,
+    /// What those read whom it throws out.
+    reason: &'a str,
     /// How long the channel's lists may be.
     most: Limit,
 }
@@ -100,7 +120,7 @@ impl Ban<'_> {
             draft.enlist('b', self.entry.as_str(), self.value.clone());
         }
         let now = hit.get(..AT_ONCE).unwrap_or(&hit);
-        draft.kick(now, "You are banned from this channel");
+        draft.kick(now, self.reason);
         if draft.is_empty() {
             return Err(refusal(&format!("{} is {} {name} already.", self.entry.as_str(), does(self.entry))));
         }

@@ -19,7 +19,7 @@ pub(super) struct Draft<'a> {
     changes: Vec<Change>,
     modes: Vec<ModeChange>,
     /// Nicks, and why.
-    kicked: Vec<(&'a str, &'static str)>,
+    kicked: Vec<(&'a str, &'a str)>,
     ends: bool,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Draft<'a> {
 
     /// Throws members out, at most [`AT_ONCE`] of them, after the modes are changed. The last ones end a channel that is not
     /// kept.
-    pub(super) fn kick(&mut self, members: &[(&'a str, &'a Member)], reason: &'static str) {
+    pub(super) fn kick(&mut self, members: &[(&'a str, &'a Member)], reason: &'a str) {
         if members.is_empty() {
             return;
         }

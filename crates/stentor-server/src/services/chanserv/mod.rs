@@ -24,7 +24,7 @@ mod room;
 
 use stentor_proto::message::Message;
 
-use super::{Service, Word};
+use super::{Service, TEXT, Word};
 use crate::error::Error;
 use crate::modes::Rank;
 use crate::reply::Reply;
@@ -38,7 +38,7 @@ pub static CHANSERV: Service = Service {
     words: &[
         word!(
             &["REGISTER"],
-            1,
+            1..=1,
             3,
             ownership::register,
             "REGISTER <#channel>",
@@ -47,7 +47,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["DROP", "UNREGISTER"],
-            1,
+            1..=2,
             3,
             ownership::give_up,
             "DROP <#channel> [<code>]",
@@ -55,7 +55,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["TRANSFER"],
-            2,
+            2..=2,
             3,
             ownership::transfer,
             "TRANSFER <#channel> <account> | TRANSFER ACCEPT <#channel>",
@@ -63,7 +63,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["ACCESS"],
-            1,
+            1..=4,
             2,
             access::access,
             "ACCESS <#channel> [LIST | ADD <account> [admin|op|halfop|voice] | DEL <account>]",
@@ -71,7 +71,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["AMODE"],
-            1,
+            1..=3,
             2,
             access::amode,
             "AMODE <#channel> [+|-<a, o, h or v> <account>]",
@@ -79,26 +79,47 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["FLAGS"],
-            1,
+            1..=3,
             2,
             access::flags,
             "FLAGS <#channel> [<account> +|-<a, o, h, v or *>]",
             "The same as AMODE, the other way round; -* takes whatever an account has."
         ),
-        word!(&["SOP"], 2, 2, access::sop, "SOP <#channel> ADD|DEL|LIST [<account>]", "ACCESS for admins."),
+        word!(
+            &["SOP"],
+            2..=3,
+            2,
+            access::sop,
+            "SOP <#channel> ADD <account> | DEL <account> | LIST",
+            "ACCESS for admins."
+        ),
         word!(
             &["AOP"],
-            2,
+            2..=3,
             2,
             access::aop,
-            "AOP <#channel> ADD|DEL|LIST [<account>]",
+            "AOP <#channel> ADD <account> | DEL <account> | LIST",
             "ACCESS for operators."
         ),
-        word!(&["HOP"], 2, 2, access::hop, "HOP <#channel> ADD|DEL|LIST [<account>]", "ACCESS for halfops."),
-        word!(&["VOP"], 2, 2, access::vop, "VOP <#channel> ADD|DEL|LIST [<account>]", "ACCESS for voices."),
+        word!(
+            &["HOP"],
+            2..=3,
+            2,
+            access::hop,
+            "HOP <#channel> ADD <account> | DEL <account> | LIST",
+            "ACCESS for halfops."
+        ),
+        word!(
+            &["VOP"],
+            2..=3,
+            2,
+            access::vop,
+            "VOP <#channel> ADD <account> | DEL <account> | LIST",
+            "ACCESS for voices."
+        ),
         word!(
             &["OP"],
-            1,
+            1..=2,
             1,
             ranks::op,
             "OP <#channel> [<nick>]",
@@ -106,7 +127,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["DEOP"],
-            1,
+            1..=2,
             1,
             ranks::deop,
             "DEOP <#channel> [<nick>]",
@@ -114,7 +135,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["HALFOP"],
-            1,
+            1..=2,
             1,
             ranks::halfop,
             "HALFOP <#channel> [<nick>]",
@@ -122,16 +143,23 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["DEHALFOP"],
-            1,
+            1..=2,
             1,
             ranks::dehalfop,
             "DEHALFOP <#channel> [<nick>]",
             "Takes a halfop's rank from you or somebody."
         ),
-        word!(&["VOICE"], 1, 1, ranks::voice, "VOICE <#channel> [<nick>]", "Gives you or somebody a voice."),
+        word!(
+            &["VOICE"],
+            1..=2,
+            1,
+            ranks::voice,
+            "VOICE <#channel> [<nick>]",
+            "Gives you or somebody a voice."
+        ),
         word!(
             &["DEVOICE"],
-            1,
+            1..=2,
             1,
             ranks::devoice,
             "DEVOICE <#channel> [<nick>]",
@@ -139,7 +167,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["INVITE"],
-            1,
+            1..=1,
             2,
             order::invite,
             "INVITE <#channel>",
@@ -147,7 +175,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["UNBAN"],
-            1,
+            1..=2,
             2,
             order::unban,
             "UNBAN <#channel> [<nick, account or mask>]",
@@ -155,15 +183,16 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["AKICK"],
-            2,
+            2..=TEXT,
             2,
             akick::run,
-            "AKICK <#channel> ADD|DEL|LIST [<nick, account or mask>]",
-            "Bans somebody and throws them out, lifts such a ban, or lists all bans."
+            "AKICK <#channel> ADD|DEL|LIST [<nick, account or mask>] [<reason>]",
+            "Bans somebody and throws them out, lifts such a ban, or lists all bans. A reason is read by those who see \
+             somebody go, and is not kept."
         ),
         word!(
             &["HOWTOBAN"],
-            2,
+            2..=2,
             2,
             order::how_to_ban,
             "HOWTOBAN <#channel> <nick>",
@@ -171,7 +200,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["TOPIC"],
-            1,
+            1..=TEXT,
             2,
             order::topic,
             "TOPIC <#channel> [<topic>]",
@@ -179,7 +208,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["CLEAR"],
-            2,
+            2..=2,
             5,
             order::clear,
             "CLEAR <#channel> USERS|BANS|ACCESS",
@@ -187,7 +216,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["INFO"],
-            1,
+            1..=1,
             2,
             about::info,
             "INFO <#channel>",
@@ -195,7 +224,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["LIST"],
-            0,
+            0..=1,
             5,
             about::list,
             "LIST [<mask>]",
