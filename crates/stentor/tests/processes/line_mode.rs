@@ -61,6 +61,7 @@ fn what_a_followed_person_posts_is_shown_as_sub() {
     let node = house.node("0", &["alice", "bob", "carol"]);
     let mut alice = house.talker_in(&node, "alice", "lobby");
     let carol = house.talker_in(&node, "carol", "lobby");
+    carol.see("[#lobby] * carol joined");
     let mut bob = house.talker(&node, "bob");
     bob.say("/subscribe alice");
     bob.see("* You follow alice: posts, and what is said in open rooms");
