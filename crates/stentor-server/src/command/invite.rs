@@ -42,10 +42,8 @@ pub(super) async fn run(
                 let text = "is already on channel";
                 return Err(Error::numeric(Numeric::ERR_USERONCHANNEL, &[&person.nick, channel], text));
             }
-            let guards = vec![
-                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
-                super::join::rules_guard(state),
-            ];
+            let guards =
+                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), policy::rules_guard(state)];
             let name = policy::name(state, &folded);
             let line = member.line("INVITE").param(&person.nick).param(name).build();
             let mut changes = Vec::new();

@@ -17,7 +17,6 @@ use crate::metadata;
 use crate::modes::{BOT, Rank};
 use crate::operator;
 use crate::policy::{self, Joiner, standing};
-pub(super) use crate::policy::{fresh_rules, rules_guard};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Size, StoreError};
@@ -382,7 +381,7 @@ impl Newcomer<'_> {
             let nicks = vec![&*member.nick; prefixes.len()].join(" ");
             lines.push(format!(":{} MODE {name} +{prefixes} {nicks}", self.server));
         }
-        let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), rules_guard(state)];
+        let mut guards = vec![Guard::Member(self.id.to_string(), Is::Absent), policy::rules_guard(state)];
         guards.push(Guard::Size(if state.members.is_empty() { Size::Exactly(0) } else { Size::Above(0) }));
         if let Some(limit) = policy::limit(state) {
             guards.push(Guard::Size(Size::Below(limit)));
@@ -408,7 +407,7 @@ impl Newcomer<'_> {
             // As it is its founder's first moment there.
             set("created", member.joined.to_string()),
             set("modes", modes.to_owned()),
-            set("rules", fresh_rules()),
+            set("rules", policy::fresh_rules()),
         ];
         // A guest's room is nobody's for good.
         let mut prefixes = "o";

@@ -89,7 +89,7 @@ async fn kick(
             };
             let changes = vec![
                 Change::UnsetMember(kicked.to_string()),
-                Change::Set("rules".to_owned(), super::join::fresh_rules()),
+                Change::Set("rules".to_owned(), policy::fresh_rules()),
             ];
             Ok(Decision { life, guards, changes, lines: vec![line.build()] })
         })

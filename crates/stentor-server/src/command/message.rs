@@ -272,7 +272,7 @@ async fn to_channel(
         };
         let heard = policy::may_speak(state, target, speaker)?;
         let is = member.map_or(Is::Absent, |member| Is::Equal(member.to_value()));
-        let guards = vec![Guard::Member(id.to_string(), is), super::join::rules_guard(state)];
+        let guards = vec![Guard::Member(id.to_string(), is), policy::rules_guard(state)];
         let sign = to.prefix().map_or(String::new(), |prefix| prefix.sign.to_string());
         let (name, rank) = (policy::name(state, &folded), to.max(heard));
         let lines = said.lines_for(rank, &profile, &format!("{sign}{name}"));

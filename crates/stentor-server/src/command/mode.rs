@@ -260,7 +260,7 @@ async fn change(
                 }
                 line.build()
             });
-            let mut guards = vec![super::join::rules_guard(state)];
+            let mut guards = vec![policy::rules_guard(state)];
             guards.extend(setter.value.map(|value| Guard::Member(id.to_string(), Is::Equal(value))));
             guards.extend(done.guards);
             Ok(Decision { life: state.within(), guards, changes: done.changes, lines: lines.collect() })
@@ -501,7 +501,7 @@ impl<'a> Draft<'a> {
             flags.sort_unstable();
             self.changes.push(Change::Set("modes".to_owned(), flags.into_iter().collect()));
         }
-        self.changes.push(Change::Set("rules".to_owned(), super::join::fresh_rules()));
+        self.changes.push(Change::Set("rules".to_owned(), policy::fresh_rules()));
         Ok(Finished { modes: self.done, changes: self.changes, guards })
     }
 }

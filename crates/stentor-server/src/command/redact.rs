@@ -158,7 +158,7 @@ async fn in_channel(session: &mut Session, request: &Request<'_>, reply: &mut Re
             life: state.within(),
             guards: vec![
                 Guard::Member(id.to_string(), Is::Equal(member.to_value())),
-                super::join::rules_guard(state),
+                policy::rules_guard(state),
             ],
             changes: vec![Change::Erase(entry.id)],
             lines: vec![request.line(member.line(COMMAND), policy::name(state, &folded))],

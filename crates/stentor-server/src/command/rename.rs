@@ -109,13 +109,13 @@ impl Request<'_> {
             life: state.within(),
             guards: vec![
                 Guard::Member(self.id.to_owned(), Is::Equal(member.to_value())),
-                super::join::rules_guard(state),
+                policy::rules_guard(state),
             ],
             changes: vec![
                 set("name", name.as_str().to_owned()),
                 set(RENAMED, format!("{} {old}", self.now.0)),
                 // Whoever joins or speaks decides again, by the new name.
-                set("rules", super::join::fresh_rules()),
+                set("rules", policy::fresh_rules()),
             ],
             lines: vec![line.trailing(self.reason).build()],
         })

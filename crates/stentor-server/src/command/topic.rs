@@ -42,10 +42,8 @@ pub(super) async fn run(
                 Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
             ];
             let line = member.line("TOPIC").param(policy::name(state, &folded)).trailing(topic);
-            let guards = vec![
-                Guard::Member(id.to_string(), Is::Equal(member.to_value())),
-                super::join::rules_guard(state),
-            ];
+            let guards =
+                vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), policy::rules_guard(state)];
             Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line.build()] })
         })
         .await?;
