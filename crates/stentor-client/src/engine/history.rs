@@ -67,10 +67,6 @@ struct Current {
 }
 
 impl History {
-    pub(super) fn awaits_targets(&self) -> bool {
-        self.targets
-    }
-
     /// Whether anything is asked, or to be asked.
     pub(super) fn is_busy(&self) -> bool {
         self.current.is_some() || !self.waiting.is_empty()
@@ -135,6 +131,12 @@ impl Engine {
             }
         }
         self.ask_next();
+    }
+
+    /// Whether what comes in a place is held back, since what was missed there is not all shown yet.
+    pub(super) fn is_catching_up(&self, place: &Place) -> bool {
+        self.threads.get(place).is_some_and(|thread| thread.held.is_some())
+            || self.history.targets && matches!(place, Place::Person(_))
     }
 
     /// After a reconnect persons' lines are held back until it is known who has news.
@@ -476,7 +478,6 @@ impl Engine {
     /// The connection is over: nothing is asked any more.
     pub(super) fn forget_requests(&mut self) {
         let history = std::mem::take(&mut self.history);
-        self.news.clear();
         let all = history.current.into_iter().map(|current| current.request).chain(history.waiting);
         for request in all {
             if let Ask::Older { place, .. } = request.what {
@@ -484,8 +485,10 @@ impl Engine {
             }
         }
         // What is held back was not shown, and is fetched again.
-        for thread in self.threads.values_mut() {
-            thread.held = None;
+        for (place, thread) in &mut self.threads {
+            if thread.held.take().is_some() && matches!(place, Place::Person(_)) {
+                self.news.insert(place.clone());
+            }
         }
     }
 }

@@ -87,8 +87,6 @@ pub struct Engine {
     unconfirmed: Unconfirmed,
     /// Whether what was missed is to be fetched when the capabilities are known.
     resumes: bool,
-    /// Who has news, as far as the server has told.
-    news: BTreeSet<Place>,
 
     // All connections.
     me: String,
@@ -104,6 +102,8 @@ pub struct Engine {
     latest: Option<Timestamp>,
     queue: Queue,
     threads: Threads,
+    /// Persons with news that were not fetched yet, as far as is known.
+    news: BTreeSet<Place>,
     rooms: BTreeMap<ChannelName, rooms::Held>,
     rejoin_at: Option<Instant>,
     /// Who writes to the user right now, and when that was last heard.
@@ -151,7 +151,6 @@ impl Engine {
             joining: Joining::new(),
             unconfirmed: Unconfirmed::default(),
             resumes: false,
-            news: BTreeSet::new(),
             me: options.user.clone(),
             mask: None,
             logins: 0,
@@ -160,6 +159,7 @@ impl Engine {
             latest: None,
             queue: Queue::new(random_prefix()),
             threads: Threads::new(),
+            news: BTreeSet::new(),
             rooms: BTreeMap::new(),
             rejoin_at: None,
             typists: BTreeMap::new(),
@@ -528,7 +528,7 @@ impl Engine {
         if !self.threads.contains_key(&event.place) && self.threads.len() >= MOST_PLACES {
             return self.outputs.push_back(Output::Show(event));
         }
-        let fetching = self.history.awaits_targets() && matches!(event.place, Place::Person(_));
+        let fetching = self.is_catching_up(&event.place);
         let thread = self.threads.entry(event.place.clone()).or_default();
         if fetching {
             thread.held.get_or_insert_default();

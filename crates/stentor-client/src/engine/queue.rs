@@ -160,6 +160,11 @@ impl Queue {
         true
     }
 
+    /// Whether an own message was shown.
+    pub(super) fn was_shown(&self, id: &str) -> bool {
+        self.shown.contains(id)
+    }
+
     /// Whether an id was made here.
     pub(super) fn is_ours(&self, id: &str) -> bool {
         id.strip_prefix(&*self.prefix).is_some_and(|rest| rest.starts_with('-'))

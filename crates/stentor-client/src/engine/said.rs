@@ -31,10 +31,21 @@ impl Engine {
                 heard.ours = self.sent_like(&heard.event, label);
             }
         }
+        if self.is_catching_up(&heard.event.place)
+            && heard.event.id.is_some()
+            && let Some(id) = &heard.ours
+        {
+            // It has arrived, and is shown behind what was missed. If this connection breaks before, it is fetched again.
+            let shown = self.queue.take(id).is_some_and(|say| say.shown) || self.queue.was_shown(id);
+            if !shown {
+                self.show(heard.event);
+            }
+            return;
+        }
         let ours = heard.ours.is_some();
         if let Some(event) = self.settle_own(heard) {
             self.stop_typing(&event);
-            // What is held back may be dropped and fetched again; this counts as shown from now on.
+            // It counts as shown from now on, so it cannot wait.
             if ours { self.show_now(event) } else { self.show(event) }
         }
     }

@@ -99,8 +99,7 @@ impl Engine {
 
     /// Whether a message to this place may go now.
     fn is_open(&self, place: &Place) -> bool {
-        let fetching = self.threads.get(place).is_some_and(|thread| thread.held.is_some());
-        if fetching || self.history.awaits_targets() && matches!(place, Place::Person(_)) {
+        if self.is_catching_up(place) {
             return false;
         }
         match place {

@@ -111,6 +111,42 @@ fn without_any_capability_lines_are_shown_at_once_and_acknowledged_by_a_pong() {
 }
 
 #[test]
+fn what_arrives_late_is_shown_behind_what_others_said_before_and_not_lost_by_a_break() {
+    for breaks in [false, true] {
+        let mut script = Script::in_room(ALL);
+        script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
+        assert_eq!(script.texts(), ["#room <bob> first"]);
+        let sent = script.type_in("mine");
+        let tag = |name: &str| {
+            sent[0].split_once(name).expect("its tags").1.split([';', ' ']).next().expect("a value")
+        };
+        let (label, id) = (tag("label="), tag("+stentor.chat/id="));
+        script.hear(&[&format!("@label={label} :s FAIL PRIVMSG OUTCOME_UNKNOWN :Who knows")]);
+        assert_eq!(script.sent(), ["CHATHISTORY AFTER #room msgid=m0 50"]);
+        let theirs = "time=2026-01-01T00:00:01.000Z;msgid=m1 :bob!b@h PRIVMSG #room :theirs";
+        let mine = format!(
+            "time=2026-01-01T00:00:02.000Z;msgid=m2;+stentor.chat/id={id} :ann!a@h PRIVMSG #room :mine"
+        );
+        script.hear(&[&format!("@{theirs}"), &format!("@{mine}")]);
+        assert_eq!(script.engine.unacknowledged(), 0);
+        let mut batch = vec![":s BATCH +1 chathistory #room".to_owned()];
+        if breaks {
+            script.engine.lost("it broke", Some(script.now));
+            script.welcome(ALL);
+            script.hear(&["@time=2026-01-01T00:00:03.000Z :ann!a@h JOIN #room"]);
+            script.hear(&[":s BATCH +t draft/chathistory-targets", ":s BATCH -t"]);
+            assert!(script.sent().contains(&"CHATHISTORY AFTER #room msgid=m0 50".to_owned()));
+            batch.extend([theirs, &mine].map(|line| format!("@batch=1;{line}")));
+        }
+        batch.push(":s BATCH -1".to_owned());
+        script.hear(&batch.iter().map(String::as_str).collect::<Vec<_>>());
+        let said = |text: &String| text.contains('<');
+        let said: Vec<String> = script.texts().into_iter().filter(said).collect();
+        assert_eq!(said, ["#room <bob> theirs", "#room <ann> mine"], "breaks: {breaks}");
+    }
+}
+
+#[test]
 fn text_without_a_room_says_what_to_type_and_unknown_commands_name_near_ones() {
     let mut script = Script::new(ALL);
     assert!(script.type_in("hello").is_empty());
