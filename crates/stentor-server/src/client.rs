@@ -32,6 +32,8 @@ pub struct Client {
     pub cursor: Cursor,
     /// The incarnation that its claims belong to.
     tenure: RwLock<Arc<Tenure>>,
+    /// Whether it has made any.
+    has_claims: AtomicBool,
     capabilities: AtomicU64,
     /// Whether it has shown that it knows version 302 of CAP.
     knows_values: AtomicBool,
@@ -131,6 +133,7 @@ impl Client {
             server,
             address: RwLock::new(address),
             tenure: RwLock::new(tenure),
+            has_claims: AtomicBool::new(false),
             queue,
             cursor: Cursor::default(),
             capabilities: AtomicU64::new(0),
@@ -188,6 +191,18 @@ impl Client {
     /// Notes that its claims have been taken over by another incarnation of its node.
     pub fn set_tenure(&self, tenure: Arc<Tenure>) {
         *self.tenure.write().expect("no writer of a tenure panics") = tenure;
+    }
+
+    /// Notes that it makes claims from now on, under this incarnation of its node.
+    pub fn begin_claims(&self, tenure: Arc<Tenure>) {
+        self.set_tenure(tenure);
+        self.has_claims.store(true, Ordering::Release);
+    }
+
+    /// Whether it may have claims.
+    #[must_use]
+    pub fn has_claims(&self) -> bool {
+        self.has_claims.load(Ordering::Acquire)
     }
 
     /// Where it comes from, as far as is known now.

@@ -195,6 +195,14 @@ impl Session {
         session_value(&self.client.id, self.client.tenure().writer())
     }
 
+    /// Before its first claim a session takes up the incarnation that its node has by now: the one that it connected under
+    /// may be over.
+    pub async fn begin_claims(&self) {
+        if !self.client.has_claims() {
+            self.client.begin_claims(self.node.live_tenure().await);
+        }
+    }
+
     /// Names the session's claims in the node's index, before they are made: the index may name what is gone, it never
     /// misses what exists.
     ///

@@ -80,6 +80,7 @@ pub async fn keep(node: Arc<Node>) {
         node.fleet.note_renewal(renewed.is_ok());
         pause = match renewed {
             Ok(leases) => {
+                node.renewed.notify_waiters();
                 let news =
                     roll.note(&leases, node.tenure().writer(), |lease| node.fleet.is_over(lease, &leases));
                 notices::tell_of_nodes(&node, &news);
@@ -177,7 +178,8 @@ async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
     }
     for client in node.clients.all() {
         let from = client.tenure();
-        if Arc::ptr_eq(&from, &next) {
+        // One without claims takes up the present incarnation with its first.
+        if Arc::ptr_eq(&from, &next) || !client.has_claims() {
             continue;
         }
         let registered = client.profile().registered;

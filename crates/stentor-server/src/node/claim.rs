@@ -69,6 +69,7 @@ pub enum Rivals {
 /// [`Refused::Taken`] where the holder stays.
 pub async fn account_from(session: &mut Session, account: &Account, rivals: Rivals) -> Result<(), Refused> {
     let partition = Partition::account(&account.folded);
+    session.begin_claims().await;
     let tenure = session.client.tenure();
     let value = session.claim_value();
     let nick = session.nick.as_ref().map_or("*", |claim| claim.partition.name()).to_owned();
@@ -185,6 +186,7 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
         return Err(Refused::Taken);
     }
     let partition = Partition::nick(nick.folded());
+    session.begin_claims().await;
     let tenure = session.client.tenure();
     let before = session.nick.clone();
     let held = before.iter().chain(&session.leftovers).map(|claim| claim.partition.name());

@@ -92,6 +92,8 @@ pub struct Node {
     pub reloads: Reloads,
     /// Woken when a commit was refused because the lease is over.
     pub fenced: Notify,
+    /// Woken when the lease was renewed, or another was taken in its place.
+    pub renewed: Notify,
     /// Woken when a new incarnation has begun and the sessions' claims were moved to it.
     pub tenure_changed: Notify,
     /// Every task of the node. Its connections are among them.
@@ -154,6 +156,7 @@ impl Node {
             hub,
             accounts,
             fenced: Notify::new(),
+            renewed: Notify::new(),
             tenure_changed: Notify::new(),
             tasks,
             upkeep: Arc::default(),
@@ -218,6 +221,33 @@ impl Node {
         self.tenure.get()
     }
 
+    /// Whether the lease of an incarnation lasts, by what this node knows of the store's clock.
+    fn is_live(&self, tenure: &Tenure) -> bool {
+        !tenure.is_over() && tenure.ends_at() > self.fleet.now()
+    }
+
+    /// The present incarnation, once it has a lease; as it is where that takes too long, or the node stops.
+    pub async fn live_tenure(&self) -> Arc<Tenure> {
+        let live = async {
+            loop {
+                // Before the look, so that no renewal in between is missed.
+                let renewed = self.renewed.notified();
+                let tenure = self.tenure();
+                if self.is_live(&tenure) {
+                    return tenure;
+                }
+                self.fenced.notify_one();
+                renewed.await;
+            }
+        };
+        // Cancel-safe: neither changes anything.
+        tokio::select! {
+            tenure = live => tenure,
+            () = tokio::time::sleep(LONGEST_WITHOUT_LEASE) => self.tenure(),
+            () = self.stop.cancelled() => self.tenure(),
+        }
+    }
+
     /// Puts a new incarnation in the place of one that lost its lease, whose sessions are still to be moved.
     pub fn replace_tenure(&self, next: Arc<Tenure>) {
         let lost = self.tenure.replace(next);
@@ -260,12 +290,11 @@ impl Node {
     /// # Errors
     /// Why not, in a few words.
     pub fn ready(&self) -> Result<(), &'static str> {
-        let tenure = self.tenure();
         if self.drain.is_cancelled() {
             Err("this node is shutting down")
         } else if self.hub.is_store_away() || !self.fleet.is_renewed() {
             Err("the store does not answer")
-        } else if tenure.is_over() || tenure.ends_at() <= self.fleet.now() {
+        } else if !self.is_live(&self.tenure()) {
             Err("this node's lease is over")
         } else {
             Ok(())
@@ -401,5 +430,7 @@ const BULLETINS: usize = 4096;
 const SLOWED: usize = 64;
 /// The time that a draining node takes for each client, where its drain time allows.
 const PER_CLIENT: Duration = Duration::from_millis(10);
+/// How long a login waits for the node to get a lease anew.
+const LONGEST_WITHOUT_LEASE: Duration = Duration::from_secs(5);
 /// How long the node's own tasks may take to end.
 const LAST_TASKS: Duration = Duration::from_secs(5);

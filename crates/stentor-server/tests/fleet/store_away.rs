@@ -24,16 +24,38 @@ async fn a_store_that_is_restarted_finds_its_clients_again() {
 async fn a_store_that_was_paused_for_longer_than_a_lease_finds_its_clients_again() {
     let mut pair = Pair::start(SHORT).await;
     let (mut ann, mut bob) = room_of_two(&pair).await;
+    pause_for_longer_than_a_lease(&mut pair, &mut ann).await;
+    talk_again(&mut ann, &mut bob).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connected_before_a_lease_was_lost_can_log_in_after_it() {
+    let mut pair = Pair::start(SHORT).await;
+    let (mut ann, mut bob) = room_of_two(&pair).await;
+    let mut early = pair.one.connect().await;
+    early.send("CAP LS 302").await;
+    early.expect(|line| line.contains(" CAP ")).await;
+    pause_for_longer_than_a_lease(&mut pair, &mut ann).await;
+    talk_again(&mut ann, &mut bob).await;
+    for line in ["NICK early", "USER early 0 * :Early", "CAP END"] {
+        early.send(line).await;
+    }
+    early.expect(|line| line.contains(" 001 early ")).await;
+    early.nick = "early".to_owned();
+    names_still_stand(&mut early, &mut bob).await;
+}
+
+/// `client` shows that its node works meanwhile.
+async fn pause_for_longer_than_a_lease(pair: &mut Pair, client: &mut TestClient) {
     let gone_until = pair.one.node.fleet.now().plus(std::time::Duration::from_secs(4));
     pair.redis().pause();
-    // The pause has to outlast the lease: the node's estimate of the store's time says when it has.
+    // The node's estimate of the store's time says when the pause has outlasted the lease.
     while pair.one.node.fleet.now() < gone_until {
         tokio::task::yield_now().await;
-        ann.send("PING x").await;
-        ann.expect(|line| line.contains(" PONG ")).await;
+        client.send("PING x").await;
+        client.expect(|line| line.contains(" PONG ")).await;
     }
     pair.redis().resume();
-    talk_again(&mut ann, &mut bob).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
