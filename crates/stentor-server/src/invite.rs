@@ -106,11 +106,20 @@ impl Invites {
         Ok(invites)
     }
 
-    /// Ends an invitation, named by its code or by its id, of which the first four digits or more are enough if no other
-    /// begins alike.
+    /// An invitation, named by its code or by its id, of which the first four digits or more are enough if no other begins
+    /// alike.
     ///
     /// # Errors
     /// [`InviteError::Unknown`], [`InviteError::Ambiguous`], or what the store says.
+    pub async fn find(&self, code_or_id: &str) -> Result<Invite, InviteError> {
+        let (_, all) = self.all().await?;
+        find(&all, &code_or_id.trim().to_ascii_lowercase()).map(|(_, invite)| invite.clone())
+    }
+
+    /// Ends an invitation, named as in [`Invites::find`].
+    ///
+    /// # Errors
+    /// As [`Invites::find`].
     pub async fn revoke(&self, code_or_id: &str) -> Result<Invite, InviteError> {
         let text = code_or_id.trim().to_ascii_lowercase();
         for _ in 0..CONFLICTS_MAX {

@@ -86,6 +86,9 @@ async fn vet(request: &AdminRequest, context: &AdminContext) -> Result<(), Failu
         }
         AdminRequest::Ban(BanRequest::Remove { target }) => Ok(context.bans.vet_removal(target).await?),
         AdminRequest::Account(request) => Ok(vet_account(request, &context.accounts).await?),
+        AdminRequest::Invite(InviteRequest::Revoke { code }) => {
+            Ok(context.invites.find(&code.0).await.map(drop)?)
+        }
         _ => Ok(()),
     }
 }

@@ -51,7 +51,7 @@ mod subscribers;
 mod subscriptions;
 mod time;
 mod topic;
-mod uban;
+pub(crate) mod uban;
 mod user;
 mod user_mode;
 mod userhost;

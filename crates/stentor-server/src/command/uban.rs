@@ -291,7 +291,7 @@ async fn tell(bans: impl Iterator<Item = Ban>, reply: &mut Reply) {
 }
 
 /// A time with its unit; a number alone is in minutes, as other servers have it.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     match text.parse::<u32>() {
         Ok(minutes) => Some(Duration::from_mins(u64::from(minutes))),
         Err(_) => parse_time(text),

@@ -19,8 +19,8 @@ pub static NAMED: &[Key] = &[
         "What the holders of a role may do once they have said OPER. A role is granted with `stentor account grant NAME \
          ROLE`. The role `admin` is built in and has every privilege: `kill` (KILL), `ban` (UBAN, KLINE, DLINE), \
          `addresses` (see real addresses in WHOIS), `announce` (speak to everybody), `wallops` (WALLOPS), `audit` (read \
-         the audit log), `control` (REHASH), `channels` (SAMODE, and ChanServ in any channel). No command asks for \
-         `accounts` and `invite` yet; these names are reserved for commands to come.",
+         the audit log), `control` (REHASH), `channels` (SAMODE, and ChanServ in any channel), `accounts` (make, \
+         suspend and remove accounts and reset passwords with NickServ), `invite` (make invitations with NickServ).",
     ),
     row(
         "operators.NAME.password",

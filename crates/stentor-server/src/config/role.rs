@@ -67,8 +67,8 @@ impl Privilege {
     /// All of them, as the configuration spells them, with what each allows. Commands ask for one in
     /// [`operator::demand`](crate::operator::demand), and nowhere else.
     pub const TABLE: [(Self, &'static str, &'static str); 10] = [
-        (Self::Accounts, "accounts", "no command yet"),
-        (Self::Invite, "invite", "no command yet"),
+        (Self::Accounts, "accounts", "NickServ SAREGISTER, RESETPASS, SUSPEND, UNSUSPEND, SADROP"),
+        (Self::Invite, "invite", "NickServ INVITE"),
         (Self::Kill, "kill", "KILL"),
         (Self::Ban, "ban", "UBAN, KLINE, UNKLINE, DLINE, UNDLINE"),
         (Self::Channels, "channels", "SAMODE, and ChanServ as if one were every room's founder"),

@@ -82,7 +82,9 @@ impl Topic {
             Self::Kill => "Sessions that operators end.",
             Self::Node => "Nodes that join the fleet, leave it or are lost.",
             Self::Operator => "Who becomes an operator, who tries to in vain, and what operators do besides.",
-            Self::Account => "Accounts that are made, and what the command line changes in them.",
+            Self::Account => {
+                "Accounts that are made, and what operators and the command line change in them."
+            }
             Self::Ban => "Bans that are set or lifted.",
         }
     }

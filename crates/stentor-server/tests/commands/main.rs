@@ -32,6 +32,7 @@ mod names;
 mod network_password;
 mod nick;
 mod nickserv;
+mod nickserv_operators;
 mod notices;
 mod oper;
 mod part;

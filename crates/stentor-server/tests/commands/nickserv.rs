@@ -1,7 +1,7 @@
 //! NickServ, in the words that people know.
 
 use stentor_server::account::Fingerprint;
-use stentor_testing::{Said, TestClient, TestServer, command, numeric};
+use stentor_testing::{TestClient, TestServer, command, numeric};
 
 #[tokio::test]
 async fn accounts_are_made_and_used_in_the_words_of_services() {
@@ -142,9 +142,24 @@ async fn help_tells_every_word() {
     let mut ann = server.client("ann").await;
     let lines = ann.ask("NS HELP").await;
     let told: Vec<String> = command(&lines, "NOTICE").iter().map(|line| line.text().to_owned()).collect();
-    for word in
-        ["REGISTER", "IDENTIFY", "LOGOUT", "PASSWD", "INFO", "CERT", "GHOST", "REGAIN", "RELEASE", "DROP"]
-    {
+    for word in [
+        "REGISTER",
+        "IDENTIFY",
+        "LOGOUT",
+        "PASSWD",
+        "INFO",
+        "CERT",
+        "GHOST",
+        "REGAIN",
+        "RELEASE",
+        "DROP",
+        "SAREGISTER",
+        "RESETPASS",
+        "SUSPEND",
+        "UNSUSPEND",
+        "SADROP",
+        "INVITE",
+    ] {
         assert!(told.iter().any(|line| line.starts_with(word)), "{word}");
     }
     assert!(says(&mut ann, "HELP ghost").await.starts_with("GHOST <nick>"));
@@ -153,10 +168,14 @@ async fn help_tells_every_word() {
     assert!(says(&mut ann, "").await.contains("HELP"));
 }
 
-/// Says something to NickServ, and returns the answer.
-async fn says(client: &mut TestClient, text: &str) -> String {
+/// Says something to NickServ, and returns the answer's first line.
+pub(crate) async fn says(client: &mut TestClient, text: &str) -> String {
+    let said = says_all(client, text).await;
+    said.into_iter().next().expect("it answers")
+}
+
+/// Says something to NickServ, and returns all that it answers.
+pub(crate) async fn says_all(client: &mut TestClient, text: &str) -> Vec<String> {
     let lines = client.ask(&format!("NS {text}")).await;
-    let notices: Vec<&Said> = command(&lines, "NOTICE").into_iter().collect();
-    assert!(!notices.is_empty(), "{lines:?}");
-    notices[0].text().to_owned()
+    command(&lines, "NOTICE").into_iter().map(|line| line.text().to_owned()).collect()
 }

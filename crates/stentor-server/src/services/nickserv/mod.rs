@@ -1,17 +1,23 @@
 //! NickServ: accounts, in the words that people know from other networks.
+//!
+//! - `operators`: other people's accounts, and invitations
+
+mod operators;
 
 use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 use stentor_proto::secret::Secret;
 
-use super::{Said, Service, Word};
+use super::{Said, Service, TEXT, Word};
 use crate::account::login::LoginError;
 use crate::account::{Password, revision};
 use crate::command::{cert, nick, register};
+use crate::config::Privilege;
 use crate::error::Error;
 use crate::hub::clock::server_time;
 use crate::node::claim::Rivals;
+use crate::operator;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -78,6 +84,55 @@ pub static NICKSERV: Service = Service {
             drop_account,
             "DROP [<code>]",
             "Removes your account for good; asks you to say so again."
+        ),
+        word!(
+            &["SAREGISTER"],
+            1..=2,
+            5,
+            operators::register,
+            "SAREGISTER <account> [<password>]",
+            "For operators: makes an account. Without a password it gets one that you are told."
+        ),
+        word!(
+            &["RESETPASS", "SAPASSWD"],
+            1..=2,
+            5,
+            operators::reset_password,
+            "RESETPASS <account> [<password>]",
+            "For operators: gives an account another password, and ends its session."
+        ),
+        word!(
+            &["SUSPEND"],
+            1..=TEXT,
+            2,
+            operators::suspend,
+            "SUSPEND <account> [<reason>]",
+            "For operators: keeps an account from logging in, and ends its session."
+        ),
+        word!(
+            &["UNSUSPEND"],
+            1..=1,
+            2,
+            operators::unsuspend,
+            "UNSUSPEND <account>",
+            "For operators: lets a suspended account in again."
+        ),
+        word!(
+            &["SADROP", "ERASE"],
+            1..=2,
+            2,
+            operators::remove,
+            "SADROP <account> [<code>]",
+            "For operators: removes an account for good; asks you to say so again."
+        ),
+        word!(
+            &["INVITE"],
+            0..=2,
+            2,
+            operators::invite,
+            "INVITE [<number of accounts> [<time>]] | INVITE LIST | INVITE REVOKE <id or code>",
+            "For operators: makes a code with which others make accounts: one within a week, if you say no more. LIST shows \
+             all that can be used, REVOKE ends one."
         ),
     ],
 };
@@ -158,7 +213,12 @@ async fn info(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
         return Ok(vec![format!("There is no account {wanted}.")]);
     };
     let mut said = vec![format!("{} was made at {}.", account.name, server_time(account.created))];
-    if own.is_some_and(|own| own.eq_ignore_ascii_case(&account.name)) {
+    let (config, profile) = (session.node.config(), session.client.profile());
+    let is_operator = operator::privileges(&config, &profile).contains(&Privilege::Accounts);
+    if let Some(since) = account.locked.filter(|_| is_operator) {
+        said.push(format!("It is suspended since {}.", server_time(since)));
+    }
+    if is_operator || own.is_some_and(|own| own.eq_ignore_ascii_case(&account.name)) {
         if !account.roles.is_empty() {
             said.push(format!("It has the roles {}.", account.roles.join(", ")));
         }
