@@ -19,24 +19,33 @@ use crate::session::Session;
 pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let (what, whom) = (at(words, 1).to_ascii_uppercase(), at(words, 2));
     let more = words.get(3..).unwrap_or_default();
-    if what == "ADD"
-        && more.first().is_some_and(|word| ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag)))
-    {
-        return Err(refusal(
-            "Bans here last until they are lifted: leave out !T with its time, or !P. The words behind the mask are the \
-             reason.",
-        ));
+    if what == "ADD" && !whom.is_empty() {
+        return set(session, at(words, 0), whom, more).await;
     }
     let deed = format!("akick {} {whom}", what.to_ascii_lowercase());
     let room = Room::open(session, at(words, 0), deed).await?;
     match what.as_str() {
-        "ADD" if !whom.is_empty() => add(session, &room, whom, &more.join(" ")).await,
         "DEL" if !whom.is_empty() && more.is_empty() => remove(session, &room, whom).await,
         "LIST" if whom.is_empty() => list(session, &room).await,
         _ => Err(refusal(
             "Syntax: AKICK <#channel> ADD <nick, account or mask> [<reason>], … DEL <the same>, or … LIST",
         )),
     }
+}
+
+pub(super) async fn ban(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    set(session, at(words, 0), at(words, 1), words.get(2..).unwrap_or_default()).await
+}
+
+async fn set(session: &Session, channel: &str, whom: &str, reason: &[&str]) -> Said {
+    if reason.first().is_some_and(|word| ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag))) {
+        return Err(refusal(
+            "Bans here last until they are lifted: leave out !T with its time, or !P. The words behind the mask are the \
+             reason.",
+        ));
+    }
+    let room = Room::open(session, channel, format!("akick add {whom}")).await?;
+    add(session, &room, whom, &reason.join(" ")).await
 }
 
 async fn add(session: &Session, room: &Room, whom: &str, reason: &str) -> Said {

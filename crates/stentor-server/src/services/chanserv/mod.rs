@@ -4,6 +4,7 @@
 //! - `access`: standing rights
 //! - `akick`: bans that throw out whom they hit
 //! - `draft`: a change to a channel as it is put together
+//! - `habits`: what replaces settings that other services have
 //! - `order`: who is let in, and who is thrown out
 //! - `ownership`: who a channel's founder is
 //! - `ranks`: the prefixes of those who are there
@@ -17,6 +18,7 @@ mod about;
 mod access;
 mod akick;
 mod draft;
+mod habits;
 mod order;
 mod ownership;
 mod ranks;
@@ -191,6 +193,22 @@ pub static CHANSERV: Service = Service {
              somebody go, and is not kept."
         ),
         word!(
+            &["BAN"],
+            2..=TEXT,
+            2,
+            akick::ban,
+            "BAN <#channel> <nick, account or mask> [<reason>]",
+            "The same as AKICK ADD. UNBAN or AKICK DEL lifts it."
+        ),
+        word!(
+            &["KICK"],
+            2..=TEXT,
+            2,
+            order::kick,
+            "KICK <#channel> <nick> [<reason>]",
+            "Throws somebody out, who may come back."
+        ),
+        word!(
             &["HOWTOBAN"],
             2..=2,
             2,
@@ -213,6 +231,14 @@ pub static CHANSERV: Service = Service {
             order::clear,
             "CLEAR <#channel> USERS|BANS|ACCESS",
             "Throws everybody else out; lifts all bans; or takes all bans, exceptions, invitations and standing rights."
+        ),
+        word!(
+            &["SET", "MLOCK"],
+            1..=TEXT,
+            1,
+            habits::set,
+            "SET <#channel> <setting>",
+            "Tells what does here what other services do with settings such as FOUNDER, MLOCK, KEEPTOPIC or PRIVATE."
         ),
         word!(
             &["INFO"],

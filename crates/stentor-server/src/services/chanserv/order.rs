@@ -124,6 +124,32 @@ async fn whom(session: &Session, text: &str) -> Result<Target, Error> {
     Ok(Target::Entry(entry.as_str().to_owned()))
 }
 
+pub(super) async fn kick(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let room = Room::open(session, at(words, 0), deed("kick", words)).await?;
+    let (name, nick) = (&room.name, at(words, 1));
+    let given = words.get(2..).unwrap_or_default().join(" ");
+    let by = session.client.profile().nick.clone();
+    let reason = match truncate_utf8(&given, session.node.config().limits.kick_length) {
+        "" => &by,
+        reason => reason,
+    };
+    let mut shown = String::new();
+    let decide = |state: &State, who: &Who| {
+        let (id, member) = policy::member_by_nick(state, nick)
+            .ok_or_else(|| refusal(&format!("{nick} is not in {name}.")))?;
+        let rank = who.rank(state);
+        if rank < Rank::Halfop || !rank.may_act_on(member.rank()) {
+            return Err(forbidden(&format!("You may not throw {} out of {name}.", member.nick)));
+        }
+        shown.clone_from(&member.nick);
+        let mut draft = Draft::new(state);
+        draft.kick(&[(id, member)], reason);
+        Ok(draft.finish(&room.source, name))
+    };
+    room.act(session, decide).await?;
+    Ok(vec![format!("{shown} was thrown out of {name}.")])
+}
+
 pub(super) async fn how_to_ban(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let room = Room::open(session, at(words, 0), deed("howtoban", words)).await?;
     let (name, nick) = (&room.name, at(words, 1));
