@@ -16,6 +16,7 @@ use crate::node::people::Person;
 use crate::operator;
 use crate::operator::audit::Deed;
 use crate::reply::Reply;
+use crate::services::{self, Service};
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -44,7 +45,10 @@ pub(super) async fn run(
                 reply.standard("NOTE", "WHOIS", "INCOMPLETE", &[nick], text);
             }
         }
-        None => super::no_such_nick(nick).send("WHOIS", reply),
+        None => match services::find(nick) {
+            Some(service) => tell_service(session, service, reply),
+            None => super::no_such_nick(nick).send("WHOIS", reply),
+        },
     }
     reply.numeric(Numeric::RPL_ENDOFWHOIS, &[nick], "End of /WHOIS list");
     Ok(())
@@ -101,6 +105,14 @@ async fn tell(session: &Session, about: &About, reply: &mut Reply) {
         let times = [nick, &idle.to_string(), &about.since.to_string()];
         reply.numeric(Numeric::RPL_WHOISIDLE, &times, "seconds idle, signon time");
     }
+}
+
+/// A service is no user, and people ask whether it is there.
+fn tell_service(session: &Session, service: &Service, reply: &mut Reply) {
+    let (name, server) = (service.name, &*session.node.server_name);
+    reply.numeric(Numeric::RPL_WHOISUSER, &[name, name, server, "*"], service.about);
+    let text = format!("answers what is said to it: /msg {name} HELP");
+    reply.numeric(Numeric::RPL_WHOISSERVER, &[name, server], &text);
 }
 
 /// What the person says, where the client knows what to do with it and the store can be asked.

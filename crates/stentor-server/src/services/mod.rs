@@ -7,10 +7,14 @@
 /// A row of a service's table.
 macro_rules! word {
     ($names:expr, $params:expr, $cost:expr, $run:path, $syntax:expr, $does:expr) => {
+        word!($names, $params, $cost, $run, $syntax, $does, None)
+    };
+    ($names:expr, $params:expr, $cost:expr, $run:path, $syntax:expr, $does:expr, $privilege:expr) => {
         Word {
             names: $names,
             params: $params,
             cost: $cost,
+            privilege: $privilege,
             run: |session, words, reply| Box::pin($run(session, words, reply)),
             help: ($syntax, $does),
         }
@@ -29,7 +33,9 @@ use stentor_proto::text::pack;
 
 use crate::account::AccountError;
 use crate::commit_identity::WriteError;
+use crate::config::Privilege;
 use crate::error::Error;
+use crate::operator::demand;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -53,6 +59,8 @@ pub struct Word {
     pub params: RangeInclusive<usize>,
     /// What it costs of the client's rate, in lines.
     pub cost: u32,
+    /// What an operator needs for it; others are not told of it unless they ask.
+    pub privilege: Option<Privilege>,
     run: Handler,
     /// How it is written and what it does, for HELP.
     pub help: (&'static str, &'static str),
@@ -97,13 +105,16 @@ pub async fn hear(
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let said = match words.split_first() {
         None => Ok(vec![format!("Say HELP to read what {} understands.", service.name)]),
-        Some((first, rest)) if first.eq_ignore_ascii_case("HELP") => Ok(service.help(rest)),
+        Some((first, rest)) if first.eq_ignore_ascii_case("HELP") => Ok(service.help(session, rest)),
         Some((first, rest)) => match service.word(first) {
             None => Ok(vec![format!("{} does not know that. Say HELP to read what it does.", service.name)]),
             Some(word) if !word.params.contains(&rest.len()) => Ok(vec![format!("Syntax: {}", word.help.0)]),
             Some(word) => {
                 session.charge = session.charge.saturating_add(word.cost.saturating_sub(1));
-                (word.run)(session, rest, reply).await
+                match word.may_be_said(session) {
+                    Ok(()) => (word.run)(session, rest, reply).await,
+                    Err(error) => Err(error),
+                }
             }
         },
     };
@@ -139,15 +150,22 @@ impl Service {
         self.words.iter().find(|word| word.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
     }
 
-    fn help(&self, about: &[&str]) -> Vec<String> {
+    fn help(&self, session: &Session, about: &[&str]) -> Vec<String> {
         let Some(name) = about.first() else {
-            let list = self.words.iter().map(|word| format!("{}: {}", word.help.0, word.help.1));
+            let list = self.words.iter().filter(|word| word.may_be_said(session).is_ok());
+            let list = list.map(|word| format!("{}: {}", word.help.0, word.help.1));
             return std::iter::once(self.about.to_owned()).chain(list).collect();
         };
         match self.word(name) {
             Some(word) => vec![format!("{}: {}", word.help.0, word.help.1)],
             None => vec![format!("{} does not know that. Say HELP to read what it does.", self.name)],
         }
+    }
+}
+
+impl Word {
+    fn may_be_said(&self, session: &Session) -> Result<(), Error> {
+        self.privilege.map_or(Ok(()), |privilege| demand(session, privilege))
     }
 }
 

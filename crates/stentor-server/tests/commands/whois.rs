@@ -89,3 +89,14 @@ async fn all_prefixes_are_shown_with_multi_prefix() {
     assert_eq!(numeric(&ann.ask("WHOIS bob").await, "319").text(), "@+#room");
     assert_eq!(numeric(&bob.ask("WHOIS bob").await, "319").text(), "@#room");
 }
+
+#[tokio::test]
+async fn a_service_is_found_by_those_who_ask_whether_it_is_there() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let lines = ann.ask("WHOIS chanserv").await;
+    assert_eq!(numeric(&lines, "311").params[1..3], ["ChanServ", "ChanServ"]);
+    assert!(numeric(&lines, "312").text().ends_with("/msg ChanServ HELP"));
+    numeric(&lines, "318");
+    numeric(&ann.ask("WHOIS memoserv").await, "401");
+}

@@ -91,7 +91,8 @@ pub static NICKSERV: Service = Service {
             5,
             operators::register,
             "SAREGISTER <account> [<password>]",
-            "For operators: makes an account. Without a password it gets one that you are told."
+            "For operators: makes an account. Without a password it gets one that you are told.",
+            Some(Privilege::Accounts)
         ),
         word!(
             &["RESETPASS", "SAPASSWD"],
@@ -99,7 +100,8 @@ pub static NICKSERV: Service = Service {
             5,
             operators::reset_password,
             "RESETPASS <account> [<password>]",
-            "For operators: gives an account another password, and ends its session."
+            "For operators: gives an account another password, and ends its session.",
+            Some(Privilege::Accounts)
         ),
         word!(
             &["SUSPEND"],
@@ -107,7 +109,8 @@ pub static NICKSERV: Service = Service {
             2,
             operators::suspend,
             "SUSPEND <account> [<reason>]",
-            "For operators: keeps an account from logging in, and ends its session."
+            "For operators: keeps an account from logging in, and ends its session.",
+            Some(Privilege::Accounts)
         ),
         word!(
             &["UNSUSPEND"],
@@ -115,7 +118,8 @@ pub static NICKSERV: Service = Service {
             2,
             operators::unsuspend,
             "UNSUSPEND <account>",
-            "For operators: lets a suspended account in again."
+            "For operators: lets a suspended account in again.",
+            Some(Privilege::Accounts)
         ),
         word!(
             &["SADROP", "ERASE"],
@@ -123,7 +127,8 @@ pub static NICKSERV: Service = Service {
             2,
             operators::remove,
             "SADROP <account> [<code>]",
-            "For operators: removes an account for good; asks you to say so again."
+            "For operators: removes an account for good; asks you to say so again.",
+            Some(Privilege::Accounts)
         ),
         word!(
             &["INVITE"],
@@ -132,7 +137,8 @@ pub static NICKSERV: Service = Service {
             operators::invite,
             "INVITE [<number of accounts> [<time>]] | INVITE LIST | INVITE REVOKE <id or code>",
             "For operators: makes a code with which others make accounts: one within a week, if you say no more. LIST shows \
-             all that can be used, REVOKE ends one."
+             all that can be used, REVOKE ends one.",
+            Some(Privilege::Invite)
         ),
     ],
 };
