@@ -114,7 +114,7 @@ async fn say(
             to_person(session, target, &said, reply).await
         };
         match result {
-            Err(Error::Fenced) => return Err(Error::Fenced),
+            Err(error @ (Error::Fenced | Error::Close(_))) => return Err(error),
             Err(Error::Numeric(..)) if quiet => {}
             Err(error) => {
                 reply.reclaim();

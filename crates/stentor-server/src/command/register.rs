@@ -160,7 +160,7 @@ pub async fn advance(session: &mut Session, reply: &mut Reply) -> Result<(), Err
         // What the client has said is used up. It knows how to begin again, and not how to go on.
         Err(error @ (Error::Store(_) | Error::Contended)) => {
             error.send("USER", reply);
-            Err(Error::Close("The store cannot be reached now; please reconnect in a moment".to_owned()))
+            Err(Error::Close(STORE_AWAY.to_owned()))
         }
         other => other,
     }
@@ -384,7 +384,17 @@ async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error
     // Its own channels tell the client, too: nothing else does where it is in none.
     session.client.update(|profile| profile.events.account = crate::random::text(12));
     let said = own::values(session);
-    claim::move_inbox(session).await?;
+    let moved = claim::move_inbox(session).await;
+    if session.inbox.is_none()
+        && let Err(error) = moved
+    {
+        tracing::debug!(?error, "a session has no place for its private messages: it ends");
+        return Err(match error {
+            close @ Error::Close(_) => close,
+            _ => Error::Close(STORE_AWAY.to_owned()),
+        });
+    }
+    moved?;
     let now = own::carry(session, &said).await?;
     own::announce(session, own::difference(&said, &now)).await;
     super::waiting::deliver(session, reply).await;
@@ -424,15 +434,22 @@ pub fn strong_enough(session: &Session, password: &Password) -> Result<(), Strin
     Err(format!("A password has at least {least} characters"))
 }
 
+/// Whether somebody else who is here has this nick: nobody makes an account of it for another.
+///
+/// # Errors
+/// The store's.
+pub async fn is_used(session: &Session, name: &str) -> Result<bool, StoreError> {
+    let holder = session.node.find_person(name).await?.filter(|person| person.online);
+    Ok(holder.is_some_and(|holder| *holder.id != *session.client.id))
+}
+
 /// Makes an account where the configuration lets this client do so.
 async fn make_account(session: &mut Session, name: &str, password: &str) -> Result<Account, Error> {
     let node = session.node.clone();
     let password = Password::new(password)
         .map_err(|error| fail("UNACCEPTABLE_PASSWORD", &[name], &error.to_string()))?;
     strong_enough(session, &password).map_err(|text| fail("WEAK_PASSWORD", &[name], &text))?;
-    // Nobody takes the name of a guest who is here.
-    let holder = node.find_person(name).await?.filter(|person| person.online);
-    if holder.is_some_and(|holder| *holder.id != *session.client.id) {
+    if is_used(session, name).await? {
         return Err(fail("ACCOUNT_EXISTS", &[name], "Somebody uses that name now"));
     }
     let registration = node.config().accounts.registration;
@@ -501,3 +518,5 @@ fn fail(code: &'static str, context: &[&str], text: &str) -> Error {
 }
 
 const ALREADY: &str = "User already logged in";
+/// Why a session ends that cannot go on without the store.
+const STORE_AWAY: &str = "The store cannot be reached now; please reconnect in a moment";

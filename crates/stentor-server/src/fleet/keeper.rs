@@ -177,9 +177,12 @@ async fn move_sessions(node: &Arc<Node>) -> Result<(), StoreError> {
         return Ok(());
     }
     for client in node.clients.all() {
+        // One without claims takes up the present incarnation with its first. Asked before: it may do so just now.
+        if !client.has_claims() {
+            continue;
+        }
         let from = client.tenure();
-        // One without claims takes up the present incarnation with its first.
-        if Arc::ptr_eq(&from, &next) || !client.has_claims() {
+        if Arc::ptr_eq(&from, &next) {
             continue;
         }
         let registered = client.profile().registered;

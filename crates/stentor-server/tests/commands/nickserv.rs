@@ -156,6 +156,19 @@ async fn help_tells_every_word_that_one_may_say() {
     assert!(says(&mut ann, "").await.contains("HELP"));
 }
 
+#[tokio::test]
+async fn whom_it_lets_in_nowhere_is_disconnected_however_it_was_spoken_to() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    server.account("mallory", "sesame").await;
+    operator(&server, "root").await.ask("UBAN ADD mallory").await;
+    for words in ["NS", "NICKSERV", "PRIVMSG NickServ"] {
+        let mut guest = server.client("guest").await;
+        let colon = if words.starts_with("PRIVMSG") { ":" } else { "" };
+        guest.send(&format!("{words} {colon}IDENTIFY mallory sesame")).await;
+        numeric(&guest.expect_closed().await, "ERROR");
+    }
+}
+
 /// Says something to NickServ, and returns the answer's first line.
 pub(crate) async fn says(client: &mut TestClient, text: &str) -> String {
     let said = says_all(client, text).await;

@@ -37,16 +37,51 @@ async fn who_connected_before_a_lease_was_lost_can_log_in_after_it() {
     early.expect(|line| line.contains(" CAP ")).await;
     pause_for_longer_than_a_lease(&mut pair, &mut ann).await;
     talk_again(&mut ann, &mut bob).await;
-    for line in ["NICK early", "USER early 0 * :Early", "CAP END"] {
-        early.send(line).await;
-    }
+    log_in(&mut early).await;
     early.expect(|line| line.contains(" 001 early ")).await;
     early.nick = "early".to_owned();
     names_still_stand(&mut early, &mut bob).await;
 }
 
-/// `client` shows that its node works meanwhile.
+async fn log_in(early: &mut TestClient) {
+    for line in ["NICK early", "USER early 0 * :Early", "CAP END"] {
+        early.send(line).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_waits_for_a_lease_that_the_node_is_about_to_get() {
+    let mut pair = Pair::start(SHORT).await;
+    let (mut ann, mut bob) = room_of_two(&pair).await;
+    let mut early = pair.one.connect().await;
+    early.send("CAP LS 302").await;
+    early.expect(|line| line.contains(" CAP ")).await;
+    outlast_a_lease(&mut pair, &mut ann).await;
+    log_in(&mut early).await;
+    pair.redis().resume();
+    early.expect(|line| line.contains(" 001 early ")).await;
+    talk_again(&mut ann, &mut bob).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_an_account_while_the_store_is_away_does_not_go_on_without_an_inbox() {
+    let mut pair = Pair::start(SHORT).await;
+    pair.one.account("ann", "secret").await;
+    let mut ann = pair.one.login("ann", "secret", &[]).await;
+    ann.ask("NICK guest").await;
+    pair.redis().kill();
+    ann.send("PRIVMSG NickServ :LOGOUT").await;
+    let closed = ann.expect_closed().await;
+    assert!(closed.last().is_some_and(|line| line.text().contains("store cannot be reached")), "{closed:?}");
+}
+
 async fn pause_for_longer_than_a_lease(pair: &mut Pair, client: &mut TestClient) {
+    outlast_a_lease(pair, client).await;
+    pair.redis().resume();
+}
+
+/// Pauses the store. `client` shows that its node works meanwhile.
+async fn outlast_a_lease(pair: &mut Pair, client: &mut TestClient) {
     let gone_until = pair.one.node.fleet.now().plus(std::time::Duration::from_secs(4));
     pair.redis().pause();
     // The node's estimate of the store's time says when the pause has outlasted the lease.
@@ -55,7 +90,6 @@ async fn pause_for_longer_than_a_lease(pair: &mut Pair, client: &mut TestClient)
         client.send("PING x").await;
         client.expect(|line| line.contains(" PONG ")).await;
     }
-    pair.redis().resume();
 }
 
 #[tokio::test(flavor = "multi_thread")]
