@@ -317,12 +317,12 @@ pub fn list_entries(state: &State, letter: char) -> impl Iterator<Item = (&str, 
     })
 }
 
-/// Whether the channel's lists, of which `most` entries there may be together, have room for one more than `added`.
+/// Whether the channel's lists, of which `most` entries there may be together, have room for one more once they have `grown`.
 #[must_use]
-pub fn lists_have_room(state: &State, most: Limit, added: usize) -> bool {
+pub fn lists_have_room(state: &State, most: Limit, grown: isize) -> bool {
     let count: usize =
         modes::letters(ModeClass::List).chars().map(|letter| list_entries(state, letter).count()).sum();
-    most.has_room(added.saturating_add(count))
+    most.has_room(count.saturating_add_signed(grown))
 }
 
 fn is_listed(state: &State, letter: char, (source, account): (&str, Option<&str>), speaking: bool) -> bool {

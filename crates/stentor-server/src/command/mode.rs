@@ -339,8 +339,8 @@ struct Draft<'a> {
     members: Vec<(Arc<str>, Member, Member)>,
     changes: Vec<Change>,
     done: Vec<ModeChange>,
-    /// The list entries set so far, less those unset.
-    added: usize,
+    /// How many entries the lists have more by now, or fewer.
+    grown: isize,
 }
 
 impl<'a> Draft<'a> {
@@ -353,7 +353,7 @@ impl<'a> Draft<'a> {
             members: Vec::new(),
             changes: Vec::new(),
             done: Vec::new(),
-            added: 0,
+            grown: 0,
         }
     }
 
@@ -391,31 +391,58 @@ impl<'a> Draft<'a> {
         let mask = ListEntry::parse(mask).map_err(|_| {
             Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, &shown, mask], "That is not a mask")
         })?;
-        let same = |there: &str| there.eq_ignore_ascii_case(mask.as_str());
-        let there = policy::list_entries(self.state, letter).find(|(there, _)| same(there));
-        if there.is_some() == add {
-            return Ok(());
+        match self.entry(letter, mask.as_str()) {
+            Some(_) if add => return Ok(()),
+            Some(there) => {
+                self.grown -= 1;
+                self.changes.push(Change::Unset(format!("{letter}:{there}")));
+                self.done.push(ModeChange::with(false, letter, there));
+                return Ok(());
+            }
+            None if !add => return Ok(()),
+            None => {}
         }
-        if !add {
-            let name = there.map_or_else(|| mask.as_str().to_owned(), |(there, _)| there.to_owned());
-            self.changes.push(Change::Unset(format!("{letter}:{name}")));
-            self.done.push(ModeChange::with(false, letter, name));
-            return Ok(());
-        }
-        if !policy::lists_have_room(self.state, self.config.channels.list_max, self.added) {
+        if !policy::lists_have_room(self.state, self.config.channels.list_max, self.grown) {
             let text = "The channel's list is full";
             return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
         }
-        self.added += 1;
+        self.grown += 1;
         let value = format!("{} {}", self.setter.source, clock::wall_ms() / 1000);
         self.changes.push(Change::Set(format!("{letter}:{}", mask.as_str()), value));
         self.done.push(ModeChange::with(true, letter, mask.as_str()));
         Ok(())
     }
 
+    /// A field after the changes so far.
+    fn field(&self, name: &str) -> Option<&str> {
+        let changed = self.changes.iter().rev().find_map(|change| match change {
+            Change::Set(field, value) if field == name => Some(Some(value.as_str())),
+            Change::Unset(field) if field == name => Some(None),
+            _ => None,
+        });
+        changed.unwrap_or_else(|| self.state.field(name))
+    }
+
+    /// The entry of a list that says the same, after the changes so far.
+    fn entry(&self, letter: char, mask: &str) -> Option<String> {
+        let named = |field: &str| {
+            let entry = field.strip_prefix(letter)?.strip_prefix(':')?;
+            entry.eq_ignore_ascii_case(mask).then(|| entry.to_owned())
+        };
+        let changed = self.changes.iter().rev().find_map(|change| match change {
+            Change::Set(field, _) => named(field).map(Some),
+            Change::Unset(field) => named(field).map(|_| None),
+            _ => None,
+        });
+        changed.unwrap_or_else(|| {
+            let mut there = policy::list_entries(self.state, letter).map(|(entry, _)| entry);
+            there.find(|entry| entry.eq_ignore_ascii_case(mask)).map(str::to_owned)
+        })
+    }
+
     fn key(&mut self, target: &str, add: bool, key: &str) -> Result<(), Error> {
         if !add {
-            if let Some(old) = self.state.field("key") {
+            if let Some(old) = self.field("key").map(str::to_owned) {
                 self.done.push(ModeChange::with(false, 'k', old));
                 self.changes.push(Change::Unset("key".to_owned()));
             }
@@ -432,7 +459,7 @@ impl<'a> Draft<'a> {
 
     fn limit(&mut self, target: &str, add: bool, limit: Option<&str>) -> Result<(), Error> {
         if !add {
-            if self.state.field("limit").is_some() {
+            if self.field("limit").is_some() {
                 self.done.push(ModeChange::flag(false, 'l'));
                 self.changes.push(Change::Unset("limit".to_owned()));
             }
@@ -449,7 +476,7 @@ impl<'a> Draft<'a> {
     }
 
     fn forward(&mut self, add: bool, to: Option<&str>) {
-        let before = self.state.field("forward");
+        let before = self.field("forward");
         match to.filter(|_| add) {
             Some(to) if before != Some(to) => {
                 self.changes.push(Change::Set("forward".to_owned(), to.to_owned()));

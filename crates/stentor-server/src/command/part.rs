@@ -24,6 +24,16 @@ pub(super) async fn run(
     }
     let targets: Vec<&str> = targets.split(',').filter(|target| !target.is_empty()).collect();
     session.charge_targets(targets.len(), super::EACH);
+    each(session, targets, reason, reply).await
+}
+
+/// Leaves each, whatever keeps the client in another one.
+async fn each(
+    session: &mut Session,
+    targets: impl IntoIterator<Item = &str>,
+    reason: Option<&str>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
     for target in targets {
         if let Err(error) = part(session, target, reason, reply).await {
             if matches!(error, Error::Fenced) {
@@ -44,10 +54,7 @@ pub(super) async fn all(session: &mut Session, reply: &mut Reply) -> Result<(), 
     };
     let names: Vec<String> = session.client.rooms().iter().map(name).collect();
     session.charge_targets(names.len(), super::EACH);
-    for name in names {
-        part(session, &name, None, reply).await?;
-    }
-    Ok(())
+    each(session, names.iter().map(String::as_str), None, reply).await
 }
 
 async fn part(

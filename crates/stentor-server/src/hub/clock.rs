@@ -7,7 +7,7 @@ use time::macros::format_description;
 /// `YYYY-MM-DDThh:mm:ss.sssZ` from milliseconds since the Unix epoch.
 #[must_use]
 pub fn server_time(ms: u64) -> String {
-    let nanos = i128::from(ms) * 1_000_000;
+    let nanos = i128::from(ms.min(LATEST)) * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanos)
         .ok()
         .and_then(|time| time.format(SERVER_TIME).ok())
@@ -29,6 +29,9 @@ pub fn wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The last millisecond of the year 9999: the form has no more digits.
+const LATEST: u64 = 253_402_300_799_999;
+
 const SERVER_TIME: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
@@ -41,5 +44,6 @@ mod tests {
         assert_eq!(server_time(1_321_470_246_123), "2011-11-16T19:04:06.123Z");
         assert_eq!(parse_server_time("2011-11-16T19:04:06.123Z"), Some(1_321_470_246_123));
         assert_eq!(parse_server_time("yesterday"), None);
+        assert_eq!(server_time(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

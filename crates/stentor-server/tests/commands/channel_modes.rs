@@ -100,3 +100,21 @@ async fn a_full_list_takes_no_more_masks() {
     assert_eq!(numeric(&lines, "478").param(2), "c!*@*");
     assert_eq!(numeric(&lines, "MODE").params, ["#room", "+bb", "a!*@*", "b!*@*"]);
 }
+
+#[tokio::test]
+async fn each_change_of_one_command_sees_those_before_it() {
+    let server = TestServer::start_with(&[("channels.list_max", "1")]).await;
+    let mut ann = server.client("ann").await;
+    ann.ask("JOIN #room").await;
+    ann.ask("MODE #room +b old!*@*").await;
+    numeric(&ann.ask("MODE #room +b new!*@*").await, "478");
+    let lines = ann.ask("MODE #room -b+b old!*@* new!*@*").await;
+    assert_eq!(numeric(&lines, "MODE").params, ["#room", "-b+b", "old!*@*", "new!*@*"]);
+    ann.ask("MODE #room -b new!*@*").await;
+    ann.ask("MODE #room +b-b x!*@* X!*@*").await;
+    assert!(command(&ann.ask("MODE #room b").await, "367").is_empty());
+    ann.ask("MODE #room +l-l 5").await;
+    assert!(!numeric(&ann.ask("MODE #room").await, "324").param(2).contains('l'));
+    ann.ask("MODE #room +k-k key key").await;
+    assert!(!numeric(&ann.ask("MODE #room").await, "324").param(2).contains('k'));
+}
