@@ -6,7 +6,7 @@ use stentor_proto::text::truncate_utf8;
 
 use super::draft::{AT_ONCE, Draft};
 use super::room::{Room, Who};
-use super::{at, deed, forbidden, refusal};
+use super::{at, deed, forbidden, ranks, refusal};
 use crate::command::invite as invitations;
 use crate::error::Error;
 use crate::hub::{Decision, State, clock};
@@ -128,22 +128,22 @@ pub(super) async fn kick(session: &mut Session, words: &[&str], _: &mut Reply) -
     let room = Room::open(session, at(words, 0), deed("kick", words)).await?;
     let (name, nick) = (&room.name, at(words, 1));
     let given = words.get(2..).unwrap_or_default().join(" ");
+    // The line comes from ChanServ: it tells who asked for it.
     let by = session.client.profile().nick.clone();
     let reason = match truncate_utf8(&given, session.node.config().limits.kick_length) {
-        "" => &by,
-        reason => reason,
+        "" => by,
+        reason => format!("{reason} ({by})"),
     };
     let mut shown = String::new();
     let decide = |state: &State, who: &Who| {
-        let (id, member) = policy::member_by_nick(state, nick)
+        let (id, member) = ranks::member(state, who, name, nick)?
             .ok_or_else(|| refusal(&format!("{nick} is not in {name}.")))?;
-        let rank = who.rank(state);
-        if rank < Rank::Halfop || !rank.may_act_on(member.rank()) {
+        if *id != *who.id && !who.rank(state).may_act_on(member.rank()) {
             return Err(forbidden(&format!("You may not throw {} out of {name}.", member.nick)));
         }
         shown.clone_from(&member.nick);
         let mut draft = Draft::new(state);
-        draft.kick(&[(id, member)], reason);
+        draft.kick(&[(id, member)], &reason);
         Ok(draft.finish(&room.source, name))
     };
     room.act(session, decide).await?;

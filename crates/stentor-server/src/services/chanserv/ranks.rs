@@ -106,6 +106,24 @@ async fn lower(session: &Session, words: &[&str], letters: &str) -> Said {
     Ok(vec![format!("{shown} has that rank in {} no more.", room.name)])
 }
 
+/// The member with this nick, for those whose rank lets them see who listens in silence (`+u`).
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn member<'a>(
+    state: &'a State,
+    who: &Who,
+    name: &str,
+    nick: &str,
+) -> Result<Option<(&'a str, &'a Member)>, Error> {
+    let found = policy::member_by_nick(state, nick).map(|(id, member)| (&**id, &**member));
+    let is_own = found.is_some_and(|(id, _)| *id == *who.id);
+    if is_own || who.rank(state) >= Rank::Halfop {
+        return Ok(found);
+    }
+    Err(forbidden(&format!("Only halfops of {name} and higher do that to others there.")))
+}
+
 /// Whom a word is about: a member by nick, or whoever says it.
 fn target<'a>(
     state: &'a State,
@@ -114,10 +132,10 @@ fn target<'a>(
     nick: Option<&str>,
 ) -> Result<(&'a str, &'a Member), Error> {
     let found = match nick {
-        Some(nick) => policy::member_by_nick(state, nick),
-        None => state.members.get_key_value(&who.id),
+        Some(nick) => member(state, who, name, nick)?,
+        None => state.members.get_key_value(&who.id).map(|(id, member)| (&**id, &**member)),
     };
-    found.map(|(id, member)| (&**id, &**member)).ok_or_else(|| {
+    found.ok_or_else(|| {
         refusal(&match nick {
             Some(nick) => format!("{nick} is not in {name}."),
             None => format!("You are not in {name}: join it first."),

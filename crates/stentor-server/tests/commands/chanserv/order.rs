@@ -100,7 +100,7 @@ async fn somebody_is_thrown_out_or_banned_from_outside() {
     }
     told(&mut ann, "HOP #room ADD bob", "a halfop").await;
     bob.ask("PART #room").await;
-    told(&mut eve, "KICK #room ann", "You may not throw ann out").await;
+    told(&mut eve, "KICK #room ann", "Only halfops").await;
     told(&mut bob, "KICK #room ann", "You may not throw ann out").await;
     told(&mut bob, "KICK #room zoe", "zoe is not in #room").await;
     told(&mut bob, "KICK #room Eve", "eve was thrown out of #room").await;
@@ -109,11 +109,26 @@ async fn somebody_is_thrown_out_or_banned_from_outside() {
     assert!(kicked.source.starts_with("ChanServ!"));
     numeric(&eve.ask("JOIN #room").await, "JOIN");
     told(&mut bob, "KICK #room eve no spam here", "eve was thrown out of #room").await;
-    assert_eq!(eve.expect_numeric("KICK").await.text(), "no spam here");
+    assert_eq!(eve.expect_numeric("KICK").await.text(), "no spam here (bob)");
     numeric(&eve.ask("JOIN #room").await, "JOIN");
     told(&mut bob, "BAN #room eve !T 5", "last until they are lifted").await;
     told(&mut bob, "BAN #room eve and away", "Thrown out: 1.").await;
     assert_eq!(eve.expect_numeric("KICK").await.text(), "and away");
     numeric(&eve.ask("JOIN #room").await, "474");
     assert_eq!(names(&mut ann, "#room").await, ["~ann"]);
+}
+
+#[tokio::test]
+async fn nobody_learns_in_words_who_listens_in_an_auditorium() {
+    let server = server(&["ann"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    let (mut bob, mut eve) = (server.client("bob").await, server.client("eve").await);
+    ann.ask("JOIN #room").await;
+    ann.ask("MODE #room +u").await;
+    eve.ask("JOIN #room").await;
+    for word in ["KICK", "OP", "DEOP", "VOICE", "DEVOICE", "HALFOP", "DEHALFOP"] {
+        for nick in ["eve", "nobody"] {
+            told(&mut bob, &format!("{word} #room {nick}"), "Only halfops of #room").await;
+        }
+    }
 }

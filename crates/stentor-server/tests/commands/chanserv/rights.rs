@@ -89,9 +89,10 @@ async fn ranks_are_taken_up_and_laid_down_in_words() {
     assert_eq!(names(&mut ann, "#room").await, ["bob", "eve", "~@ann"]);
     told(&mut ann, "OP #room", "already").await;
     told(&mut bob, "OP #room", "no standing right in #room").await;
+    told(&mut bob, "OP #room eve", "Only halfops of #room").await;
+    told(&mut ann, "HALFOP #room bob", "bob is a halfop").await;
     told(&mut bob, "OP #room eve", "may not make somebody an operator").await;
     told(&mut bob, "DEOP #room ann", "too high").await;
-    told(&mut ann, "HALFOP #room bob", "bob is a halfop").await;
     told(&mut bob, "VOICE #room eve", "eve is a voice").await;
     told(&mut bob, "DEVOICE #room eve", "no more").await;
     told(&mut bob, "DEHALFOP #room", "no more").await;
