@@ -57,21 +57,34 @@ impl Invites {
         Self { committer }
     }
 
-    /// Makes an invitation for so many `uses` (1 to 1,000,000), for as long as `lifetime` or for ever, and returns its
-    /// code, which cannot be learnt again. `by` is the account that makes it, or `operator`.
+    /// Makes an invitation with a new code, which cannot be learnt again, as [`Invites::make`] does.
     ///
     /// # Errors
-    /// [`InviteError::Uses`], [`InviteError::Full`], or what the store says.
+    /// As [`Invites::make`].
     pub async fn create(
         &self,
         uses: u32,
         lifetime: Option<Duration>,
         by: &str,
     ) -> Result<(Code, Invite), InviteError> {
-        if !(1..=USES_MAX).contains(&uses) {
-            return Err(InviteError::Uses(uses));
-        }
         let code = Code::random();
+        let invite = self.make(&code, uses, lifetime, by).await?;
+        Ok((code, invite))
+    }
+
+    /// Makes an invitation for so many `uses` (1 to 1,000,000), for as long as `lifetime` or for ever. `by` is the account
+    /// that makes it, or `operator`.
+    ///
+    /// # Errors
+    /// [`InviteError::Uses`], [`InviteError::Full`], or what the store says.
+    pub async fn make(
+        &self,
+        code: &Code,
+        uses: u32,
+        lifetime: Option<Duration>,
+        by: &str,
+    ) -> Result<Invite, InviteError> {
+        check_uses(uses)?;
         let field = code.field();
         for _ in 0..CONFLICTS_MAX {
             let now = self.store().now().await?;
@@ -87,7 +100,7 @@ impl Invites {
             changes.extend(room_for_one(all, now.0)?.into_iter().map(Change::Unset));
             let draft = Draft { changes, ..Draft::new(Partition::fleet(), begin_or_within(epoch).0) };
             if self.committer.attempt(draft).await? {
-                return Ok((code, invite));
+                return Ok(invite);
             }
         }
         Err(WriteError::Contended.into())
@@ -243,8 +256,16 @@ impl Invites {
 }
 
 impl Code {
-    fn random() -> Self {
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
         Self(random::text(CODE_LENGTH))
+    }
+
+    /// What tells its invitation from the others: [`Invite::id`].
+    #[must_use]
+    pub fn id(&self) -> String {
+        id_of(&self.field())
     }
 
     /// Reads a code as people type it: case and surrounding spaces do not matter.
@@ -297,6 +318,14 @@ impl Invite {
             by: words.next()?.to_owned(),
         })
     }
+}
+
+/// Whether an invitation can have so many uses.
+///
+/// # Errors
+/// [`InviteError::Uses`].
+pub fn check_uses(uses: u32) -> Result<(), InviteError> {
+    if (1..=USES_MAX).contains(&uses) { Ok(()) } else { Err(InviteError::Uses(uses)) }
 }
 
 /// The fields to drop so that one more invitation fits: the expired ones always, the used-up ones only where there is no

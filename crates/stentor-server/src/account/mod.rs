@@ -44,7 +44,7 @@ use census::Census;
 pub use certificate::Fingerprint;
 pub use error::AccountError;
 pub use hasher::{Busy, Credentials, Hasher};
-pub use password::{COST_MAX, COST_MIN, PASSWORD_MAX, Password, PasswordError, PasswordHash};
+pub use password::{COST_MAX, COST_MIN, Choice, PASSWORD_MAX, Password, PasswordError, PasswordHash};
 pub use record::Account;
 use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, SCRAM, Stored};
 

@@ -39,11 +39,26 @@ impl Password {
         Self(random::text(24))
     }
 
+    /// A password that somebody chose, or a random one, which has to be told.
+    #[must_use]
+    pub fn given_or_random(given: Option<Self>) -> (Self, Choice) {
+        given.map_or_else(|| (Self::generate(), Choice::Random), |given| (given, Choice::Given))
+    }
+
     /// The password itself, to hash it or to show it to its owner.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Who chose a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Somebody, who knows it.
+    Given,
+    /// Nobody: it is told once.
+    Random,
 }
 
 impl TryFrom<String> for Password {

@@ -9,11 +9,10 @@ use super::{
     StatusSource,
 };
 use crate::account::import::Imported;
-use crate::account::{AccountError, Accounts, Password};
+use crate::account::{AccountError, Accounts, Choice, Password};
 use crate::commit_identity::WriteError;
-use crate::config::units::show_time;
-use crate::invite::{InviteError, Invites};
-use crate::operator::audit::{Audit, CONSOLE, Deed};
+use crate::invite::{Code, InviteError, Invites, check_uses};
+use crate::operator::audit::{Audit, CONSOLE, Deed, deeds, how_long};
 use crate::operator::bans::{BanError, Bans};
 use crate::store::StoreError;
 use crate::store::entry::Malformed;
@@ -58,7 +57,7 @@ pub async fn execute(request: AdminRequest, context: &AdminContext) -> AdminResp
     }
     let done = match request {
         AdminRequest::Account(request) => account(request, &context.accounts).await,
-        AdminRequest::Invite(request) => invite(request, &context.invites, &context.accounts).await,
+        AdminRequest::Invite(request) => invite(request, context).await,
         AdminRequest::Reach => match &context.reach {
             Some(source) => Ok(AdminResponse::Reach(source.reach())),
             None => Err(Failure { fault: Fault::Request, message: "this is no node".to_owned() }),
@@ -86,9 +85,6 @@ async fn vet(request: &AdminRequest, context: &AdminContext) -> Result<(), Failu
         }
         AdminRequest::Ban(BanRequest::Remove { target }) => Ok(context.bans.vet_removal(target).await?),
         AdminRequest::Account(request) => Ok(vet_account(request, &context.accounts).await?),
-        AdminRequest::Invite(InviteRequest::Revoke { code }) => {
-            Ok(context.invites.find(&code.0).await.map(drop)?)
-        }
         _ => Ok(()),
     }
 }
@@ -119,11 +115,11 @@ fn deed_of(request: &AdminRequest) -> Option<(&'static str, String, String)> {
     let about = |what, name: &String| Some((what, name.clone(), String::new()));
     match request {
         AdminRequest::Account(request) => match request {
-            AccountRequest::Add { name, .. } => about("account-add", name),
-            AccountRequest::Passwd { name, .. } => about("account-passwd", name),
-            AccountRequest::Remove { name } => about("account-remove", name),
-            AccountRequest::Lock { name } => about("account-lock", name),
-            AccountRequest::Unlock { name } => about("account-unlock", name),
+            AccountRequest::Add { name, .. } => about(deeds::ACCOUNT_ADD, name),
+            AccountRequest::Passwd { name, .. } => about(deeds::ACCOUNT_PASSWD, name),
+            AccountRequest::Remove { name } => about(deeds::ACCOUNT_REMOVE, name),
+            AccountRequest::Lock { name } => about(deeds::ACCOUNT_LOCK, name),
+            AccountRequest::Unlock { name } => about(deeds::ACCOUNT_UNLOCK, name),
             AccountRequest::Grant { name, role } => Some(("grant", name.clone(), role.clone())),
             AccountRequest::Revoke { name, role } => Some(("revoke", name.clone(), role.clone())),
             AccountRequest::Import { text } => {
@@ -139,24 +135,17 @@ fn deed_of(request: &AdminRequest) -> Option<(&'static str, String, String)> {
             | AccountRequest::CertList { .. }
             | AccountRequest::List { .. } => None,
         },
-        AdminRequest::Invite(request) => match request {
-            InviteRequest::Create { uses, .. } => Some(("invite", String::new(), format!("{uses} uses"))),
-            // Its code stays out of the log.
-            InviteRequest::Revoke { .. } => Some(("invite-revoke", String::new(), String::new())),
-            InviteRequest::List => None,
-        },
         AdminRequest::Ban(request) => match request {
             BanRequest::Add { target, lifetime, reason, .. } => {
-                let how_long = lifetime.map_or_else(
-                    || "for ever".to_owned(),
-                    |lifetime| format!("for {}", show_time(Duration::from_millis(lifetime))),
-                );
+                let how_long = how_long(lifetime.map(Duration::from_millis));
                 let why = if reason.is_empty() { how_long } else { format!("{how_long}: {reason}") };
                 Some(("ban", target.to_string(), why))
             }
             BanRequest::Remove { target } => about("unban", &target.to_string()),
             BanRequest::List => None,
         },
+        // Written down once its id is known.
+        AdminRequest::Invite(_) => None,
         AdminRequest::Audit { .. } | AdminRequest::Status | AdminRequest::Reach => None,
     }
 }
@@ -227,33 +216,38 @@ async fn list(bucket: u64, accounts: &Accounts) -> Result<AdminResponse, Failure
     Ok(AdminResponse::Accounts { accounts: listed.into_iter().map(AccountRow::from).collect(), next })
 }
 
-async fn invite(
-    request: InviteRequest,
-    invites: &Invites,
-    accounts: &Accounts,
-) -> Result<AdminResponse, Failure> {
+async fn invite(request: InviteRequest, context: &AdminContext) -> Result<AdminResponse, Failure> {
+    let AdminContext { invites, audit, .. } = context;
+    // Codes stay out of the log.
+    let write_down = async |what, target: &str, reason: &str| {
+        audit.record(CONSOLE, CONSOLE, &Deed { what, target, reason }).await
+    };
     Ok(match request {
         InviteRequest::Create { uses, lifetime } => {
             let lifetime = lifetime.map(Duration::from_millis);
-            let (code, invite) = invites.create(uses, lifetime, OPERATOR).await?;
+            check_uses(uses)?;
+            let code = Code::random();
+            write_down(deeds::INVITE, &code.id(), &deeds::invited(uses, lifetime)).await?;
+            let invite = invites.make(&code, uses, lifetime, OPERATOR).await?;
             AdminResponse::Invited { code: Hidden(code.reveal().to_owned()), invite }
         }
         InviteRequest::List => {
-            let now = accounts.committer().store().now().await?.0;
+            let now = context.accounts.committer().store().now().await?.0;
             AdminResponse::Invites { invites: invites.list().await?, now }
         }
-        InviteRequest::Revoke { code } => AdminResponse::Revoked { invite: invites.revoke(&code.0).await? },
+        InviteRequest::Revoke { code } => {
+            let id = invites.find(&code.0).await?.id;
+            write_down(deeds::INVITE_REVOKE, &id, "").await?;
+            AdminResponse::Revoked { invite: invites.revoke(&id).await? }
+        }
     })
 }
 
 /// The password to use, and the answer if it is taken: a random one has to be told.
 fn given_or_random(given: Option<Password>) -> (Password, AdminResponse) {
-    match given {
-        Some(password) => (password, AdminResponse::Done),
-        None => {
-            let password = Password::generate();
-            (password.clone(), AdminResponse::Password { password })
-        }
+    match Password::given_or_random(given) {
+        (password, Choice::Given) => (password, AdminResponse::Done),
+        (password, Choice::Random) => (password.clone(), AdminResponse::Password { password }),
     }
 }
 

@@ -51,7 +51,7 @@ mod subscribers;
 mod subscriptions;
 mod time;
 mod topic;
-pub(crate) mod uban;
+mod uban;
 mod user;
 mod user_mode;
 mod userhost;

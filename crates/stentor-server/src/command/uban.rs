@@ -7,12 +7,12 @@ use stentor_proto::mask::{Mask, glob_matches};
 use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
-use crate::config::units::{parse_time, show_time};
+use crate::config::units::parse_typed_time;
 use crate::config::{AddressRange, Privilege};
 use crate::error::Error;
 use crate::hub::clock;
 use crate::node::people::Person;
-use crate::operator::audit::Deed;
+use crate::operator::audit::{Deed, how_long};
 use crate::operator::ban::{Ban, Subject, Target};
 use crate::operator::bans::BanError;
 use crate::operator::{authorise, demand, name_of};
@@ -147,7 +147,7 @@ impl Wanted {
         let plain = params.len() - usize::from(trailing && !params.is_empty());
         let mut words = params.iter().copied().enumerate().peekable();
         let mut lifetime = match params {
-            [first, _, ..] => duration(first),
+            [first, _, ..] => parse_typed_time(first),
             _ => None,
         };
         if lifetime.is_some() {
@@ -167,7 +167,7 @@ impl Wanted {
             if is(words.peek(), "DURATION") {
                 words.next();
                 let (_, text) = words.next().unwrap_or_default();
-                let time = duration(text)
+                let time = parse_typed_time(text)
                     .ok_or_else(|| form.invalid("A duration is a time such as 30m, 12h or 7d"))?;
                 lifetime = Some(time);
             } else if is(words.peek(), "FORCE") {
@@ -178,7 +178,7 @@ impl Wanted {
             }
         }
         // A ban for ever is not what somebody means who names a time in the wrong place.
-        let is_time = |(index, word): &(usize, &str)| *index < plain && duration(word).is_some();
+        let is_time = |(index, word): &(usize, &str)| *index < plain && parse_typed_time(word).is_some();
         if lifetime.is_none() && words.peek().is_some_and(is_time) {
             return Err(form.invalid(&format!("Syntax: {}", form.written)));
         }
@@ -202,7 +202,7 @@ async fn add(
     let reason = truncate_utf8(&reason, node.config().limits.kick_length);
     let own = Subject::of(&session.client);
     node.ban_list.vet(&target, Some(&own), force).await.map_err(|error| form.refused(error))?;
-    let how_long = lifetime.map_or_else(|| "for ever".to_owned(), |time| format!("for {}", show_time(time)));
+    let how_long = how_long(lifetime);
     let why = if reason.is_empty() { how_long.clone() } else { format!("{how_long}: {reason}") };
     let shown = target.to_string();
     authorise(session, Privilege::Ban, &Deed { what: "ban", target: &shown, reason: &why }).await?;
@@ -287,14 +287,6 @@ async fn tell(bans: impl Iterator<Item = Ban>, reply: &mut Reply) {
         let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
         let (target, by, since) = (&ban.target, &ban.by, clock::server_time(ban.created));
         reply.notice(&format!("{target} {until}, by {by} since {since}{reason}"));
-    }
-}
-
-/// A time with its unit; a number alone is in minutes, as other servers have it.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    match text.parse::<u32>() {
-        Ok(minutes) => Some(Duration::from_mins(u64::from(minutes))),
-        Err(_) => parse_time(text),
     }
 }
 

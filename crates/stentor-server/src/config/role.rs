@@ -31,7 +31,7 @@ pub enum Privilege {
     Wallops,
     /// Read the audit log.
     Audit,
-    /// Reload, drain and stop nodes.
+    /// Have nodes read their configuration again.
     Control,
 }
 

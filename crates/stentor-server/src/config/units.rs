@@ -63,6 +63,15 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(Duration::from_millis(total))
 }
 
+/// The same as an operator types it in chat: a number alone is in minutes, as other servers have it.
+#[must_use]
+pub fn parse_typed_time(text: &str) -> Option<Duration> {
+    match text.parse::<u32>() {
+        Ok(minutes) => Some(Duration::from_mins(u64::from(minutes))),
+        Err(_) => parse_time(text),
+    }
+}
+
 /// Writes a time in the largest unit that holds it exactly; [`parse_time`] reads it back. Parts of a millisecond are
 /// dropped.
 #[must_use]

@@ -3,12 +3,15 @@
 //! Each deed is an entry of `f/audit` with one line, `:<nick!user@host> AUDIT <operator> <deed> <target> :<reason>`; the
 //! entry's id says when, and its author on which node. What the command line does comes from [`CONSOLE`].
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError, begin_or_within};
+use crate::config::units::show_time;
 use crate::store::{Entry, EntryId, Partition, Range, StoreError};
 
 /// The audit log of a store.
@@ -26,6 +29,44 @@ pub struct Deed<'a> {
     pub target: &'a str,
     /// Why, and whatever else is worth knowing.
     pub reason: &'a str,
+}
+
+/// What is done to accounts and invitations, from the command line and in chat.
+pub mod deeds {
+    use std::time::Duration;
+
+    /// An account is made.
+    pub const ACCOUNT_ADD: &str = "account-add";
+    /// It gets another password.
+    pub const ACCOUNT_PASSWD: &str = "account-passwd";
+    /// It is kept from logging in.
+    pub const ACCOUNT_LOCK: &str = "account-lock";
+    /// It is let in again.
+    pub const ACCOUNT_UNLOCK: &str = "account-unlock";
+    /// It is removed.
+    pub const ACCOUNT_REMOVE: &str = "account-remove";
+    /// An invitation is made; its id is the target.
+    pub const INVITE: &str = "invite";
+    /// It is ended.
+    pub const INVITE_REVOKE: &str = "invite-revoke";
+
+    /// What is written down of an invitation besides its id.
+    #[must_use]
+    pub fn invited(uses: u32, lifetime: Option<Duration>) -> String {
+        format!("{}, {}", so_many_accounts(uses), super::how_long(lifetime))
+    }
+
+    /// How many accounts an invitation makes.
+    #[must_use]
+    pub fn so_many_accounts(uses: u32) -> String {
+        if uses == 1 { "one account".to_owned() } else { format!("{uses} accounts") }
+    }
+}
+
+/// How long something lasts.
+#[must_use]
+pub fn how_long(lifetime: Option<Duration>) -> String {
+    lifetime.map_or_else(|| "for ever".to_owned(), |lifetime| format!("for {}", show_time(lifetime)))
 }
 
 /// Something that was done, or was about to be.

@@ -100,7 +100,7 @@ pub static NICKSERV: Service = Service {
             5,
             operators::reset_password,
             "RESETPASS <account> [<password>]",
-            "For operators: gives an account another password, and ends its session.",
+            "For operators: gives an account another password, takes its client certificates away, and ends its session.",
             Some(Privilege::Accounts)
         ),
         word!(
@@ -109,7 +109,7 @@ pub static NICKSERV: Service = Service {
             2,
             operators::suspend,
             "SUSPEND <account> [<reason>]",
-            "For operators: keeps an account from logging in, and ends its session.",
+            "For operators: keeps an account from logging in, and ends its session. The reason is for the audit log.",
             Some(Privilege::Accounts)
         ),
         word!(

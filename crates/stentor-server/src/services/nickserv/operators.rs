@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::super::Said;
 use super::refusal;
-use crate::account::{Account, Password};
-use crate::command::uban::duration;
+use crate::account::{Account, Choice, Password};
+use crate::command::register::is_used;
+use crate::config::units::parse_typed_time;
 use crate::config::{Privilege, Registration};
 use crate::error::Error;
 use crate::hub::clock::server_time;
-use crate::invite::{Invite, InviteError, USES_MAX};
-use crate::operator::audit::Deed;
+use crate::invite::{Code, Invite, InviteError, check_uses};
+use crate::operator::audit::{Deed, deeds};
 use crate::operator::{self, authorise};
 use crate::reply::Reply;
 use crate::services;
@@ -23,41 +24,59 @@ pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Repl
     let (password, told) = given_or_random(words.get(1).copied())?;
     let accounts = session.node.accounts.clone();
     accounts.check_new(name).await.map_err(|error| services::refused(NICKSERV, error))?;
-    allow(session, "account-add", name, "").await?;
+    if is_used(session, name).await? {
+        return Err(refusal(&format!(
+            "Somebody who is here is called {name}: they can REGISTER it themselves."
+        )));
+    }
+    allow(session, deeds::ACCOUNT_ADD, name, "").await?;
     let account = accounts.add(name, &password).await.map_err(|error| services::refused(NICKSERV, error))?;
     Ok(vec![format!("The account {} is made{told}.", account.name)])
 }
 
+/// Whoever had the account cannot come back by a certificate, either.
 pub(super) async fn reset_password(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let account = subject(session, words).await?;
+    if session.account_folded() == Some(&*account.folded) {
+        return Err(refusal("Change your own password with PASSWD."));
+    }
     let (password, told) = given_or_random(words.get(1).copied())?;
-    allow(session, "account-passwd", &account.name, "").await?;
-    let changed = session.node.accounts.passwd(&account.name, &password).await;
-    changed.map_err(|error| services::refused(NICKSERV, error))?;
-    Ok(vec![format!("The password of {} is changed{told}. Its session is ended.", account.name)])
+    allow(session, deeds::ACCOUNT_PASSWD, &account.name, "").await?;
+    let (name, accounts) = (&account.name, session.node.accounts.clone());
+    let failed = |error| services::refused(NICKSERV, error);
+    accounts.passwd(name, &password).await.map_err(failed)?;
+    let certificates = accounts.certificates(name).await.map_err(failed)?;
+    for fingerprint in &certificates {
+        accounts.withdraw_certificate(name, fingerprint).await.map_err(failed)?;
+    }
+    let withdrawn = match certificates.len() {
+        0 => String::new(),
+        count => format!(" Client certificates that log in to it no more: {count}."),
+    };
+    Ok(vec![format!("The password of {name} is changed{told}. Its session is ended.{withdrawn}")])
 }
 
 pub(super) async fn suspend(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let account = subject(session, words).await?;
+    let name = &account.name;
+    if account.locked.is_some() {
+        return Err(refusal(&format!("{name} is suspended already.")));
+    }
     let reason = words.get(1..).unwrap_or_default().join(" ");
-    allow(session, "account-lock", &account.name, &reason).await?;
-    let locked = session.node.accounts.lock(&account.name).await;
-    Ok(vec![if locked.map_err(|error| services::refused(NICKSERV, error))? {
-        format!("{} is suspended, and its session is ended.", account.name)
-    } else {
-        format!("{} is suspended already.", account.name)
-    }])
+    allow(session, deeds::ACCOUNT_LOCK, name, &reason).await?;
+    session.node.accounts.lock(name).await.map_err(|error| services::refused(NICKSERV, error))?;
+    Ok(vec![format!("{name} is suspended, and its session is ended.")])
 }
 
 pub(super) async fn unsuspend(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let account = subject(session, words).await?;
-    allow(session, "account-unlock", &account.name, "").await?;
-    let unlocked = session.node.accounts.unlock(&account.name).await;
-    Ok(vec![if unlocked.map_err(|error| services::refused(NICKSERV, error))? {
-        format!("{} is let in again.", account.name)
-    } else {
-        format!("{} is not suspended.", account.name)
-    }])
+    let name = &account.name;
+    if account.locked.is_none() {
+        return Err(refusal(&format!("{name} is not suspended.")));
+    }
+    allow(session, deeds::ACCOUNT_UNLOCK, name, "").await?;
+    session.node.accounts.unlock(name).await.map_err(|error| services::refused(NICKSERV, error))?;
+    Ok(vec![format!("{name} is let in again.")])
 }
 
 pub(super) async fn remove(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
@@ -71,7 +90,7 @@ pub(super) async fn remove(session: &mut Session, words: &[&str], _: &mut Reply)
              {code}"
         )]);
     }
-    allow(session, "account-remove", name, "").await?;
+    allow(session, deeds::ACCOUNT_REMOVE, name, "").await?;
     let removed = session.node.accounts.remove(name).await;
     removed.map_err(|error| services::refused(NICKSERV, error))?;
     Ok(vec![format!("{name} is removed.")])
@@ -82,37 +101,33 @@ pub(super) async fn invite(session: &mut Session, words: &[&str], _: &mut Reply)
         [list] if list.eq_ignore_ascii_case("LIST") => list_invitations(session).await,
         [revoke, which] if revoke.eq_ignore_ascii_case("REVOKE") => {
             let invites = session.node.invites.clone();
-            // Its code stays out of the log.
             let id = invites.find(which).await.map_err(not_invited)?.id;
-            let deed = Deed { what: "invite-revoke", target: &id, reason: "" };
+            let deed = Deed { what: deeds::INVITE_REVOKE, target: &id, reason: "" };
             authorise(session, Privilege::Invite, &deed).await?;
-            let invite = invites.revoke(which).await.map_err(not_invited)?;
-            Ok(vec![format!("The invitation {} is good for nothing any more.", invite.id)])
+            invites.revoke(&id).await.map_err(not_invited)?;
+            Ok(vec![format!("The invitation {id} is good for nothing any more.")])
         }
         _ => make_invitation(session, words).await,
     }
 }
 
 async fn make_invitation(session: &Session, words: &[&str]) -> Said {
-    let uses =
-        words.first().map_or(Some(1), |word| word.parse().ok()).filter(|uses| (1..=USES_MAX).contains(uses));
-    let lifetime = words.get(1).map_or(Some(LIFETIME), |word| duration(word));
+    let uses = words.first().map_or(Some(1), |word| word.parse().ok());
+    let lifetime = words.get(1).map_or(Some(LIFETIME), |word| parse_typed_time(word));
     let (Some(uses), Some(lifetime)) = (uses, lifetime) else {
-        return Err(refusal(&format!(
-            "Say INVITE <number of accounts, up to {USES_MAX}> <time>, such as INVITE 5 12h."
-        )));
+        return Err(refusal("Say INVITE <number of accounts> <time>, such as INVITE 5 12h."));
     };
-    let reason = format!("{uses} uses");
-    authorise(session, Privilege::Invite, &Deed { what: "invite", target: "", reason: &reason }).await?;
-    let lasting = Some(lifetime).filter(|lifetime| !lifetime.is_zero());
+    check_uses(uses).map_err(not_invited)?;
+    let lifetime = Some(lifetime).filter(|lifetime| !lifetime.is_zero());
+    let code = Code::random();
+    let deed = Deed { what: deeds::INVITE, target: &code.id(), reason: &deeds::invited(uses, lifetime) };
+    authorise(session, Privilege::Invite, &deed).await?;
     let by = operator::name_of(&session.client.profile());
-    let (code, invite) = session.node.invites.create(uses, lasting, &by).await.map_err(not_invited)?;
-    let accounts = if uses == 1 { "one account".to_owned() } else { format!("{uses} accounts") };
-    let until =
-        invite.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", server_time(at)));
-    let code = code.reveal();
+    let invite = session.node.invites.make(&code, uses, lifetime, &by).await.map_err(not_invited)?;
+    let (id, until, code) = (&invite.id, until(&invite), code.reveal());
+    let accounts = deeds::so_many_accounts(uses);
     let mut said = vec![
-        format!("The invitation {code} makes {accounts}, {until}. It is not shown again."),
+        format!("The invitation {code} (id {id}) makes {accounts}, {until}. It is not shown again."),
         format!(
             "Whoever has it connects once with the server password invite:{code}:PASSWORD and the nick of their choice, or \
              with stentor chat --register --invite {code}."
@@ -133,27 +148,40 @@ async fn list_invitations(session: &Session) -> Said {
     if invites.is_empty() {
         return Ok(vec!["There is no invitation that can be used.".to_owned()]);
     }
-    let tell = |invite: Invite| {
-        let until =
-            invite.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", server_time(at)));
-        let (id, uses, since, by) = (invite.id, invite.uses_left, server_time(invite.created), invite.by);
-        format!("{id}: {uses} to make, {until}, by {by} since {since}.")
+    let tell = |invite: &Invite| {
+        let (id, uses, by) = (&invite.id, invite.uses_left, &invite.by);
+        format!("{id}: {uses} to make, {}, by {by} since {}.", until(invite), server_time(invite.created))
     };
-    Ok(invites.into_iter().map(tell).collect())
+    let mut said: Vec<String> = invites.iter().take(SHOWN).map(tell).collect();
+    if invites.len() > SHOWN {
+        said.push(format!("There are {} more, which are older.", invites.len() - SHOWN));
+    }
+    Ok(said)
 }
 
-/// The account that is named, where the operator may change it: not that of somebody with more privileges.
+fn until(invite: &Invite) -> String {
+    invite.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", server_time(at)))
+}
+
+/// The account that is named, where the operator may change it: one whose roles give fewer privileges than the operator has,
+/// or any for who has all. A role that is not configured here may give any elsewhere.
 async fn subject(session: &Session, words: &[&str]) -> Result<Account, Error> {
     let name = words.first().copied().unwrap_or_default();
     let Some(account) = session.node.accounts.find(name).await? else {
         return Err(refusal(&format!("There is no account {name}.")));
     };
     let (config, profile) = (session.node.config(), session.client.profile());
-    let theirs = config.roles.privileges(account.roles.iter().map(String::as_str));
-    if theirs.is_subset(&operator::privileges(&config, &profile)) {
+    let own = operator::privileges(&config, &profile);
+    if Privilege::all().all(|privilege| own.contains(&privilege)) {
         return Ok(account);
     }
-    Err(refusal(&format!("{} is an operator with a privilege that you lack.", account.name)))
+    let roles = || account.roles.iter().map(String::as_str);
+    let theirs = config.roles.privileges(roles());
+    let is_below = theirs.is_empty() || theirs.is_subset(&own) && theirs != own;
+    if is_below && roles().all(|role| config.roles.get(role).is_some()) {
+        return Ok(account);
+    }
+    Err(refusal(&format!("{} has roles that are not below yours.", account.name)))
 }
 
 async fn allow(session: &Session, what: &str, target: &str, reason: &str) -> Result<(), Error> {
@@ -162,17 +190,14 @@ async fn allow(session: &Session, what: &str, target: &str, reason: &str) -> Res
 
 /// The password to set, and how it is told: only one that nobody knows yet.
 fn given_or_random(given: Option<&str>) -> Result<(Password, String), Error> {
-    match given {
-        Some(given) => {
-            let password = Password::new(given).map_err(|error| refusal(&error.to_string()))?;
-            Ok((password, String::new()))
-        }
-        None => {
-            let password = Password::generate();
+    let given = given.map(Password::new).transpose().map_err(|error| refusal(&error.to_string()))?;
+    Ok(match Password::given_or_random(given) {
+        (password, Choice::Given) => (password, String::new()),
+        (password, Choice::Random) => {
             let told = format!(", with the password {}", password.reveal());
-            Ok((password, told))
+            (password, told)
         }
-    }
+    })
 }
 
 fn not_invited(error: InviteError) -> Error {
@@ -184,4 +209,6 @@ fn not_invited(error: InviteError) -> Error {
 
 /// How long an invitation lasts where nothing is said of it.
 const LIFETIME: Duration = Duration::from_hours(7 * 24);
+/// How many invitations one answer names.
+const SHOWN: usize = 50;
 const NICKSERV: &str = "NICKSERV";
