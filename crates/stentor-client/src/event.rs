@@ -153,6 +153,11 @@ impl Event {
     pub fn now(place: Place, what: What) -> Self {
         Self { place, at: None, id: None, past: false, what }
     }
+
+    /// Whether it is a post.
+    pub(crate) fn is_post(&self) -> bool {
+        matches!(&self.what, What::Said(said) if said.kind == Kind::Post)
+    }
 }
 
 impl Place {

@@ -33,6 +33,7 @@ impl Engine {
         }
         if self.is_catching_up(&heard.event.place)
             && heard.event.id.is_some()
+            && !heard.event.is_post()
             && let Some(id) = &heard.ours
         {
             // It has arrived, and is shown behind what was missed. If this connection breaks before, it is fetched again.

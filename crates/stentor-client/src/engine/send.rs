@@ -139,7 +139,7 @@ impl Engine {
         }
         if let Some(event) = event {
             self.queue.note_shown(id);
-            self.show(event);
+            if event.is_post() { self.show_now(event) } else { self.show(event) }
         }
     }
 
@@ -148,7 +148,7 @@ impl Engine {
         let Some(say) = self.queue.take(id) else { return };
         if !say.shown && self.queue.note_shown(id) {
             let event = own_event(&say, &self.me);
-            self.show(event);
+            if event.is_post() { self.show_now(event) } else { self.show(event) }
         }
     }
 

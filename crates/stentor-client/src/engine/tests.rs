@@ -308,6 +308,47 @@ fn posts_come_as_themselves_and_ones_own_where_it_was_written() {
 }
 
 #[test]
+fn an_own_post_is_shown_at_once_and_nothing_is_fetched_from_it_in_the_room_where_it_was_written() {
+    for echoes in [true, false] {
+        let echo = if echoes { "none" } else { "echo-message " };
+        let capabilities = format!("{ALL} stentor.chat/feeds").replace(echo, "");
+        let mut script = Script::in_room(&capabilities);
+        script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
+        let again = |script: &mut Script| {
+            script.engine.lost("it broke", Some(script.now));
+            script.welcome(&capabilities);
+            script.hear(&["@time=2026-01-01T00:01:00.000Z :ann!a@h JOIN #room"]);
+            script.hear(&[":s BATCH +t draft/chathistory-targets", ":s BATCH -t"]);
+            assert!(script.sent().contains(&"CHATHISTORY AFTER #room msgid=m0 50".to_owned()));
+        };
+        again(&mut script);
+        script.texts();
+        let sent = script.type_in("/publish mine");
+        let tags = sent[0].strip_suffix(" PUBLISH :mine").expect("it is a post");
+        let theirs = "@time=2026-01-01T00:01:01.000Z;msgid=m1 :bob!b@h PRIVMSG #room :theirs";
+        script.hear(&[theirs]);
+        if echoes {
+            let time = "time=2026-01-01T00:01:02.000Z";
+            script.hear(&[&format!("{tags};msgid=p1;{time} :ann!a@h PUBLISH :mine")]);
+        } else {
+            let label = tags.split_once("label=").expect("a label").1;
+            script.hear(&[&format!("@label={label} :s ACK")]);
+        }
+        assert_eq!(script.engine.unacknowledged(), 0);
+        assert_eq!(script.texts(), ["#room <ann> mine"], "echoes: {echoes}");
+        again(&mut script);
+        script.texts();
+        script.hear(&[
+            ":s BATCH +1 chathistory #room",
+            &theirs.replace('@', "@batch=1;").replace("b@batch=1;h", "b@h"),
+            ":s BATCH -1",
+        ]);
+        let said: Vec<String> = script.texts().into_iter().filter(|text| text.contains('<')).collect();
+        assert_eq!(said, ["#room <bob> theirs"], "echoes: {echoes}");
+    }
+}
+
+#[test]
 fn members_are_followed_through_all_changes() {
     let mut script = Script::in_room(ALL);
     let room = |script: &Script| {

@@ -54,7 +54,14 @@ struct Seen {
 impl Thread {
     /// Whether an event is to be shown, which is then noted as shown.
     pub(super) fn admit(&mut self, event: &Event) -> bool {
-        let said = matches!(event.what, What::Said(_));
+        let (said, own) = match &event.what {
+            What::Said(said) => (true, said.own),
+            _ => (false, false),
+        };
+        if own && event.is_post() {
+            // It is shown where it was written, and is in no history there: nothing goes on from it.
+            return event.id.as_ref().is_none_or(|id| self.seen.insert(id, event.at));
+        }
         let Some(id) = &event.id else {
             self.note_time(event.at);
             return true;
