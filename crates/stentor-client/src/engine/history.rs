@@ -274,6 +274,13 @@ impl Engine {
         }
     }
 
+    /// Says that something is missing here, where that was still to be fetched.
+    fn gap_while_held(&mut self, place: &Place) {
+        if self.threads.get(place).is_some_and(|thread| thread.held.is_some()) {
+            self.gap(place);
+        }
+    }
+
     /// Says that something is missing here.
     fn gap(&mut self, place: &Place) {
         if let Some(held) = self.threads.get_mut(place).and_then(|thread| thread.held.as_mut()) {
@@ -288,23 +295,17 @@ impl Engine {
     /// All was fetched: what came meanwhile is shown, and what did not arrive is sent again.
     fn finish_catching_up(&mut self, place: &Place) {
         let Some(held) = self.threads.get_mut(place).and_then(|thread| thread.held.take()) else { return };
-        let Held { events, overflow, gap, .. } = held;
-        if overflow && self.has_history() {
-            // What was not kept is in the history by now; what was kept would be shown too early.
-            let rest: VecDeque<Event> = events
-                .into_iter()
-                .filter(|event| event.id.is_none() || !matches!(event.what, What::Said(_)))
-                .collect();
+        if held.overflow && self.has_history() {
             if let Some(thread) = self.threads.get_mut(place) {
-                thread.held = Some(Held { events: rest, gap, ..Held::default() });
+                thread.held = Some(held.beside_history());
             }
             return self.catch_up(place);
         }
-        for event in events {
-            self.show_now(event);
+        for kept in held.events {
+            self.show_kept(kept);
         }
         let here = |say: &super::queue::Say| say.to == *place && matches!(say.state, State::Unsure { .. });
-        if gap || !self.has_history() {
+        if held.gap || !self.has_history() {
             let lost = self.queue.take_all(here);
             return self.give_up(lost);
         }
@@ -318,6 +319,34 @@ impl Engine {
         if still_open {
             // A new session ends what the old one may still write.
             self.drop_connection("the server does not know whether a message arrived");
+        }
+    }
+
+    /// What was missed in a place cannot be fetched: shows what is held back there, and that something is missing.
+    pub(super) fn let_out(&mut self, place: &Place) {
+        self.gap_while_held(place);
+        let held = self.threads.get_mut(place).and_then(|thread| thread.held.take());
+        for kept in held.into_iter().flat_map(|held| held.events) {
+            self.show_kept(kept);
+        }
+        let lost = self.queue.take_all(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
+        self.give_up(lost);
+    }
+
+    /// Does so in rooms that are not entered again.
+    pub(super) fn let_out_rooms(&mut self) {
+        let held = self.threads.iter().filter(|(_, thread)| thread.held.is_some()).map(|(place, _)| place);
+        let unsure = self.queue.says().filter(|say| matches!(say.state, State::Unsure { .. }));
+        let given_up: BTreeSet<Place> = held
+            .chain(unsure.map(|say| &say.to))
+            .filter(|place| match place {
+                Place::Room(name) => self.rooms.get(name).is_none_or(|room| !room.wanted),
+                Place::Person(_) | Place::Server => false,
+            })
+            .cloned()
+            .collect();
+        for place in given_up {
+            self.let_out(&place);
         }
     }
 
@@ -484,9 +513,11 @@ impl Engine {
                 self.outputs.push_back(Output::Older { place, events: Vec::new(), beginning: false });
             }
         }
-        // What is held back was not shown, and is fetched again.
+        // What is held back stays so: what is before it is fetched again.
         for (place, thread) in &mut self.threads {
-            if thread.held.take().is_some() && matches!(place, Place::Person(_)) {
+            let Some(held) = &mut thread.held else { continue };
+            held.begin_again();
+            if matches!(place, Place::Person(_)) {
                 self.news.insert(place.clone());
             }
         }

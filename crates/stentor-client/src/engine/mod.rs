@@ -58,7 +58,7 @@ pub use self::output::{End, Output};
 use self::queue::Queue;
 use self::rooms::Joining;
 use self::support::Support;
-use self::thread::Threads;
+use self::thread::{Kept, Thread, Threads};
 use self::timers::Timers;
 use self::unconfirmed::{Asked, Unconfirmed};
 use self::view::{Room, Status};
@@ -237,6 +237,7 @@ impl Engine {
         self.lines.clear();
         self.forget_requests();
         self.forget_members();
+        self.let_out_rooms();
         self.typists.clear();
         self.whois = false;
         match until {
@@ -520,16 +521,13 @@ impl Engine {
 
     /// Shows something behind all else in its place, or keeps it until what was missed there has been fetched.
     fn show(&mut self, event: Event) {
-        if event.place.target().is_none()
-            || matches!(event.what, What::Info(_) | What::Problem(_)) && event.id.is_none()
-        {
-            return self.outputs.push_back(Output::Show(event));
-        }
-        if !self.threads.contains_key(&event.place) && self.threads.len() >= MOST_PLACES {
+        if matches!(event.what, What::Info(_) | What::Problem(_)) && event.id.is_none() {
             return self.outputs.push_back(Output::Show(event));
         }
         let fetching = self.is_catching_up(&event.place);
-        let thread = self.threads.entry(event.place.clone()).or_default();
+        let Some(thread) = self.thread_for(&event.place) else {
+            return self.outputs.push_back(Output::Show(event));
+        };
         if fetching {
             thread.held.get_or_insert_default();
         }
@@ -538,11 +536,40 @@ impl Engine {
         }
     }
 
+    /// Shows an own message that has arrived, once: behind what was missed in its place, if that is being fetched. A post is
+    /// in no history there, and does not wait.
+    fn show_own(&mut self, event: Event, id: &str) {
+        if self.queue.was_shown(id) {
+            return;
+        }
+        let waits = self.is_catching_up(&event.place) && !event.is_post();
+        if waits && let Some(thread) = self.thread_for(&event.place) {
+            let held = thread.held.get_or_insert_default();
+            return held.events.push_back(Kept { event, ours: Some(id.to_owned()) });
+        }
+        self.queue.note_shown(id);
+        self.show_now(event);
+    }
+
+    /// Shows something that was held back.
+    fn show_kept(&mut self, kept: Kept) {
+        let Kept { event, ours } = kept;
+        if ours.is_none_or(|id| self.queue.note_shown(&id)) {
+            self.show_now(event);
+        }
+    }
+
     /// Shows something, if it was not shown before.
     fn show_now(&mut self, event: Event) {
-        if self.threads.get_mut(&event.place).is_none_or(|thread| thread.admit(&event)) {
+        if self.thread_for(&event.place).is_none_or(|thread| thread.admit(&event)) {
             self.outputs.push_back(Output::Show(event));
         }
+    }
+
+    /// What was shown in a place; nothing where that is not remembered.
+    fn thread_for(&mut self, place: &Place) -> Option<&mut Thread> {
+        let known = self.threads.contains_key(place) || self.threads.len() < MOST_PLACES;
+        (place.target().is_some() && known).then(|| self.threads.entry(place.clone()).or_default())
     }
 
     fn info(&mut self, place: &Place, text: &str) {

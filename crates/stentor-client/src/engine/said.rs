@@ -32,14 +32,13 @@ impl Engine {
             }
         }
         if self.is_catching_up(&heard.event.place)
-            && heard.event.id.is_some()
             && !heard.event.is_post()
             && let Some(id) = &heard.ours
         {
-            // It has arrived, and is shown behind what was missed. If this connection breaks before, it is fetched again.
-            let shown = self.queue.take(id).is_some_and(|say| say.shown) || self.queue.was_shown(id);
+            // It has arrived, and is shown behind what was missed, even if this connection breaks before.
+            let shown = self.queue.take(id).is_some_and(|say| say.shown);
             if !shown {
-                self.show(heard.event);
+                self.show_own(heard.event, id);
             }
             return;
         }

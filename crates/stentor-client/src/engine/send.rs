@@ -138,17 +138,15 @@ impl Engine {
             self.lines.push_back(format!("PING {BARRIER}{id}"));
         }
         if let Some(event) = event {
-            self.queue.note_shown(id);
-            if event.is_post() { self.show_now(event) } else { self.show(event) }
+            self.show_own(event, id);
         }
     }
 
     /// The server has a message. Where it does not come back as the others see it, it is shown now.
     pub(super) fn acknowledge(&mut self, id: &str) {
         let Some(say) = self.queue.take(id) else { return };
-        if !say.shown && self.queue.note_shown(id) {
-            let event = own_event(&say, &self.me);
-            if event.is_post() { self.show_now(event) } else { self.show(event) }
+        if !say.shown {
+            self.show_own(own_event(&say, &self.me), id);
         }
     }
 

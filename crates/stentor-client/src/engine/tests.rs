@@ -146,6 +146,69 @@ fn what_arrives_late_is_shown_behind_what_others_said_before_and_not_lost_by_a_b
     }
 }
 
+/// The lines of a page of history.
+fn page(place: &str, lines: &[&str]) -> Vec<String> {
+    let lines = lines.iter().map(|line| line.replacen('@', "@batch=p;", 1));
+    let (begin, end) = (format!(":s BATCH +p chathistory {place}"), ":s BATCH -p".to_owned());
+    std::iter::once(begin).chain(lines).chain([end]).collect()
+}
+
+#[test]
+fn what_is_held_back_is_shown_where_the_room_cannot_be_entered_or_fetched_any_more() {
+    let why = "#room ! You cannot enter #room: cannot join channel (+b)";
+    for (then, rest) in [
+        ("refused", &["#room Gap", "#room <bob> theirs", "#room <ann> mine", why][..]),
+        ("no history", &["#room <bob> theirs", "#room <ann> mine"]),
+        ("thrown out", &["#room Gap", "#room <bob> theirs", "#room <ann> mine"]),
+        ("fetched", &["#room <bob> before", "#room <bob> theirs", "#room <ann> mine"]),
+    ] {
+        let mut script = Script::in_room(ALL);
+        script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
+        let sent = script.type_in("mine");
+        let tags = sent[0].strip_suffix(" PRIVMSG #room :mine").expect("it has tags").to_owned();
+        script.engine.lost("it broke", Some(script.now));
+        script.welcome(ALL);
+        script.hear(&["@time=2026-01-01T00:01:00.000Z :ann!a@h JOIN #room"]);
+        script.texts();
+        let theirs = "@time=2026-01-01T00:01:01.000Z;msgid=m1 :bob!b@h PRIVMSG #room :theirs";
+        let mine = format!("{tags};time=2026-01-01T00:01:02.000Z;msgid=m2 :ann!a@h PRIVMSG #room :mine");
+        // It was on its way when the connection before broke, and comes late.
+        script.hear(&[theirs, &mine]);
+        assert_eq!((script.engine.unacknowledged(), script.texts().len()), (0, 0));
+        if then == "thrown out" {
+            script.hear(&[":bob!b@h KICK #room ann :out"]);
+        }
+        script.engine.lost("it broke again", Some(script.now));
+        let mut texts = script.texts();
+        script.welcome(if then == "no history" { "message-tags server-time echo-message" } else { ALL });
+        match then {
+            "refused" => script.hear(&[":s 474 ann #room :Cannot join channel (+b)"]),
+            "thrown out" => {}
+            _ => script.hear(&["@time=2026-01-01T00:02:00.000Z :ann!a@h JOIN #room"]),
+        }
+        if then == "fetched" {
+            script.hear(&[":s BATCH +t draft/chathistory-targets", ":s BATCH -t"]);
+            let before = "@time=2026-01-01T00:00:30.000Z;msgid=m3 :bob!b@h PRIVMSG #room :before";
+            let lines = page("#room", &[before, theirs, &mine]);
+            script.hear(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        texts.extend(script.texts());
+        texts.retain(|text| ["<", "!", "Gap"].iter().any(|sign| text.contains(sign)));
+        assert_eq!(texts, rest, "{then}");
+    }
+}
+
+#[test]
+fn what_was_said_in_a_room_that_is_not_entered_again_does_not_keep_other_things_waiting() {
+    let mut script = Script::in_room(ALL);
+    script.type_in("perhaps");
+    script.hear(&[":bob!b@h KICK #room ann :out"]);
+    script.engine.lost("it broke", Some(script.now));
+    assert!(script.texts().iter().any(|text| text.contains("cannot be told") && text.ends_with("perhaps")));
+    script.welcome(ALL);
+    assert_eq!(script.type_in("/whois bob"), ["WHOIS bob bob"]);
+}
+
 #[test]
 fn text_without_a_room_says_what_to_type_and_unknown_commands_name_near_ones() {
     let mut script = Script::new(ALL);
