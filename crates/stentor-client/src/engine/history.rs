@@ -103,17 +103,22 @@ impl Engine {
     pub(super) fn mark_of(&self, place: &Place) -> Mark {
         let mark = self.threads.get(place).map(|thread| thread.newest.clone()).unwrap_or_default();
         match (&mark.id, mark.at) {
-            (None, None) => Mark { id: None, at: self.latest },
+            (None, None) => Mark { id: None, at: self.resume_from.or(self.latest) },
             _ => mark,
         }
     }
 
     /// Begins once the capabilities are answered that are asked for after the welcome.
     pub(super) fn history_may_begin(&mut self) {
+        if self.awaits_capabilities() {
+            return;
+        }
         if !self.has_history() {
             self.history.targets = false;
+            self.resumes = false;
             let persons = |place: &Place| matches!(place, Place::Person(_));
             self.release_all(persons);
+            self.note_caught_up();
             for request in std::mem::take(&mut self.history.waiting) {
                 if let Ask::Older { place, .. } = request.what {
                     self.outputs.push_back(Output::Older { place, events: Vec::new(), beginning: true });
@@ -122,7 +127,8 @@ impl Engine {
             return;
         }
         if std::mem::take(&mut self.resumes) {
-            if let Some(from) = self.latest {
+            // The answers to the login have moved the latest time on.
+            if let Some(from) = self.resume_from.or(self.latest) {
                 self.history.targets = true;
                 let from = from.saturating_sub(SLACK).unwrap_or(from);
                 self.ask(Ask::Targets { from, page: 0 });
@@ -152,7 +158,12 @@ impl Engine {
         }
         let unsure =
             self.queue.says().find(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
-        let mark = unsure.map_or_else(|| self.mark_of(place), |say| say.since.clone());
+        let (since, mark) = (unsure.map(|say| say.since.clone()), self.mark_of(place));
+        if let Some(thread) = self.threads.get_mut(place) {
+            // What is missing begins here, however many connections it takes, and whatever time passes.
+            thread.newest = mark.clone();
+        }
+        let mark = since.unwrap_or(mark);
         let from = match mark {
             Mark { id: Some(id), at } => From::Message(id, at),
             Mark { id: None, at: Some(at) } => {
@@ -320,6 +331,15 @@ impl Engine {
             // A new session ends what the old one may still write.
             self.drop_connection("the server does not know whether a message arrived");
         }
+        self.note_caught_up();
+    }
+
+    /// Once nothing is to be fetched any more, all was shown up to now.
+    fn note_caught_up(&mut self) {
+        let fetches = self.history.targets || self.threads.values().any(|thread| thread.held.is_some());
+        if !self.resumes && !fetches {
+            self.resume_from = None;
+        }
     }
 
     /// What was missed in a place cannot be fetched: shows what is held back there, and that something is missing.
@@ -395,7 +415,7 @@ impl Engine {
 
     /// The answer to TARGETS.
     pub(super) fn on_targets(&mut self, batch: &Batch) {
-        let Some(Current { request, .. }) =
+        let Some(Current { request, resume, .. }) =
             self.history.current.take_if(|current| matches!(current.request.what, Ask::Targets { .. }))
         else {
             return;
@@ -408,6 +428,9 @@ impl Engine {
                 self.news.insert(Place::Person(nick));
             }
         }
+        if resume.is_some() || batch.cut {
+            self.news_not_known("there were too many");
+        }
         let full = batch.lines.len() >= request.limit;
         match (request.what, latest) {
             (Ask::Targets { from, page }, Some(latest)) if full && latest > from && page < MOST_PAGES => {
@@ -419,6 +442,14 @@ impl Engine {
             }
         }
         self.ask_next();
+    }
+
+    /// Not all who wrote are named. Those who are known are asked about one by one; others there may be.
+    fn news_not_known(&mut self, why: &str) {
+        let known = self.threads.keys().filter(|place| matches!(place, Place::Person(_)));
+        self.news.extend(known.cloned());
+        let text = format!("Others may have written meanwhile, of whom the server did not tell: {why}");
+        self.info(&Place::Server, &text);
     }
 
     /// It is known which persons have news. What was sent to others and not acknowledged is looked for as well.
@@ -440,6 +471,7 @@ impl Engine {
         for place in quiet {
             self.finish_catching_up(&place);
         }
+        self.note_caught_up();
     }
 
     /// `FAIL CHATHISTORY`.
@@ -450,8 +482,8 @@ impl Engine {
         };
         match current.request.what {
             Ask::Targets { .. } => {
-                let news =
-                    self.threads.keys().filter(|place| matches!(place, Place::Person(_))).cloned().collect();
+                self.news_not_known(text);
+                let news = std::mem::take(&mut self.news);
                 self.begin_persons(&news);
             }
             Ask::Missed { place, from } => match from {

@@ -100,6 +100,9 @@ pub struct Engine {
     began: Option<Timestamp>,
     /// The latest.
     latest: Option<Timestamp>,
+    /// The latest before the oldest connection since which something is still to be fetched was lost: by then all was
+    /// shown.
+    resume_from: Option<Timestamp>,
     queue: Queue,
     threads: Threads,
     /// Persons with news that were not fetched yet, as far as is known.
@@ -157,6 +160,7 @@ impl Engine {
             held_up: 0,
             began: None,
             latest: None,
+            resume_from: None,
             queue: Queue::new(random_prefix()),
             threads: Threads::new(),
             news: BTreeSet::new(),
@@ -227,7 +231,10 @@ impl Engine {
         if self.quit_sent || self.quitting.is_some() && self.queue.items.is_empty() {
             return self.finish(End::Quit);
         }
-        self.resumes |= self.logins > 0;
+        if self.logins > 0 {
+            self.resumes = true;
+            self.resume_from = self.resume_from.or(self.latest);
+        }
         let was_welcomed = matches!(self.status, Status::Online { .. });
         self.login = Login::default();
         self.support.page = None;

@@ -154,6 +154,57 @@ fn page(place: &str, lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn what_persons_wrote_is_fetched_from_the_end_of_the_last_connection_that_showed_all() {
+    let mut script = Script::in_room(ALL);
+    script.hear(&["@time=2026-01-01T09:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
+    script.hear(&["@time=2026-01-01T10:00:00.000Z;msgid=m1 :bob!b@h PRIVMSG #room :last"]);
+    let again = |script: &mut Script, time: &str| {
+        script.engine.lost("it broke", Some(script.now));
+        script.welcome(ALL);
+        // The answer to JOIN is earlier than that to TARGETS, and tells of now.
+        script.hear(&[&format!("@time=2026-01-01T{time}:00.000Z :ann!a@h JOIN #room")]);
+        script.events();
+    };
+    let targets = |script: &mut Script, people: &[&str]| {
+        let lines: Vec<String> = people.iter().map(|one| format!("@ :s CHATHISTORY TARGETS {one}")).collect();
+        let mut lines = page("", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        lines[0] = ":s BATCH +p draft/chathistory-targets".to_owned();
+        lines.iter().for_each(|line| script.hear(&[line]));
+    };
+    // Welcomed, and asked for the room and for persons, but not told yet.
+    again(&mut script, "10:10");
+    // This one breaks between the two answers.
+    again(&mut script, "10:20");
+    script.engine.lost("it broke", Some(script.now));
+    script.engine.connected(script.now);
+    script.hear(&[&format!(":s CAP * LS :{ALL}"), &format!(":s CAP * ACK :{ALL}")]);
+    script.hear(&[":s 001 ann :Hi", "@time=2026-01-01T10:30:00.000Z :s 422 ann :None"]);
+    let from = "timestamp=2026-01-01T09:58:00.000Z";
+    let asked = script.sent();
+    assert!(asked.contains(&format!("CHATHISTORY TARGETS {from} timestamp=2200-01-01T00:00:00.000Z 100")));
+    script.hear(&["@time=2026-01-01T10:30:00.000Z :ann!a@h JOIN #room"]);
+    // Nothing was ever shown of bob. Another line of bob's comes before what was missed has been fetched.
+    targets(&mut script, &["bob 2026-01-01T10:01:00.000Z"]);
+    let live = "@time=2026-01-01T10:31:00.000Z;msgid=b2 :bob!b@h PRIVMSG ann :live";
+    script.hear(&[live]);
+    page("#room", &[]).iter().for_each(|line| script.hear(&[line]));
+    assert_eq!(
+        script.sent(),
+        ["CHATHISTORY AFTER #room msgid=m1 100", &format!("CHATHISTORY AFTER bob {from} 100")]
+    );
+    again(&mut script, "10:40");
+    script.engine.lost("it broke", Some(script.now));
+    script.welcome(ALL);
+    // Bob is asked about even if TARGETS does not name anybody.
+    targets(&mut script, &[]);
+    assert_eq!(script.sent(), [format!("CHATHISTORY AFTER bob {from} 50")]);
+    let missed = "@time=2026-01-01T10:01:00.000Z;msgid=b1 :bob!b@h PRIVMSG ann :missed";
+    page("bob", &[missed, live]).iter().for_each(|line| script.hear(&[line]));
+    let said: Vec<String> = script.texts().into_iter().filter(|text| text.contains('<')).collect();
+    assert_eq!(said, ["bob <bob> missed", "bob <bob> live"]);
+}
+
+#[test]
 fn what_is_held_back_is_shown_where_the_room_cannot_be_entered_or_fetched_any_more() {
     let why = "#room ! You cannot enter #room: cannot join channel (+b)";
     for (then, rest) in [
