@@ -142,7 +142,7 @@ impl Engine {
     /// Whether what comes in a place is held back, since what was missed there is not all shown yet.
     pub(super) fn is_catching_up(&self, place: &Place) -> bool {
         self.threads.get(place).is_some_and(|thread| thread.held.is_some())
-            || self.history.targets && matches!(place, Place::Person(_))
+            || self.history.targets && matches!(place, Place::Person(_)) && !place.is_service()
     }
 
     /// After a reconnect persons' lines are held back until it is known who has news.

@@ -114,6 +114,10 @@ impl Engine {
             None if own => self.place_of_post(ours.as_deref()),
             None => self.place_of(nick).unwrap_or(Place::Server),
         };
+        if own && !published && place.is_service() {
+            // It was shown when it was sent, without what may be a password.
+            return None;
+        }
         let private = !matches!(place, Place::Room(_)) && !published;
         let (kind, text) = self.kind_of(message, nick, text, private && !own)?;
         let text = &*text;

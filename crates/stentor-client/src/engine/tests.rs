@@ -205,6 +205,38 @@ fn what_persons_wrote_is_fetched_from_the_end_of_the_last_connection_that_showed
 }
 
 #[test]
+fn what_is_said_to_a_service_is_sent_once_and_no_password_in_it_is_shown() {
+    let mut script = Script::in_room(ALL);
+    assert_eq!(
+        script.type_in("/msg NickServ IDENTIFY ann secret")[0],
+        "PRIVMSG NickServ :IDENTIFY ann secret"
+    );
+    // Other servers echo it.
+    script.hear(&["@msgid=x :ann!a@h PRIVMSG NickServ :IDENTIFY ann secret"]);
+    script.hear(&[":NickServ!NickServ@s NOTICE ann :You are logged in"]);
+    assert_eq!(script.texts(), ["NickServ <ann> IDENTIFY …", "NickServ <NickServ> You are logged in"]);
+    script.type_in("/query chanserv");
+    assert_eq!(script.type_in("KICK #room bob")[0], "PRIVMSG chanserv :KICK #room bob");
+    assert!(script.type_in(&format!("REGISTER {}", "secret".repeat(100))).is_empty());
+    let mut texts = script.texts();
+    assert_eq!(texts[0], "chanserv <ann> KICK …");
+    assert!(texts[1].ends_with("Not sent: REGISTER …"), "{texts:?}");
+    script.engine.lost("it broke", Some(script.now));
+    assert!(script.type_in("OP secret").is_empty());
+    assert_eq!(script.engine.undelivered().collect::<Vec<_>>(), ["not sent: /msg chanserv OP …"]);
+    script.engine.connected(script.now);
+    script.hear(&[&format!(":s CAP * LS :{ALL}"), &format!(":s CAP * ACK :{ALL}")]);
+    script.hear(&[":s 001 ann :Hi", ":s 422 ann :None", ":ann!a@h JOIN #room"]);
+    let sent = script.sent();
+    let said: Vec<&String> = sent.iter().filter(|line| line.contains("chanserv")).collect();
+    assert_eq!(said, ["PRIVMSG chanserv :OP secret"]);
+    texts.extend(script.texts());
+    let lost: Vec<&String> = texts.iter().filter(|text| text.contains("not confirmed")).collect();
+    assert!(lost[0].ends_with(": /msg NickServ IDENTIFY …") && lost[1].ends_with(": /msg chanserv KICK …"));
+    assert!(!texts.iter().any(|text| text.contains("secret")), "{texts:?}");
+}
+
+#[test]
 fn what_is_held_back_is_shown_where_the_room_cannot_be_entered_or_fetched_any_more() {
     let why = "#room ! You cannot enter #room: cannot join channel (+b)";
     for (then, rest) in [
