@@ -158,12 +158,7 @@ impl Engine {
         }
         let unsure =
             self.queue.says().find(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
-        let (since, mark) = (unsure.map(|say| say.since.clone()), self.mark_of(place));
-        if let Some(thread) = self.threads.get_mut(place) {
-            // What is missing begins here, however many connections it takes, and whatever time passes.
-            thread.newest = mark.clone();
-        }
-        let mark = since.unwrap_or(mark);
+        let mark = unsure.map_or_else(|| self.mark_of(place), |say| say.since.clone());
         let from = match mark {
             Mark { id: Some(id), at } => From::Message(id, at),
             Mark { id: None, at: Some(at) } => {
