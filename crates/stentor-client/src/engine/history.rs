@@ -310,6 +310,7 @@ impl Engine {
         for kept in held.events {
             self.show_kept(kept);
         }
+        self.note_caught_up();
         let here = |say: &super::queue::Say| say.to == *place && matches!(say.state, State::Unsure { .. });
         if held.gap || !self.has_history() {
             let lost = self.queue.take_all(here);
@@ -326,7 +327,6 @@ impl Engine {
             // A new session ends what the old one may still write.
             self.drop_connection("the server does not know whether a message arrived");
         }
-        self.note_caught_up();
     }
 
     /// Once nothing is to be fetched any more, all was shown up to now.
@@ -344,6 +344,7 @@ impl Engine {
         for kept in held.into_iter().flat_map(|held| held.events) {
             self.show_kept(kept);
         }
+        self.note_caught_up();
         let lost = self.queue.take_all(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
         self.give_up(lost);
     }

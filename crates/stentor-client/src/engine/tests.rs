@@ -205,6 +205,28 @@ fn what_persons_wrote_is_fetched_from_the_end_of_the_last_connection_that_showed
 }
 
 #[test]
+fn what_was_fetched_up_to_a_gap_is_not_asked_for_again() {
+    let mut script = Script::in_room(ALL);
+    for hour in [9, 10] {
+        script.hear(&[&format!(
+            "@time=2026-01-01T{hour:02}:00:00.000Z;msgid=m{hour} :bob!b@h PRIVMSG #room :x"
+        )]);
+        script.engine.lost("it broke", Some(script.now));
+        script.engine.connected(script.now);
+        script.hear(&[&format!(":s CAP * LS :{ALL}"), &format!(":s CAP * ACK :{ALL}")]);
+        script.hear(&[":s 001 ann :Hi", ":s 422 ann :None"]);
+        let from = format!("CHATHISTORY TARGETS timestamp=2026-01-01T{:02}:58:00.000Z", hour - 1);
+        let sent = script.sent();
+        assert!(sent.iter().any(|line| line.starts_with(&from)), "{sent:?}");
+        script.hear(&[&format!("@time=2026-01-01T{hour:02}:30:00.000Z :ann!a@h JOIN #room")]);
+        script.hear(&[":s BATCH +t draft/chathistory-targets", ":s BATCH -t"]);
+        script.hear(&[":s NOTE CHATHISTORY TRIMMED #room :Gone"]);
+        page("#room", &[]).iter().for_each(|line| script.hear(&[line]));
+        assert!(script.texts().contains(&"#room Gap".to_owned()));
+    }
+}
+
+#[test]
 fn what_is_said_to_a_service_is_sent_once_and_no_password_in_it_is_shown() {
     let mut script = Script::in_room(ALL);
     assert_eq!(
