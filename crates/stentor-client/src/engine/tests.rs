@@ -227,6 +227,26 @@ fn what_was_fetched_up_to_a_gap_is_not_asked_for_again() {
 }
 
 #[test]
+fn where_the_server_does_not_name_all_who_wrote_that_is_told_and_those_who_are_known_are_asked_about() {
+    for answer in [
+        &[":s FAIL CHATHISTORY INVALID_PARAMS TARGETS :Unknown command"][..],
+        &[
+            ":s NOTE CHATHISTORY INCOMPLETE TARGETS timestamp=2026-01-01T10:00:00.000Z :Too many",
+            ":s BATCH +t draft/chathistory-targets",
+            ":s BATCH -t",
+        ],
+    ] {
+        let mut script = Script::new(ALL);
+        script.hear(&["@time=2026-01-01T09:00:00.000Z;msgid=b0 :bob!b@h PRIVMSG ann :first"]);
+        script.engine.lost("it broke", Some(script.now));
+        script.welcome(ALL);
+        script.hear(answer);
+        assert!(script.texts().iter().any(|text| text.starts_with("server - Others may have written")));
+        assert_eq!(script.sent(), ["CHATHISTORY AFTER bob msgid=b0 50"]);
+    }
+}
+
+#[test]
 fn what_is_said_to_a_service_is_sent_once_and_no_password_in_it_is_shown() {
     let mut script = Script::in_room(ALL);
     assert_eq!(
