@@ -281,7 +281,7 @@ impl Engine {
     }
 
     /// Says that something is missing here, where that was still to be fetched.
-    fn gap_while_held(&mut self, place: &Place) {
+    pub(super) fn gap_while_held(&mut self, place: &Place) {
         if self.threads.get(place).is_some_and(|thread| thread.held.is_some()) {
             self.gap(place);
         }
@@ -330,39 +330,10 @@ impl Engine {
     }
 
     /// Once nothing is to be fetched any more, all was shown up to now.
-    fn note_caught_up(&mut self) {
+    pub(super) fn note_caught_up(&mut self) {
         let fetches = self.history.targets || self.threads.values().any(|thread| thread.held.is_some());
         if !self.resumes && !fetches {
             self.resume_from = None;
-        }
-    }
-
-    /// What was missed in a place cannot be fetched: shows what is held back there, and that something is missing.
-    pub(super) fn let_out(&mut self, place: &Place) {
-        self.gap_while_held(place);
-        let held = self.threads.get_mut(place).and_then(|thread| thread.held.take());
-        for kept in held.into_iter().flat_map(|held| held.events) {
-            self.show_kept(kept);
-        }
-        self.note_caught_up();
-        let lost = self.queue.take_all(|say| say.to == *place && matches!(say.state, State::Unsure { .. }));
-        self.give_up(lost);
-    }
-
-    /// Does so in rooms that are not entered again.
-    pub(super) fn let_out_rooms(&mut self) {
-        let held = self.threads.iter().filter(|(_, thread)| thread.held.is_some()).map(|(place, _)| place);
-        let unsure = self.queue.says().filter(|say| matches!(say.state, State::Unsure { .. }));
-        let given_up: BTreeSet<Place> = held
-            .chain(unsure.map(|say| &say.to))
-            .filter(|place| match place {
-                Place::Room(name) => self.rooms.get(name).is_none_or(|room| !room.wanted),
-                Place::Person(_) | Place::Server => false,
-            })
-            .cloned()
-            .collect();
-        for place in given_up {
-            self.let_out(&place);
         }
     }
 

@@ -11,6 +11,7 @@
 //! - `queue`, `send`: what was said, until the server has it
 //! - `cut`: text that is too long for one line
 //! - `said`: what people say
+//! - `show`: what is shown, now or behind what was missed
 //! - `thread`, `history`: what was shown in a place, and what was missed there
 //! - `rooms`: rooms and who is in them
 //! - `renamed`: a room with another name
@@ -32,6 +33,7 @@ mod renamed;
 mod rooms;
 mod said;
 mod send;
+mod show;
 mod support;
 #[cfg(test)]
 mod tests;
@@ -58,7 +60,7 @@ pub use self::output::{End, Output};
 use self::queue::Queue;
 use self::rooms::Joining;
 use self::support::Support;
-use self::thread::{Kept, Thread, Threads};
+use self::thread::Threads;
 use self::timers::Timers;
 use self::unconfirmed::{Asked, Unconfirmed};
 use self::view::{Room, Status};
@@ -525,67 +527,6 @@ impl Engine {
             self.outputs.push_back(Output::End(end));
         }
     }
-
-    /// Shows something behind all else in its place, or keeps it until what was missed there has been fetched.
-    fn show(&mut self, event: Event) {
-        if matches!(event.what, What::Info(_) | What::Problem(_)) && event.id.is_none() {
-            return self.outputs.push_back(Output::Show(event));
-        }
-        let fetching = self.is_catching_up(&event.place);
-        let Some(thread) = self.thread_for(&event.place) else {
-            return self.outputs.push_back(Output::Show(event));
-        };
-        if fetching {
-            thread.held.get_or_insert_default();
-        }
-        if let Some(event) = thread.hold(event) {
-            self.show_now(event);
-        }
-    }
-
-    /// Shows an own message that has arrived, once: behind what was missed in its place, if that is being fetched. A post is
-    /// in no history there, and does not wait.
-    fn show_own(&mut self, event: Event, id: &str) {
-        if self.queue.was_shown(id) {
-            return;
-        }
-        let waits = self.is_catching_up(&event.place) && !event.is_post();
-        if waits && let Some(thread) = self.thread_for(&event.place) {
-            let held = thread.held.get_or_insert_default();
-            return held.events.push_back(Kept { event, ours: Some(id.to_owned()) });
-        }
-        self.queue.note_shown(id);
-        self.show_now(event);
-    }
-
-    /// Shows something that was held back.
-    fn show_kept(&mut self, kept: Kept) {
-        let Kept { event, ours } = kept;
-        if ours.is_none_or(|id| self.queue.note_shown(&id)) {
-            self.show_now(event);
-        }
-    }
-
-    /// Shows something, if it was not shown before.
-    fn show_now(&mut self, event: Event) {
-        if self.thread_for(&event.place).is_none_or(|thread| thread.admit(&event)) {
-            self.outputs.push_back(Output::Show(event));
-        }
-    }
-
-    /// What was shown in a place; nothing where that is not remembered.
-    fn thread_for(&mut self, place: &Place) -> Option<&mut Thread> {
-        let known = self.threads.contains_key(place) || self.threads.len() < MOST_PLACES;
-        (place.target().is_some() && known).then(|| self.threads.entry(place.clone()).or_default())
-    }
-
-    fn info(&mut self, place: &Place, text: &str) {
-        self.show(Event::now(place.clone(), What::Info(text.to_owned())));
-    }
-
-    fn problem(&mut self, place: &Place, text: &str) {
-        self.show(Event::now(place.clone(), What::Problem(text.to_owned())));
-    }
 }
 
 /// What makes one engine's ids differ from all others'.
@@ -601,5 +542,3 @@ fn random_prefix() -> String {
 const MOST_UNSENT: usize = 8192;
 /// How many places are remembered where the user was.
 const MOST_RECENT: usize = 100;
-/// In how many places it is known what was shown there.
-const MOST_PLACES: usize = 2000;
