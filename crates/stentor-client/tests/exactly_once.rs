@@ -29,8 +29,9 @@ enum Fate {
     Interrupted,
     /// Somebody else speaks behind the message, is heard before its answer, and the connection breaks.
     Crossed,
-    /// The line is handled, the first of its answers arrives, bob and the others speak, and the connection breaks.
-    CrowdAfterFirst,
+    /// The line is handled, the first of its answers arrives, bob and the others speak, so much of that arrives, too, and
+    /// the connection breaks.
+    CrowdAfterFirst(usize),
 }
 
 /// What the user and others do.
@@ -87,7 +88,9 @@ impl Model {
         let number = self.log.len();
         let tags = if tags.is_empty() { String::new() } else { format!(";{tags}") };
         let id = format!("m{number}");
-        let time = self.time();
+        // Each person is on a node of their own, whose clock is behind.
+        let behind = PEOPLE.iter().position(|person| *person == source).unwrap_or_default();
+        let time = self.time_before(BEHIND * i64::try_from(behind).expect("a few"));
         let what = if place == "ann" { "PUBLISH".to_owned() } else { format!("PRIVMSG {target}") };
         let line = format!("time={time};msgid={id}{tags} :{source}!u@h {what} :{text}");
         self.log.push(Logged { place, line, id, time, text: text.to_owned() });
@@ -96,9 +99,13 @@ impl Model {
 
     /// Each line that the server writes has a time of its own.
     fn time(&mut self) -> String {
+        self.time_before(0)
+    }
+
+    fn time_before(&mut self, behind: i64) -> String {
         self.clock += 1000;
         let time = Timestamp::from_second(1_767_225_600).expect("a time");
-        let time = time + jiff::SignedDuration::from_millis(self.clock);
+        let time = time + jiff::SignedDuration::from_millis(self.clock - behind);
         time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
     }
 
@@ -232,6 +239,8 @@ impl Model {
     }
 }
 
+/// How far the clock of each person's node is behind that of the person before, in milliseconds.
+const BEHIND: i64 = 35 * 1000;
 /// How long no connection is there, in milliseconds: far longer than the clocks of two nodes are apart.
 const OUTAGE: i64 = 3 * 3600 * 1000;
 
@@ -301,16 +310,19 @@ impl Run {
             if fate == Fate::Crossed {
                 answers = self.model.other(person).into_iter().collect();
             }
-            if fate == Fate::CrowdAfterFirst {
+            if let Fate::CrowdAfterFirst(_) = fate {
                 answers.truncate(1);
                 answers
                     .extend(["#room"].into_iter().chain(PEOPLE).filter_map(|place| self.model.other(place)));
             }
-            let arrive = if let Fate::BreaksAfter(count) = fate { count } else { usize::MAX };
+            let arrive = match fate {
+                Fate::BreaksAfter(count) | Fate::CrowdAfterFirst(count) => count,
+                _ => usize::MAX,
+            };
             for answer in answers.iter().take(arrive) {
                 self.engine.receive(answer, self.now);
             }
-            if matches!(fate, Fate::BreaksAfter(_) | Fate::Crossed | Fate::CrowdAfterFirst) {
+            if matches!(fate, Fate::BreaksAfter(_) | Fate::Crossed | Fate::CrowdAfterFirst(_)) {
                 self.lose();
             }
         }
@@ -405,7 +417,7 @@ proptest! {
                 1 => Just(Fate::UnknownLate),
                 1 => Just(Fate::Interrupted),
                 1 => Just(Fate::Crossed),
-                1 => Just(Fate::CrowdAfterFirst),
+                1 => (1..7usize).prop_map(Fate::CrowdAfterFirst),
             ],
             0..60,
         ),
@@ -414,7 +426,8 @@ proptest! {
         run.settle();
         run.engine.input("/join room", run.now);
         run.settle();
-        // A message from bob tells the time, as some line does everywhere.
+        // The client has been there for long. A message from bob tells the time, as some line does everywhere.
+        run.model.clock += OUTAGE;
         run.step(Step::ToMe(0), 0);
         run.settle();
         run.fates = fates;
