@@ -14,6 +14,7 @@ use stentor_proto::message::Message;
 use super::batch::Batch;
 use super::login::HISTORY;
 use super::queue::State;
+use super::said::time_of;
 use super::thread::{Held, Mark};
 use super::{Engine, Output};
 use crate::event::{Event, Place, What};
@@ -248,10 +249,9 @@ impl Engine {
         }
         let mut last = None;
         for line in &batch.lines {
+            // The next page begins behind this line, be there anything to show of it or not.
+            last = point_of(line).or(last);
             if let Some(event) = self.past_event(line) {
-                if let Some(id) = &event.id {
-                    last = Some((id.clone(), event.at));
-                }
                 self.show_now(event);
             }
         }
@@ -355,7 +355,7 @@ impl Engine {
     fn on_older(&mut self, place: Place, has_shown: bool, current: &Current, batch: &Batch) {
         let all: Vec<Event> = batch.lines.iter().filter_map(|line| self.past_event(line)).collect();
         let full = batch.lines.len() >= current.request.limit;
-        let first = all.iter().find_map(|event| event.id.clone());
+        let first = batch.lines.iter().find_map(|line| point_of(line)).map(|(id, _)| id);
         let thread = self.threads.entry(place.clone()).or_default();
         let mut events = Vec::new();
         for event in all {
@@ -553,6 +553,13 @@ impl Request {
         };
         line.param(self.limit).build()
     }
+}
+
+/// The id and the time of a message.
+fn point_of(line: &str) -> Option<(String, Option<Timestamp>)> {
+    let message = Message::parse(line).ok()?;
+    let id = message.tags.get("msgid").filter(|id| !id.is_empty())?.into_owned();
+    Some((id, time_of(&message)))
 }
 
 /// A reference to a time, in the form that servers write.

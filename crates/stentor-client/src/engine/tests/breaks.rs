@@ -322,3 +322,31 @@ fn a_session_that_still_lives_is_waited_for_after_a_reconnect() {
     script.hear(&[":s 904 ann :User already logged in", "ERROR :User already logged in"]);
     assert!(matches!(script.outputs().as_slice(), [Output::Drop(_)]));
 }
+
+#[test]
+fn a_page_of_what_was_all_shown_before_is_not_the_last() {
+    let mut script = Script::new(&format!("{ALL} stentor.chat/feeds"));
+    let mut lines = Vec::new();
+    let mut post = |script: &mut Script, number: usize| {
+        let sent = script.type_in(&format!("/publish post {number}"));
+        let tags = sent[0].split_once(' ').expect("it has tags").0;
+        let time = format!("time=2026-01-01T00:00:{number:02}.000Z");
+        lines.push(format!("{tags};msgid=p{number};{time} :ann!a@h PUBLISH :post {number}"));
+        lines.clone()
+    };
+    for number in 0..50 {
+        let lines = post(&mut script, number);
+        script.hear(&[&lines[number]]);
+    }
+    let lines = post(&mut script, 50);
+    script.texts();
+    let label = lines[50].split_once("label=").and_then(|(_, rest)| rest.split_once(';')).expect("a label").0;
+    script.hear(&[&format!("@label={label} :s FAIL PUBLISH OUTCOME_UNKNOWN :Who knows")]);
+    assert_eq!(script.sent().len(), 1);
+    let first: Vec<&str> = lines.iter().map(String::as_str).collect();
+    page("ann", &first[..50]).iter().for_each(|line| script.hear(&[line]));
+    assert_eq!(script.sent(), ["CHATHISTORY AFTER ann msgid=p49 50"]);
+    page("ann", &first[50..]).iter().for_each(|line| script.hear(&[line]));
+    assert_eq!(script.texts(), ["server <ann> post 50"]);
+    assert_eq!((script.sent().len(), script.engine.unacknowledged()), (0, 0));
+}
