@@ -1,8 +1,9 @@
 //! What was said while this client was not there, and what is older than all that it shows.
 //!
-//! After a reconnect each place is fetched from the last message that was seen there. What comes in the meantime is held
-//! back, so that it is shown behind. A message that was sent and not acknowledged is looked for: the server refuses what the
-//! session before may still write, so what is not there by then never will be, and is sent again.
+//! After a reconnect each place is fetched from the last message that was seen there, or, where there is none, from the time
+//! at which the last connection was lost that had shown everything. What comes in the meantime is held back, so that it is
+//! shown behind, over as many connections as it takes. A message that was sent and not acknowledged is looked for: the server
+//! refuses what the session before may still write, so what is not there by then never will be, and is sent again.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -102,8 +102,7 @@ pub struct Engine {
     began: Option<Timestamp>,
     /// The latest.
     latest: Option<Timestamp>,
-    /// The latest before the oldest connection since which something is still to be fetched was lost: by then all was
-    /// shown.
+    /// The latest when that connection was lost since which not everything has been fetched yet. All before it was shown.
     resume_from: Option<Timestamp>,
     queue: Queue,
     threads: Threads,
