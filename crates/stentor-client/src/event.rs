@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use stentor_proto::channel::ChannelName;
 use stentor_proto::nick::Nick;
 
+use crate::slash;
+
 /// Where something is shown, and what text goes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -153,9 +155,20 @@ impl Event {
     pub fn now(place: Place, what: What) -> Self {
         Self { place, at: None, id: None, past: false, what }
     }
+
+    /// Whether it is a post.
+    pub(crate) fn is_post(&self) -> bool {
+        matches!(&self.what, What::Said(said) if said.kind == Kind::Post)
+    }
 }
 
 impl Place {
+    /// Whether this is no conversation with a person, but with a service.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        matches!(self, Self::Person(nick) if slash::is_service(nick.as_str()))
+    }
+
     /// What it is called where messages are sent to it; none for [`Place::Server`].
     #[must_use]
     pub fn target(&self) -> Option<&str> {

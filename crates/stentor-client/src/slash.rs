@@ -1,5 +1,7 @@
 //! The commands that a user may type: one table, which the engine, `/help` and the completion share.
 
+use crate::event::Place;
+
 /// One command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -91,10 +93,16 @@ impl<'a> Typed<'a> {
     }
 }
 
-/// Whether a line that was typed holds a password, as far as can be told.
+/// Whether a line that was typed here holds a password, as far as can be told.
 #[must_use]
-pub fn holds_secret(line: &str) -> bool {
-    without_secret(line).len() < line.len()
+pub fn holds_secret(line: &str, here: &Place) -> bool {
+    match Typed::parse(line) {
+        Typed::Text(text) if here.is_service() => !behind_first_word(text).is_empty(),
+        Typed::Command(command, text) if here.is_service() && command.verb == Verb::Me => {
+            !behind_first_word(text).is_empty()
+        }
+        _ => without_secret(line).len() < line.len(),
+    }
 }
 
 /// A line that was typed, as far as others may look at it: without a password.
@@ -109,13 +117,16 @@ pub fn without_secret(line: &str) -> &str {
             let name = words.next().unwrap_or_default();
             let to = words.next().unwrap_or_default();
             let is = |name: &str, all: &[&str]| all.iter().any(|one| one.eq_ignore_ascii_case(name));
-            let to_service = is(name, &["PRIVMSG", "SQUERY"]) && is(service(to), SERVICES);
-            if !is(name, SECRET) && !to_service {
+            let to_service = is(name, &["PRIVMSG", "NOTICE", "SQUERY"]) && to.split(',').any(is_service);
+            if !is(name, SECRET) && !is_service(name) && !to_service {
                 return line;
             }
             rest.split_once(name).map_or("", |(_, after)| after)
         }
-        Verb::Msg if is_service(rest) => rest.split_once(char::is_whitespace).map_or("", |(_, text)| text),
+        Verb::Msg | Verb::Notice => match rest.split_once(char::is_whitespace) {
+            Some((to, text)) if is_service(to) => behind_first_word(text),
+            _ => return line,
+        },
         _ => return line,
     };
     let secret = secret.trim();
@@ -125,21 +136,33 @@ pub fn without_secret(line: &str) -> &str {
     line.trim_end().strip_suffix(secret).map_or(line, str::trim_end)
 }
 
-/// Whether this begins with the name of a service that takes passwords.
-fn is_service(rest: &str) -> bool {
-    let to = service(rest.split_whitespace().next().unwrap_or_default());
-    SERVICES.iter().any(|one| one.eq_ignore_ascii_case(to))
+/// What is said to a service, as far as others may look at it: its first word.
+#[must_use]
+pub fn said_to_service(text: &str) -> String {
+    let text = text.trim();
+    match behind_first_word(text) {
+        "" => text.to_owned(),
+        secret => format!("{} …", text.strip_suffix(secret).unwrap_or_default().trim_end()),
+    }
 }
 
-/// A service's name without its server.
-fn service(to: &str) -> &str {
-    to.split_once('@').map_or(to, |(name, _)| name)
+/// Whether this is the name of a service, such as NickServ or ChanServ. What is said to one is a command, and may hold a
+/// password.
+#[must_use]
+pub fn is_service(name: &str) -> bool {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let end = name.len().checked_sub(SERVICE.len()).and_then(|at| name.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(SERVICE))
+}
+
+fn behind_first_word(text: &str) -> &str {
+    text.trim().split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start())
 }
 
 /// What passwords are sent with.
-const SECRET: &[&str] = &["OPER", "PASS", "AUTHENTICATE", "REGISTER", "NS", "NICKSERV", "IDENTIFY"];
-/// Who takes passwords in messages.
-const SERVICES: &[&str] = &["NickServ"];
+const SECRET: &[&str] = &["OPER", "PASS", "AUTHENTICATE", "REGISTER", "NS", "CS", "IDENTIFY"];
+/// How services' names end.
+const SERVICE: &str = "serv";
 
 /// The command with this name or alias, in any case.
 #[must_use]
@@ -343,15 +366,37 @@ mod tests {
             ("/QUOTE @a=b AUTHENTICATE c2VjcmV0", "/QUOTE @a=b AUTHENTICATE"),
             ("/quote ns identify secret", "/quote ns"),
             ("/quote PRIVMSG NickServ :identify secret", "/quote PRIVMSG"),
-            ("/msg nickserv identify secret ", "/msg nickserv"),
+            ("/quote notice bob,Chanserv :identify secret", "/quote notice"),
+            ("/quote CHANSERV identify secret", "/quote CHANSERV"),
+            ("/msg nickserv identify secret ", "/msg nickserv identify"),
+            ("/m  AUTHSERV@services.net  auth ann  secret", "/m  AUTHSERV@services.net  auth"),
+            ("/notice ChanServ identify #room secret", "/notice ChanServ identify"),
+            ("/msg NickServ help", "/msg NickServ help"),
+            ("/msg NickServ", "/msg NickServ"),
+            ("/msg servant pass it on", "/msg servant pass it on"),
             ("/raw NS", "/raw NS"),
             ("/msg bob pass it on", "/msg bob pass it on"),
             ("/quote VERSION", "/quote VERSION"),
             ("register secret", "register secret"),
         ] {
             assert_eq!(without_secret(line), shown);
-            assert_eq!(holds_secret(line), line != shown, "{line}");
+            assert_eq!(holds_secret(line, &Place::Server), line != shown, "{line}");
         }
+    }
+
+    #[test]
+    fn of_what_is_said_to_services_the_first_word_is_shown() {
+        assert_eq!(said_to_service(" identify  ann secret "), "identify …");
+        assert_eq!(said_to_service("help"), "help");
+        let service = Place::Person(stentor_proto::nick::Nick::parse("NickServ", 32).expect("a legal nick"));
+        for (line, holds) in
+            [("identify secret", true), ("//i secret", true), ("/me i secret", true), ("help", false)]
+        {
+            assert_eq!(holds_secret(line, &service), holds, "{line}");
+            assert!(!holds_secret(line, &Place::Server), "{line}");
+        }
+        assert!(["NickServ", "CHANSERV", "memoserv@services.net"].into_iter().all(is_service));
+        assert!(!["bob", "serve", "é", "erv", ""].into_iter().any(is_service));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Whatever connections break, and whenever: each text is stored once, shown once, and in order.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use stentor_client::engine::{Engine, Options, Output, Secret};
 use stentor_client::event::{Kind, Place, What};
@@ -27,17 +29,25 @@ enum Fate {
     Interrupted,
     /// Somebody else speaks behind the message, is heard before its answer, and the connection breaks.
     Crossed,
+    /// The line is handled, the first of its answers arrives, bob and the others speak, so much of that arrives, too, and
+    /// the connection breaks.
+    CrowdAfterFirst(usize),
 }
 
 /// What the user and others do.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     SayInRoom,
-    SayToBob,
+    SayTo(usize),
     BobInRoom,
-    BobToMe,
+    ToMe(usize),
+    Post,
+    Command,
     Break,
 }
+
+/// Persons. With most of them the user has not talked when the first connection breaks.
+const PEOPLE: [&str; 4] = ["bob", "cat", "dan", "eve"];
 
 struct Logged {
     place: &'static str,
@@ -57,13 +67,19 @@ struct Model {
     welcomed: bool,
     joined: bool,
     batches: usize,
-    said_by_bob: usize,
+    /// How many lines others said.
+    said: usize,
+    /// Milliseconds since all began.
+    clock: i64,
+    /// What was said to ChanServ, which keeps nothing.
+    commands: Vec<String>,
     /// What is stored later: place, target, tags, text.
     late: Option<(&'static str, String, String, String)>,
 }
 
 impl Model {
     fn connect(&mut self) {
+        self.clock += OUTAGE;
         self.late = None;
         (self.caps, self.nick, self.ended, self.welcomed, self.joined) = (false, false, false, false, false);
     }
@@ -72,16 +88,32 @@ impl Model {
         let number = self.log.len();
         let tags = if tags.is_empty() { String::new() } else { format!(";{tags}") };
         let id = format!("m{number}");
-        let time = format!("2026-01-01T{:02}:{:02}:{:02}.000Z", number / 3600, number / 60 % 60, number % 60);
-        let line = format!("time={time};msgid={id}{tags} :{source}!u@h PRIVMSG {target} :{text}");
+        // Each person is on a node of their own, whose clock is behind.
+        let behind = PEOPLE.iter().position(|person| *person == source).unwrap_or_default();
+        let time = self.time_before(BEHIND * i64::try_from(behind).expect("a few"));
+        let what = if place == "ann" { "PUBLISH".to_owned() } else { format!("PRIVMSG {target}") };
+        let line = format!("time={time};msgid={id}{tags} :{source}!u@h {what} :{text}");
         self.log.push(Logged { place, line, id, time, text: text.to_owned() });
         number
     }
 
-    fn bob(&mut self, place: &'static str) -> Option<String> {
-        self.said_by_bob += 1;
-        let target = if place == "#room" { "#room" } else { "ann" };
-        let number = self.store(place, "bob", target, "", &format!("bob-{}", self.said_by_bob));
+    /// Each line that the server writes has a time of its own.
+    fn time(&mut self) -> String {
+        self.time_before(0)
+    }
+
+    fn time_before(&mut self, behind: i64) -> String {
+        self.clock += 1000;
+        let time = Timestamp::from_second(1_767_225_600).expect("a time");
+        let time = time + jiff::SignedDuration::from_millis(self.clock - behind);
+        time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
+
+    /// Somebody speaks to the user, or bob in the room.
+    fn other(&mut self, place: &'static str) -> Option<String> {
+        self.said += 1;
+        let (source, target) = if place == "#room" { ("bob", "#room") } else { (place, "ann") };
+        let number = self.store(place, source, target, "", &format!("other-{}", self.said));
         let there = if place == "#room" { self.joined } else { self.welcomed };
         there.then(|| format!("@{}", self.log[number].line))
     }
@@ -110,7 +142,7 @@ impl Model {
             "PING" => vec![format!(":s PONG s :{}", message.param(0).unwrap_or_default())],
             "JOIN" => {
                 self.joined = true;
-                let time = self.log.last().map_or("2026-01-01T00:00:00.000Z", |last| &last.time);
+                let time = self.time();
                 vec![format!("@time={time};msgid=j{} :ann!u@h JOIN #room", self.batches)]
             }
             "CHATHISTORY" => {
@@ -122,12 +154,18 @@ impl Model {
                 }
                 answers.into_iter().chain(late).collect()
             }
-            "PRIVMSG" => {
-                let target = message.param(0).unwrap_or_default();
-                let place = if target == "#room" { "#room" } else { "bob" };
+            "PRIVMSG" if message.param(0) == Some("ChanServ") => {
+                self.commands.push(message.param(1).unwrap_or_default().to_owned());
+                vec![":ChanServ!ChanServ@s NOTICE ann :Done".to_owned()]
+            }
+            "PRIVMSG" | "PUBLISH" => {
+                let post = message.command == "PUBLISH";
+                let target = if post { "ann" } else { message.param(0).unwrap_or_default() };
+                let places = PEOPLE.into_iter().chain(["#room", "ann"]);
+                let place = places.into_iter().find(|place| *place == target).expect("a place");
                 let id = message.tags.get("+stentor.chat/id").expect("every message has an id");
                 let tags = format!("+stentor.chat/id={id}");
-                let text = message.param(1).unwrap_or_default();
+                let text = message.params().last().copied().unwrap_or_default();
                 let label = label.expect("every message has a label");
                 let unknown = format!("@label={label} :s FAIL PRIVMSG OUTCOME_UNKNOWN :Who knows");
                 if fate == Fate::UnknownLost {
@@ -153,8 +191,9 @@ impl Model {
             return Vec::new();
         }
         self.welcomed = true;
+        let time = self.time();
         [":s 001 ann :Welcome", ":s 005 ann CASEMAPPING=ascii CHATHISTORY=3 :are", ":s 376 ann :End"]
-            .map(str::to_owned)
+            .map(|line| format!("@time={time} {line}"))
             .to_vec()
     }
 
@@ -164,8 +203,16 @@ impl Model {
         let mut lines = Vec::new();
         if message.param(0) == Some("TARGETS") {
             lines.push(format!(":s BATCH +{reference} draft/chathistory-targets"));
-            if let Some(last) = self.log.iter().rfind(|logged| logged.place == "bob") {
-                lines.push(format!("@batch={reference} :s CHATHISTORY TARGETS bob {}", last.time));
+            let from = message.param(1).and_then(|from| from.strip_prefix("timestamp=")).expect("a time");
+            let limit: usize = message.param(3).and_then(|limit| limit.parse().ok()).expect("a limit");
+            let last = |person: &&'static str| {
+                let last = self.log.iter().rfind(|logged| logged.place == *person)?;
+                (*last.time > *from).then_some((&*last.time, *person))
+            };
+            let mut all: Vec<(&str, &str)> = PEOPLE.iter().filter_map(last).collect();
+            all.sort_unstable();
+            for (time, person) in all.into_iter().take(limit) {
+                lines.push(format!("@batch={reference} :s CHATHISTORY TARGETS {person} {time}"));
             }
         } else {
             let place = message.param(1).unwrap_or_default();
@@ -174,7 +221,8 @@ impl Model {
             let from = message.param(2).unwrap_or_default();
             let after = |index: usize, logged: &Logged| match from.split_once('=') {
                 Some(("msgid", id)) => {
-                    index > self.log.iter().position(|logged| logged.id == id).expect("a message that exists")
+                    let is = |logged: &Logged| logged.id == id && logged.place == place;
+                    index > self.log.iter().position(is).expect("a message of this place")
                 }
                 Some((_, time)) => &*logged.time > time,
                 None => true,
@@ -191,12 +239,20 @@ impl Model {
     }
 }
 
+/// How far the clock of each person's node is behind that of the person before, in milliseconds.
+const BEHIND: i64 = 35 * 1000;
+/// How long no connection is there, in milliseconds: far longer than the clocks of two nodes are apart.
+const OUTAGE: i64 = 3 * 3600 * 1000;
+
 struct Run {
     engine: Engine,
     model: Model,
     fates: Vec<Fate>,
     now: Instant,
     shown: Vec<(Place, String)>,
+    posts: Vec<String>,
+    /// Commands of which the user was told that they may not have arrived.
+    unconfirmed: Vec<String>,
     drops: usize,
     connected: bool,
 }
@@ -205,7 +261,8 @@ impl Run {
     fn new(fates: Vec<Fate>) -> Self {
         let options = Options { user: "ann".to_owned(), password: Secret::default(), register: None };
         let (engine, model, now) = (Engine::new(options), Model::default(), Instant::now());
-        Self { engine, model, fates, now, shown: Vec::new(), drops: 0, connected: false }
+        let (shown, posts, unconfirmed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { engine, model, fates, now, shown, posts, unconfirmed, drops: 0, connected: false }
     }
 
     fn connect(&mut self) {
@@ -242,21 +299,30 @@ impl Run {
                 continue;
             }
             // A room has one order for all; private messages that cross may have another on each side.
-            let before = if fate == Fate::Interrupted { self.model.bob("#room") } else { None };
+            let before = if fate == Fate::Interrupted { self.model.other("#room") } else { None };
             let mut answers = self.model.handle(&line, fate);
+            let person = PEOPLE[self.model.said % PEOPLE.len()];
             if fate == Fate::Interrupted {
                 let at = answers.len() / 2;
-                answers.splice(at..at, self.model.bob("bob"));
+                answers.splice(at..at, self.model.other(person));
                 answers.splice(0..0, before);
             }
             if fate == Fate::Crossed {
-                answers = self.model.bob("bob").into_iter().collect();
+                answers = self.model.other(person).into_iter().collect();
             }
-            let arrive = if let Fate::BreaksAfter(count) = fate { count } else { usize::MAX };
+            if let Fate::CrowdAfterFirst(_) = fate {
+                answers.truncate(1);
+                answers
+                    .extend(["#room"].into_iter().chain(PEOPLE).filter_map(|place| self.model.other(place)));
+            }
+            let arrive = match fate {
+                Fate::BreaksAfter(count) | Fate::CrowdAfterFirst(count) => count,
+                _ => usize::MAX,
+            };
             for answer in answers.iter().take(arrive) {
                 self.engine.receive(answer, self.now);
             }
-            if matches!(fate, Fate::BreaksAfter(_) | Fate::Crossed) {
+            if matches!(fate, Fate::BreaksAfter(_) | Fate::Crossed | Fate::CrowdAfterFirst(_)) {
                 self.lose();
             }
         }
@@ -267,11 +333,19 @@ impl Run {
         while let Some(output) = self.engine.next_output() {
             match output {
                 Output::Show(event) => match event.what {
+                    What::Said(_) if event.place.is_service() => {}
+                    What::Said(said) if said.kind == Kind::Post => {
+                        assert_eq!(event.place.target(), Some("#room"));
+                        self.posts.push(said.text);
+                    }
                     What::Said(said) => {
                         assert_eq!(said.kind, Kind::Message);
                         self.shown.push((event.place, said.text));
                     }
-                    What::Problem(text) => panic!("{text}"),
+                    What::Problem(text) => match text.split_once("not confirmed: /msg ChanServ ") {
+                        Some((_, command)) => self.unconfirmed.push(command.to_owned()),
+                        None => panic!("{text}"),
+                    },
                     What::Gap => panic!("nothing is missing"),
                     _ => {}
                 },
@@ -288,10 +362,14 @@ impl Run {
     fn step(&mut self, step: Step, number: usize) {
         match step {
             Step::SayInRoom => self.engine.input(&format!("room-{number}"), self.now),
-            Step::SayToBob => self.engine.input(&format!("/msg bob pm-{number}"), self.now),
-            Step::BobInRoom | Step::BobToMe => {
-                let place = if matches!(step, Step::BobInRoom) { "#room" } else { "bob" };
-                if let Some(line) = self.model.bob(place).filter(|_| self.connected) {
+            Step::SayTo(person) => {
+                self.engine.input(&format!("/msg {} pm-{number}", PEOPLE[person]), self.now);
+            }
+            Step::Post => self.engine.input(&format!("/publish post-{number}"), self.now),
+            Step::Command => self.engine.input(&format!("/msg ChanServ command-{number}"), self.now),
+            Step::BobInRoom | Step::ToMe(_) => {
+                let place = if let Step::ToMe(person) = step { PEOPLE[person] } else { "#room" };
+                if let Some(line) = self.model.other(place).filter(|_| self.connected) {
                     self.engine.receive(&line, self.now);
                 }
             }
@@ -307,7 +385,7 @@ impl Run {
 }
 
 fn own<'t>(texts: &[&'t str]) -> Vec<&'t str> {
-    texts.iter().filter(|text| !text.starts_with("bob-")).copied().collect()
+    texts.iter().filter(|text| !text.starts_with("other-")).copied().collect()
 }
 
 proptest! {
@@ -318,9 +396,11 @@ proptest! {
             (
                 prop_oneof![
                     4 => Just(Step::SayInRoom),
-                    3 => Just(Step::SayToBob),
+                    3 => (0..PEOPLE.len()).prop_map(Step::SayTo),
                     2 => Just(Step::BobInRoom),
-                    2 => Just(Step::BobToMe),
+                    3 => (0..PEOPLE.len()).prop_map(Step::ToMe),
+                    1 => Just(Step::Post),
+                    1 => Just(Step::Command),
                     1 => Just(Step::Break),
                 ],
                 any::<bool>(),
@@ -337,6 +417,7 @@ proptest! {
                 1 => Just(Fate::UnknownLate),
                 1 => Just(Fate::Interrupted),
                 1 => Just(Fate::Crossed),
+                1 => (1..7usize).prop_map(Fate::CrowdAfterFirst),
             ],
             0..60,
         ),
@@ -345,15 +426,18 @@ proptest! {
         run.settle();
         run.engine.input("/join room", run.now);
         run.settle();
-        // A message from bob tells the time, as some line does everywhere.
-        run.step(Step::BobToMe, 0);
+        // The client has been there for long. A message from bob tells the time, as some line does everywhere.
+        run.model.clock += OUTAGE;
+        run.step(Step::ToMe(0), 0);
         run.settle();
         run.fates = fates;
-        let mut said = (Vec::new(), Vec::new());
+        let mut said: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (number, (step, settle)) in steps.into_iter().enumerate() {
             match step {
-                Step::SayInRoom => said.0.push(format!("room-{number}")),
-                Step::SayToBob => said.1.push(format!("pm-{number}")),
+                Step::SayInRoom => said.entry("#room").or_default().push(format!("room-{number}")),
+                Step::SayTo(person) => said.entry(PEOPLE[person]).or_default().push(format!("pm-{number}")),
+                Step::Post => said.entry("ann").or_default().push(format!("post-{number}")),
+                Step::Command => said.entry("ChanServ").or_default().push(format!("command-{number}")),
                 _ => {}
             }
             run.step(step, number);
@@ -364,14 +448,28 @@ proptest! {
         }
         run.settle();
         prop_assert_eq!(run.engine.unacknowledged(), 0);
+        let mut of = |place: &str| said.remove(place).unwrap_or_default();
         let (shown, logged) = run.texts("#room");
-        prop_assert_eq!(own(&logged), said.0);
+        prop_assert_eq!(own(&logged), of("#room"));
         prop_assert_eq!(shown, logged);
-        let (shown, logged) = run.texts("bob");
-        prop_assert_eq!(own(&logged), &said.1[..]);
-        prop_assert_eq!(own(&shown), &said.1[..]);
         let sorted = |mut texts: Vec<String>| { texts.sort(); texts };
         let strings = |texts: Vec<&str>| sorted(texts.into_iter().map(str::to_owned).collect());
-        prop_assert_eq!(strings(shown), strings(logged));
+        for person in PEOPLE {
+            let (shown, logged) = run.texts(person);
+            let said = of(person);
+            prop_assert_eq!(own(&logged), &said[..]);
+            prop_assert_eq!(own(&shown), &said[..]);
+            prop_assert_eq!(strings(shown), strings(logged));
+        }
+        let posts = of("ann");
+        prop_assert_eq!(strings(run.texts("ann").1), sorted(posts.clone()));
+        prop_assert_eq!(sorted(run.posts), sorted(posts));
+        // A command is never done twice, and one that was not done is named.
+        let commands = of("ChanServ");
+        let mut done = run.model.commands.iter();
+        prop_assert!(run.model.commands.len() <= commands.len());
+        for command in commands {
+            prop_assert!(run.unconfirmed.contains(&command) || done.any(|done| *done == command), "{}", command);
+        }
     }
 }

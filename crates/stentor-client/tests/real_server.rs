@@ -180,6 +180,21 @@ async fn two_people_talk_across_a_broken_connection() {
 }
 
 #[tokio::test]
+async fn a_service_answers_in_the_conversation_with_it() {
+    let server = TestServer::start().await;
+    let mut ann = Person::login(&server, "ann").await;
+    ann.input("/msg NickServ help identify").await;
+    ann.until(|output| matches!(output, Output::Show(event) if matches!(&event.what, What::Said(said) if !said.own)))
+        .await;
+    let said: Vec<(Option<&str>, &str)> =
+        ann.said.iter().map(|(place, nick, _)| (place.target(), &**nick)).collect();
+    assert_eq!(said, [(Some("NickServ"), "ann"), (Some("NickServ"), "NickServ")]);
+    assert_eq!(ann.said[0].2, "help …");
+    assert_eq!(ann.engine.waiting(), 0);
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn older_messages_are_paged_and_refusals_are_told() {
     let server = TestServer::start_with(&[("history.page", "5")]).await;
     let mut ann = Person::login(&server, "ann").await;

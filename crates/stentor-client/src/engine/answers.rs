@@ -244,7 +244,7 @@ impl Engine {
             ("*", true) if code == "ACCOUNT_REQUIRED" && !self.is_welcomed() => {
                 return self.refuse_login(&text);
             }
-            ("PRIVMSG" | "NOTICE" | "PUBLISH", true) => {
+            ("PRIVMSG" | "NOTICE" | "PUBLISH", true) if !self.labels() => {
                 let target = context.iter().find_map(|one| self.place_of(one));
                 let sent = self.queue.says().find(|say| {
                     say.state == State::Sent && target.as_ref().is_none_or(|target| say.to == *target)

@@ -350,7 +350,7 @@ impl Engine {
         self.command(words.fold(line, |line, word| line.param(word)));
     }
 
-    fn problem_here(&mut self, text: &str) {
+    pub(super) fn problem_here(&mut self, text: &str) {
         let place = self.current.clone();
         self.problem(&place, text);
     }

@@ -1,8 +1,9 @@
 //! What was said while this client was not there, and what is older than all that it shows.
 //!
-//! After a reconnect each place is fetched from the last message that was seen there. What comes in the meantime is held
-//! back, so that it is shown behind. A message that was sent and not acknowledged is looked for: the server refuses what the
-//! session before may still write, so what is not there by then never will be, and is sent again.
+//! After a reconnect each place is fetched from the last message that was seen there, or, where there is none, from the time
+//! at which the last connection was lost that had shown everything. What comes in the meantime is held back, so that it is
+//! shown behind, over as many connections as it takes. A message that was sent and not acknowledged is looked for: the server
+//! refuses what the session before may still write, so what is not there by then never will be, and is sent again.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use stentor_proto::message::Message;
 use super::batch::Batch;
 use super::login::HISTORY;
 use super::queue::State;
+use super::said::time_of;
 use super::thread::{Held, Mark};
 use super::{Engine, Output};
 use crate::event::{Event, Place, What};
@@ -103,17 +105,22 @@ impl Engine {
     pub(super) fn mark_of(&self, place: &Place) -> Mark {
         let mark = self.threads.get(place).map(|thread| thread.newest.clone()).unwrap_or_default();
         match (&mark.id, mark.at) {
-            (None, None) => Mark { id: None, at: self.latest },
+            (None, None) => Mark { id: None, at: self.resume_from.or(self.latest) },
             _ => mark,
         }
     }
 
     /// Begins once the capabilities are answered that are asked for after the welcome.
     pub(super) fn history_may_begin(&mut self) {
+        if self.awaits_capabilities() {
+            return;
+        }
         if !self.has_history() {
             self.history.targets = false;
+            self.resumes = false;
             let persons = |place: &Place| matches!(place, Place::Person(_));
             self.release_all(persons);
+            self.note_caught_up();
             for request in std::mem::take(&mut self.history.waiting) {
                 if let Ask::Older { place, .. } = request.what {
                     self.outputs.push_back(Output::Older { place, events: Vec::new(), beginning: true });
@@ -122,7 +129,8 @@ impl Engine {
             return;
         }
         if std::mem::take(&mut self.resumes) {
-            if let Some(from) = self.latest {
+            // The answers to the login have moved the latest time on.
+            if let Some(from) = self.resume_from.or(self.latest) {
                 self.history.targets = true;
                 let from = from.saturating_sub(SLACK).unwrap_or(from);
                 self.ask(Ask::Targets { from, page: 0 });
@@ -136,7 +144,7 @@ impl Engine {
     /// Whether what comes in a place is held back, since what was missed there is not all shown yet.
     pub(super) fn is_catching_up(&self, place: &Place) -> bool {
         self.threads.get(place).is_some_and(|thread| thread.held.is_some())
-            || self.history.targets && matches!(place, Place::Person(_))
+            || self.history.targets && matches!(place, Place::Person(_)) && !place.is_service()
     }
 
     /// After a reconnect persons' lines are held back until it is known who has news.
@@ -242,10 +250,9 @@ impl Engine {
         }
         let mut last = None;
         for line in &batch.lines {
+            // The next page begins behind this line, be there anything to show of it or not.
+            last = point_of(line).or(last);
             if let Some(event) = self.past_event(line) {
-                if let Some(id) = &event.id {
-                    last = Some((id.clone(), event.at));
-                }
                 self.show_now(event);
             }
         }
@@ -274,6 +281,13 @@ impl Engine {
         }
     }
 
+    /// Says that something is missing here, where that was still to be fetched.
+    pub(super) fn gap_while_held(&mut self, place: &Place) {
+        if self.threads.get(place).is_some_and(|thread| thread.held.is_some()) {
+            self.gap(place);
+        }
+    }
+
     /// Says that something is missing here.
     fn gap(&mut self, place: &Place) {
         if let Some(held) = self.threads.get_mut(place).and_then(|thread| thread.held.as_mut()) {
@@ -288,23 +302,18 @@ impl Engine {
     /// All was fetched: what came meanwhile is shown, and what did not arrive is sent again.
     fn finish_catching_up(&mut self, place: &Place) {
         let Some(held) = self.threads.get_mut(place).and_then(|thread| thread.held.take()) else { return };
-        let Held { events, overflow, gap, .. } = held;
-        if overflow && self.has_history() {
-            // What was not kept is in the history by now; what was kept would be shown too early.
-            let rest: VecDeque<Event> = events
-                .into_iter()
-                .filter(|event| event.id.is_none() || !matches!(event.what, What::Said(_)))
-                .collect();
+        if held.overflow && self.has_history() {
             if let Some(thread) = self.threads.get_mut(place) {
-                thread.held = Some(Held { events: rest, gap, ..Held::default() });
+                thread.held = Some(held.beside_history());
             }
             return self.catch_up(place);
         }
-        for event in events {
-            self.show_now(event);
+        for kept in held.events {
+            self.show_kept(kept);
         }
+        self.note_caught_up();
         let here = |say: &super::queue::Say| say.to == *place && matches!(say.state, State::Unsure { .. });
-        if gap || !self.has_history() {
+        if held.gap || !self.has_history() {
             let lost = self.queue.take_all(here);
             return self.give_up(lost);
         }
@@ -318,6 +327,14 @@ impl Engine {
         if still_open {
             // A new session ends what the old one may still write.
             self.drop_connection("the server does not know whether a message arrived");
+        }
+    }
+
+    /// Once nothing is to be fetched any more, all was shown up to now.
+    pub(super) fn note_caught_up(&mut self) {
+        let fetches = self.history.targets || self.threads.values().any(|thread| thread.held.is_some());
+        if !self.resumes && !fetches {
+            self.resume_from = None;
         }
     }
 
@@ -339,7 +356,7 @@ impl Engine {
     fn on_older(&mut self, place: Place, has_shown: bool, current: &Current, batch: &Batch) {
         let all: Vec<Event> = batch.lines.iter().filter_map(|line| self.past_event(line)).collect();
         let full = batch.lines.len() >= current.request.limit;
-        let first = all.iter().find_map(|event| event.id.clone());
+        let first = batch.lines.iter().find_map(|line| point_of(line)).map(|(id, _)| id);
         let thread = self.threads.entry(place.clone()).or_default();
         let mut events = Vec::new();
         for event in all {
@@ -366,7 +383,7 @@ impl Engine {
 
     /// The answer to TARGETS.
     pub(super) fn on_targets(&mut self, batch: &Batch) {
-        let Some(Current { request, .. }) =
+        let Some(Current { request, resume, .. }) =
             self.history.current.take_if(|current| matches!(current.request.what, Ask::Targets { .. }))
         else {
             return;
@@ -379,6 +396,9 @@ impl Engine {
                 self.news.insert(Place::Person(nick));
             }
         }
+        if resume.is_some() || batch.cut {
+            self.news_not_known("there were too many");
+        }
         let full = batch.lines.len() >= request.limit;
         match (request.what, latest) {
             (Ask::Targets { from, page }, Some(latest)) if full && latest > from && page < MOST_PAGES => {
@@ -390,6 +410,14 @@ impl Engine {
             }
         }
         self.ask_next();
+    }
+
+    /// Not all who wrote are named. Those who are known are asked about one by one; others there may be.
+    fn news_not_known(&mut self, why: &str) {
+        let known = self.threads.keys().filter(|place| matches!(place, Place::Person(_)));
+        self.news.extend(known.cloned());
+        let text = format!("Others may have written meanwhile, of whom the server did not tell: {why}");
+        self.info(&Place::Server, &text);
     }
 
     /// It is known which persons have news. What was sent to others and not acknowledged is looked for as well.
@@ -411,6 +439,7 @@ impl Engine {
         for place in quiet {
             self.finish_catching_up(&place);
         }
+        self.note_caught_up();
     }
 
     /// `FAIL CHATHISTORY`.
@@ -421,8 +450,8 @@ impl Engine {
         };
         match current.request.what {
             Ask::Targets { .. } => {
-                let news =
-                    self.threads.keys().filter(|place| matches!(place, Place::Person(_))).cloned().collect();
+                self.news_not_known(text);
+                let news = std::mem::take(&mut self.news);
                 self.begin_persons(&news);
             }
             Ask::Missed { place, from } => match from {
@@ -484,9 +513,11 @@ impl Engine {
                 self.outputs.push_back(Output::Older { place, events: Vec::new(), beginning: false });
             }
         }
-        // What is held back was not shown, and is fetched again.
+        // What is held back stays so: what is before it is fetched again.
         for (place, thread) in &mut self.threads {
-            if thread.held.take().is_some() && matches!(place, Place::Person(_)) {
+            let Some(held) = &mut thread.held else { continue };
+            held.begin_again();
+            if matches!(place, Place::Person(_)) {
                 self.news.insert(place.clone());
             }
         }
@@ -523,6 +554,13 @@ impl Request {
         };
         line.param(self.limit).build()
     }
+}
+
+/// The id and the time of a message.
+fn point_of(line: &str) -> Option<(String, Option<Timestamp>)> {
+    let message = Message::parse(line).ok()?;
+    let id = message.tags.get("msgid").filter(|id| !id.is_empty())?.into_owned();
+    Some((id, time_of(&message)))
 }
 
 /// A reference to a time, in the form that servers write.

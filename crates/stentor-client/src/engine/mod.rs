@@ -11,6 +11,7 @@
 //! - `queue`, `send`: what was said, until the server has it
 //! - `cut`: text that is too long for one line
 //! - `said`: what people say
+//! - `show`: what is shown, now or behind what was missed
 //! - `thread`, `history`: what was shown in a place, and what was missed there
 //! - `rooms`: rooms and who is in them
 //! - `renamed`: a room with another name
@@ -32,6 +33,7 @@ mod renamed;
 mod rooms;
 mod said;
 mod send;
+mod show;
 mod support;
 #[cfg(test)]
 mod tests;
@@ -100,6 +102,8 @@ pub struct Engine {
     began: Option<Timestamp>,
     /// The latest.
     latest: Option<Timestamp>,
+    /// The latest when that connection was lost since which not everything has been fetched yet. All before it was shown.
+    resume_from: Option<Timestamp>,
     queue: Queue,
     threads: Threads,
     /// Persons with news that were not fetched yet, as far as is known.
@@ -157,6 +161,7 @@ impl Engine {
             held_up: 0,
             began: None,
             latest: None,
+            resume_from: None,
             queue: Queue::new(random_prefix()),
             threads: Threads::new(),
             news: BTreeSet::new(),
@@ -227,7 +232,10 @@ impl Engine {
         if self.quit_sent || self.quitting.is_some() && self.queue.items.is_empty() {
             return self.finish(End::Quit);
         }
-        self.resumes |= self.logins > 0;
+        if self.logins > 0 {
+            self.resumes = true;
+            self.resume_from = self.resume_from.or(self.latest);
+        }
         let was_welcomed = matches!(self.status, Status::Online { .. });
         self.login = Login::default();
         self.support.page = None;
@@ -237,6 +245,7 @@ impl Engine {
         self.lines.clear();
         self.forget_requests();
         self.forget_members();
+        self.let_out_rooms();
         self.typists.clear();
         self.whois = false;
         match until {
@@ -517,41 +526,6 @@ impl Engine {
             self.outputs.push_back(Output::End(end));
         }
     }
-
-    /// Shows something behind all else in its place, or keeps it until what was missed there has been fetched.
-    fn show(&mut self, event: Event) {
-        if event.place.target().is_none()
-            || matches!(event.what, What::Info(_) | What::Problem(_)) && event.id.is_none()
-        {
-            return self.outputs.push_back(Output::Show(event));
-        }
-        if !self.threads.contains_key(&event.place) && self.threads.len() >= MOST_PLACES {
-            return self.outputs.push_back(Output::Show(event));
-        }
-        let fetching = self.is_catching_up(&event.place);
-        let thread = self.threads.entry(event.place.clone()).or_default();
-        if fetching {
-            thread.held.get_or_insert_default();
-        }
-        if let Some(event) = thread.hold(event) {
-            self.show_now(event);
-        }
-    }
-
-    /// Shows something, if it was not shown before.
-    fn show_now(&mut self, event: Event) {
-        if self.threads.get_mut(&event.place).is_none_or(|thread| thread.admit(&event)) {
-            self.outputs.push_back(Output::Show(event));
-        }
-    }
-
-    fn info(&mut self, place: &Place, text: &str) {
-        self.show(Event::now(place.clone(), What::Info(text.to_owned())));
-    }
-
-    fn problem(&mut self, place: &Place, text: &str) {
-        self.show(Event::now(place.clone(), What::Problem(text.to_owned())));
-    }
 }
 
 /// What makes one engine's ids differ from all others'.
@@ -567,5 +541,3 @@ fn random_prefix() -> String {
 const MOST_UNSENT: usize = 8192;
 /// How many places are remembered where the user was.
 const MOST_RECENT: usize = 100;
-/// In how many places it is known what was shown there.
-const MOST_PLACES: usize = 2000;

@@ -122,6 +122,7 @@ impl Engine {
             let unsure =
                 |say: &super::queue::Say| say.to == place && say.state != super::queue::State::Waiting;
             let lost = self.queue.take_all(unsure);
+            self.let_out(&place);
             self.problem(&place, why);
             return self.give_up(lost);
         }

@@ -32,13 +32,13 @@ impl Engine {
             }
         }
         if self.is_catching_up(&heard.event.place)
-            && heard.event.id.is_some()
+            && !heard.event.is_post()
             && let Some(id) = &heard.ours
         {
-            // It has arrived, and is shown behind what was missed. If this connection breaks before, it is fetched again.
-            let shown = self.queue.take(id).is_some_and(|say| say.shown) || self.queue.was_shown(id);
+            // It has arrived, and is shown behind what was missed, even if this connection breaks before.
+            let shown = self.queue.take(id).is_some_and(|say| say.shown);
             if !shown {
-                self.show(heard.event);
+                self.show_own(heard.event, id);
             }
             return;
         }
@@ -114,6 +114,10 @@ impl Engine {
             None if own => self.place_of_post(ours.as_deref()),
             None => self.place_of(nick).unwrap_or(Place::Server),
         };
+        if own && !published && place.is_service() {
+            // It was shown when it was sent, without what may be a password.
+            return None;
+        }
         let private = !matches!(place, Place::Room(_)) && !published;
         let (kind, text) = self.kind_of(message, nick, text, private && !own)?;
         let text = &*text;

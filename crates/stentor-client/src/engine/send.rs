@@ -9,10 +9,14 @@ use super::queue::{ID_TAG, Item, MOST_ITEMS, Say, State};
 use super::unconfirmed::Asked;
 use super::{Engine, cut};
 use crate::event::{Event, Kind, Place, Said, What};
+use crate::slash;
 
 impl Engine {
     /// Takes in text for a place.
     pub(super) fn say(&mut self, to: Place, kind: Kind, text: &str) {
+        if to.is_service() && kind != Kind::Post {
+            return self.tell_service(&to, kind, text);
+        }
         // A post is found again in the history with oneself, and shown where it was written.
         let place = if kind == Kind::Post { self.current.clone() } else { to.clone() };
         let room = self.room_for_text(&to, kind);
@@ -26,6 +30,23 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// What is said to a service is a command: nothing of it is kept where it could be looked for after a break, and to do
+    /// it twice may do harm. It may hold a password, so its first word alone is shown.
+    fn tell_service(&mut self, to: &Place, kind: Kind, text: &str) {
+        let shown = slash::said_to_service(text);
+        self.asked = self.current.clone();
+        if text.len() > self.room_for_text(to, kind) {
+            return self.problem_here(&format!("This is too long to be said to {to}. Not sent: {shown}"));
+        }
+        let said = Said { nick: self.me.clone(), text: shown.clone(), kind, own: true, mention: false };
+        let asked = Asked {
+            place: self.current.clone(),
+            text: Some(format!("/msg {to} {shown}")),
+            said: Some(Event::now(to.clone(), What::Said(said))),
+        };
+        self.enqueue(Item::Line(line_to(to, kind, text).build(), asked));
     }
 
     /// Adds a command's line to what is to be sent.
@@ -74,7 +95,7 @@ impl Engine {
                 }
                 Item::Leave(name, line, asked) => {
                     // A break ends it in the same way: there is nothing to confirm.
-                    let asked = Asked { place: asked.place.clone(), text: None };
+                    let asked = Asked { text: None, ..asked.clone() };
                     let (name, line) = (name.clone(), line.clone());
                     self.queue.items.remove(at);
                     if let Some(room) = self.rooms.get_mut(&name).filter(|room| room.leaving) {
@@ -109,8 +130,11 @@ impl Engine {
         }
     }
 
-    fn send_command(&mut self, line: String, asked: Asked) {
+    fn send_command(&mut self, line: String, mut asked: Asked) {
         self.lines.push_back(line);
+        if let Some(event) = asked.said.take() {
+            self.show(event);
+        }
         self.unconfirmed.note(self.timers.count(), asked);
         self.timers.ping_soon();
     }
@@ -121,7 +145,7 @@ impl Engine {
         let Some(say) = self.queue.says_mut().find(|say| say.id == id) else { return };
         say.since = since.unwrap_or_default();
         say.state = State::Sent;
-        let mut line = say.line();
+        let mut line = line_to(&say.to, say.kind, &say.text);
         if tags {
             line = line.tag(ID_TAG, id);
         }
@@ -138,17 +162,15 @@ impl Engine {
             self.lines.push_back(format!("PING {BARRIER}{id}"));
         }
         if let Some(event) = event {
-            self.queue.note_shown(id);
-            self.show(event);
+            self.show_own(event, id);
         }
     }
 
     /// The server has a message. Where it does not come back as the others see it, it is shown now.
     pub(super) fn acknowledge(&mut self, id: &str) {
         let Some(say) = self.queue.take(id) else { return };
-        if !say.shown && self.queue.note_shown(id) {
-            let event = own_event(&say, &self.me);
-            self.show(event);
+        if !say.shown {
+            self.show_own(own_event(&say, &self.me), id);
         }
     }
 
@@ -186,17 +208,12 @@ impl Engine {
     }
 }
 
-impl Say {
-    fn line(&self) -> Line {
-        let text = match self.kind {
-            Kind::Action => format!("\u{1}ACTION {}\u{1}", self.text),
-            _ => self.text.clone(),
-        };
-        match (&self.to, self.kind) {
-            (_, Kind::Post) => Line::new("PUBLISH").trailing(text),
-            (place, Kind::Notice) => Line::new("NOTICE").param(place).trailing(text),
-            (place, _) => Line::new("PRIVMSG").param(place).trailing(text),
-        }
+fn line_to(place: &Place, kind: Kind, text: &str) -> Line {
+    match kind {
+        Kind::Post => Line::new("PUBLISH").trailing(text),
+        Kind::Notice => Line::new("NOTICE").param(place).trailing(text),
+        Kind::Message => Line::new("PRIVMSG").param(place).trailing(text),
+        Kind::Action => Line::new("PRIVMSG").param(place).trailing(format!("\u{1}ACTION {text}\u{1}")),
     }
 }
 

@@ -29,17 +29,25 @@ pub(super) struct Mark {
     pub(super) at: Option<Timestamp>,
 }
 
-/// The state of fetching what was missed.
+/// The state of fetching what was missed. It outlasts connections, until that has been done.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// What came meanwhile.
-    pub(super) events: VecDeque<Event>,
+    pub(super) events: VecDeque<Kept>,
     /// More came than is kept. It is in the history.
     pub(super) overflow: bool,
     /// How many pages were fetched.
     pub(super) pages: usize,
     /// Something in between is missing, so that what was not found may exist all the same.
     pub(super) gap: bool,
+}
+
+/// Something that is held back.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) event: Event,
+    /// The id that this client gave to an own message.
+    pub(super) ours: Option<String>,
 }
 
 /// Ids of messages that were shown, up to a number.
@@ -54,7 +62,14 @@ struct Seen {
 impl Thread {
     /// Whether an event is to be shown, which is then noted as shown.
     pub(super) fn admit(&mut self, event: &Event) -> bool {
-        let said = matches!(event.what, What::Said(_));
+        let (said, own) = match &event.what {
+            What::Said(said) => (true, said.own),
+            _ => (false, false),
+        };
+        if own && event.is_post() {
+            // It is shown where it was written, and is in no history there: nothing goes on from it.
+            return event.id.as_ref().is_none_or(|id| self.seen.insert(id, event.at));
+        }
         let Some(id) = &event.id else {
             self.note_time(event.at);
             return true;
@@ -87,7 +102,7 @@ impl Thread {
 
     /// What is kept until the history has been fetched.
     pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Event> {
-        self.held.iter_mut().flat_map(|held| &mut held.events)
+        self.held.iter_mut().flat_map(|held| &mut held.events).map(|kept| &mut kept.event)
     }
 
     /// Keeps an event until the history has been fetched; returned where that is not under way.
@@ -100,8 +115,25 @@ impl Thread {
             held.overflow = true;
             return None;
         }
-        held.events.push_back(event);
+        held.events.push_back(Kept { event, ours: None });
         None
+    }
+}
+
+impl Held {
+    /// The connection is over: what is missing is fetched once more.
+    pub(super) fn begin_again(&mut self) {
+        (self.pages, self.gap) = (0, false);
+    }
+
+    /// What is left where more came than is kept. The rest is in the history by now, and what was kept of it would be shown
+    /// too early.
+    pub(super) fn beside_history(self) -> Self {
+        let in_history = |kept: &Kept| {
+            kept.ours.is_none() && kept.event.id.is_some() && matches!(kept.event.what, What::Said(_))
+        };
+        let events = self.events.into_iter().filter(|kept| !in_history(kept)).collect();
+        Self { events, gap: self.gap, ..Self::default() }
     }
 }
 

@@ -176,7 +176,7 @@ impl Engine {
     fn may_tell_typing(&self) -> bool {
         let there = match &self.current {
             Place::Room(name) => self.rooms.get(name).is_some_and(|room| room.view.joined),
-            Place::Person(_) => true,
+            Place::Person(_) => !self.current.is_service(),
             Place::Server => false,
         };
         there && self.login.stage == Stage::Settled && self.has("message-tags") && self.support.typing

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::queue::Item;
 use super::{End, Engine};
-use crate::event::Place;
+use crate::event::{Event, Place};
 use crate::slash;
 
 /// A command as it was typed.
@@ -15,6 +15,8 @@ pub(super) struct Asked {
     pub(super) place: Place,
     /// What may be shown of it; nothing where it need not be, as it is done again by itself.
     pub(super) text: Option<String>,
+    /// What is shown when it is sent, where it was said to somebody.
+    pub(super) said: Option<Event>,
 }
 
 /// The commands whose arrival is not known, oldest first.
@@ -27,13 +29,13 @@ pub(super) struct Unconfirmed {
 impl Asked {
     /// Nothing was typed yet.
     pub(super) fn nothing() -> Self {
-        Self { place: Place::Server, text: None }
+        Self { place: Place::Server, text: None, said: None }
     }
 
     /// A command that was typed here.
     pub(super) fn new(place: &Place, line: &str) -> Self {
         let text: String = slash::without_secret(line).chars().take(LONGEST_SHOWN).collect();
-        Self { place: place.clone(), text: Some(text) }
+        Self { place: place.clone(), text: Some(text), said: None }
     }
 }
 

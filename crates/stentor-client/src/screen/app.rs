@@ -186,7 +186,7 @@ impl App {
             Action::Search => self.begin_search(""),
             Action::Interrupt if self.quitting => return vec![Ask::End],
             Action::Interrupt if self.editor.text().is_empty() => self.mode = Mode::Leaving,
-            Action::Interrupt => self.editor.clear(),
+            Action::Interrupt => self.editor.clear(&self.places.current().place),
             Action::DeleteOrQuit if self.editor.text().is_empty() => return self.quit(),
             Action::DeleteOrQuit => self.editor.delete(),
             Action::Cancel => self.places.current_mut().follow(),
@@ -216,7 +216,7 @@ impl App {
     }
 
     fn submit(&mut self, facts: &Facts<'_>) -> Vec<Ask> {
-        let Some(text) = self.editor.submit() else { return Vec::new() };
+        let Some(text) = self.editor.submit(&self.places.current().place) else { return Vec::new() };
         match Local::parse(&text) {
             Some(Local::Help) => self.mode = Mode::Help(0),
             Some(Local::Clear) => self.places.current_mut().clear(),

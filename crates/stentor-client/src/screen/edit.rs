@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::wrap::width;
+use crate::event::Place;
 use crate::slash;
 
 /// A line under the user's hands. It holds no control characters.
@@ -67,21 +68,21 @@ impl Editor {
         self.cursor = self.border_at_or_after(self.cursor);
     }
 
-    /// Takes the text for sending, notes it in the history, and begins an empty one. None where it is empty.
-    pub(super) fn submit(&mut self) -> Option<String> {
+    /// Takes the text for sending from this place, notes it in the history, and begins an empty one. None where it is empty.
+    pub(super) fn submit(&mut self, here: &Place) -> Option<String> {
         self.recalled = None;
         self.cursor = 0;
         let text = std::mem::take(&mut self.text);
         if text.is_empty() {
             return None;
         }
-        self.remember(&text);
+        self.remember(&text, here);
         Some(text)
     }
 
     /// Empties it; what was there can be recalled from the history.
-    pub(super) fn clear(&mut self) {
-        let _ = self.submit();
+    pub(super) fn clear(&mut self, here: &Place) {
+        let _ = self.submit(here);
     }
 
     /// The line before this one in the history.
@@ -215,8 +216,8 @@ impl Editor {
     }
 
     /// A password is not kept.
-    fn remember(&mut self, text: &str) {
-        if slash::holds_secret(text) {
+    fn remember(&mut self, text: &str, here: &Place) {
+        if slash::holds_secret(text, here) {
             return;
         }
         self.history.retain(|line| line != text);
@@ -327,12 +328,12 @@ mod tests {
     #[test]
     fn it_recalls_what_was_sent_and_keeps_what_was_being_written() {
         let mut line = editor("first");
-        assert_eq!(line.submit().as_deref(), Some("first"));
-        assert_eq!(line.submit(), None);
+        assert_eq!(line.submit(&Place::Server).as_deref(), Some("first"));
+        assert_eq!(line.submit(&Place::Server), None);
         line.insert("second");
-        line.submit();
+        line.submit(&Place::Server);
         line.insert("first");
-        line.submit();
+        line.submit(&Place::Server);
         line.insert("draft");
         line.recall_older();
         line.recall_older();
@@ -345,7 +346,7 @@ mod tests {
         assert_eq!(line.text(), "draft");
         for number in 0..MAX_HISTORY * 2 {
             line.set(&number.to_string());
-            line.submit();
+            line.submit(&Place::Server);
         }
         assert_eq!(line.history.len(), MAX_HISTORY);
     }
@@ -353,10 +354,10 @@ mod tests {
     #[test]
     fn it_recalls_no_password() {
         let mut line = editor("/topic new");
-        line.submit();
-        for secret in ["/register secret", "/quote OPER ann secret", "/quote ns identify secret"] {
+        line.submit(&Place::Server);
+        for secret in ["/register secret", "/quote OPER ann secret", "/msg NickServ identify secret"] {
             line.set(secret);
-            assert_eq!(line.submit().as_deref(), Some(secret));
+            assert_eq!(line.submit(&Place::Server).as_deref(), Some(secret));
         }
         line.recall_older();
         assert_eq!(line.text(), "/topic new");

@@ -1,4 +1,8 @@
 //! The engine against scripted lines.
+//!
+//! - `breaks`: connections that break
+
+mod breaks;
 
 use std::time::{Duration, Instant};
 
@@ -91,59 +95,35 @@ fn names_come_with_their_ranks_and_a_room_may_be_left_by_its_short_name() {
 const ALL: &str = "batch draft/chathistory echo-message labeled-response message-tags server-time";
 
 #[test]
-fn without_any_capability_lines_are_shown_at_once_and_acknowledged_by_a_pong() {
-    let mut script = Script::in_room("");
-    let sent = script.type_in("hello");
-    assert_eq!(sent[0], "PRIVMSG #room :hello");
-    assert_eq!(script.texts(), ["#room <ann> hello"]);
-    assert_eq!(script.engine.unacknowledged(), 1);
-    let token = sent[1].strip_prefix("PING ").expect("a PING follows");
-    script.hear(&[&format!(":s PONG s :{token}")]);
-    assert_eq!((script.engine.unacknowledged(), script.texts().len()), (0, 0));
-    // What is said after a break is not said twice where nobody can tell.
-    script.type_in("perhaps");
-    script.events();
+fn what_is_said_to_a_service_is_sent_once_and_no_password_in_it_is_shown() {
+    let mut script = Script::in_room(ALL);
+    assert_eq!(
+        script.type_in("/msg NickServ IDENTIFY ann secret")[0],
+        "PRIVMSG NickServ :IDENTIFY ann secret"
+    );
+    // Other servers echo it.
+    script.hear(&["@msgid=x :ann!a@h PRIVMSG NickServ :IDENTIFY ann secret"]);
+    script.hear(&[":NickServ!NickServ@s NOTICE ann :You are logged in"]);
+    assert_eq!(script.texts(), ["NickServ <ann> IDENTIFY …", "NickServ <NickServ> You are logged in"]);
+    script.type_in("/query chanserv");
+    assert_eq!(script.type_in("KICK #room bob")[0], "PRIVMSG chanserv :KICK #room bob");
+    assert!(script.type_in(&format!("REGISTER {}", "secret".repeat(100))).is_empty());
+    let mut texts = script.texts();
+    assert_eq!(texts[0], "chanserv <ann> KICK …");
+    assert!(texts[1].ends_with("Not sent: REGISTER …"), "{texts:?}");
     script.engine.lost("it broke", Some(script.now));
-    script.welcome("");
-    script.hear(&[":ann!a@h JOIN #room"]);
-    assert!(script.texts().iter().any(|text| text.contains("cannot be told") && text.ends_with("perhaps")));
-    assert_eq!(script.engine.unacknowledged(), 0);
-}
-
-#[test]
-fn what_arrives_late_is_shown_behind_what_others_said_before_and_not_lost_by_a_break() {
-    for breaks in [false, true] {
-        let mut script = Script::in_room(ALL);
-        script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
-        assert_eq!(script.texts(), ["#room <bob> first"]);
-        let sent = script.type_in("mine");
-        let tag = |name: &str| {
-            sent[0].split_once(name).expect("its tags").1.split([';', ' ']).next().expect("a value")
-        };
-        let (label, id) = (tag("label="), tag("+stentor.chat/id="));
-        script.hear(&[&format!("@label={label} :s FAIL PRIVMSG OUTCOME_UNKNOWN :Who knows")]);
-        assert_eq!(script.sent(), ["CHATHISTORY AFTER #room msgid=m0 50"]);
-        let theirs = "time=2026-01-01T00:00:01.000Z;msgid=m1 :bob!b@h PRIVMSG #room :theirs";
-        let mine = format!(
-            "time=2026-01-01T00:00:02.000Z;msgid=m2;+stentor.chat/id={id} :ann!a@h PRIVMSG #room :mine"
-        );
-        script.hear(&[&format!("@{theirs}"), &format!("@{mine}")]);
-        assert_eq!(script.engine.unacknowledged(), 0);
-        let mut batch = vec![":s BATCH +1 chathistory #room".to_owned()];
-        if breaks {
-            script.engine.lost("it broke", Some(script.now));
-            script.welcome(ALL);
-            script.hear(&["@time=2026-01-01T00:00:03.000Z :ann!a@h JOIN #room"]);
-            script.hear(&[":s BATCH +t draft/chathistory-targets", ":s BATCH -t"]);
-            assert!(script.sent().contains(&"CHATHISTORY AFTER #room msgid=m0 50".to_owned()));
-            batch.extend([theirs, &mine].map(|line| format!("@batch=1;{line}")));
-        }
-        batch.push(":s BATCH -1".to_owned());
-        script.hear(&batch.iter().map(String::as_str).collect::<Vec<_>>());
-        let said = |text: &String| text.contains('<');
-        let said: Vec<String> = script.texts().into_iter().filter(said).collect();
-        assert_eq!(said, ["#room <bob> theirs", "#room <ann> mine"], "breaks: {breaks}");
-    }
+    assert!(script.type_in("OP secret").is_empty());
+    assert_eq!(script.engine.undelivered().collect::<Vec<_>>(), ["not sent: /msg chanserv OP …"]);
+    script.engine.connected(script.now);
+    script.hear(&[&format!(":s CAP * LS :{ALL}"), &format!(":s CAP * ACK :{ALL}")]);
+    script.hear(&[":s 001 ann :Hi", ":s 422 ann :None", ":ann!a@h JOIN #room"]);
+    let sent = script.sent();
+    let said: Vec<&String> = sent.iter().filter(|line| line.contains("chanserv")).collect();
+    assert_eq!(said, ["PRIVMSG chanserv :OP secret"]);
+    texts.extend(script.texts());
+    let lost: Vec<&String> = texts.iter().filter(|text| text.contains("not confirmed")).collect();
+    assert!(lost[0].ends_with(": /msg NickServ IDENTIFY …") && lost[1].ends_with(": /msg chanserv KICK …"));
+    assert!(!texts.iter().any(|text| text.contains("secret")), "{texts:?}");
 }
 
 #[test]
@@ -173,54 +153,6 @@ fn what_is_typed_before_the_login_is_done_after_it_in_order() {
     assert!(script.engine.finished());
     script.hear(&["ERROR :bye"]);
     assert_eq!(script.outputs().pop(), Some(Output::End(End::Quit)));
-}
-
-#[test]
-fn a_room_that_was_left_is_not_entered_again_where_the_connection_broke_over_it() {
-    let mut script = Script::in_room(ALL);
-    assert_eq!(script.type_in("/leave"), ["PART #room"]);
-    script.engine.lost("it broke", Some(script.now));
-    assert!(script.outputs().iter().any(|output| matches!(output, Output::Closed(_))));
-    assert_eq!(script.engine.rooms().count(), 0);
-    script.engine.connected(script.now);
-    script.hear(&[":s CAP * LS :", ":s 001 ann :Hi", ":s 422 ann :None"]);
-    assert!(!script.sent().iter().any(|line| line.starts_with("JOIN")));
-
-    // What was said before it still arrives, over the next connection.
-    let mut script = Script::in_room(ALL);
-    script.type_in("hello");
-    assert!(script.type_in("/leave").is_empty());
-    script.engine.lost("it broke", Some(script.now));
-    script.engine.connected(script.now);
-    script.hear(&[":s CAP * LS :", ":s 001 ann :Hi", ":s 422 ann :None"]);
-    assert!(script.sent().contains(&"JOIN #room".to_owned()));
-    script.hear(&[":ann!a@h JOIN #room"]);
-    assert_eq!(script.sent(), ["PART #room"]);
-    script.hear(&[":ann!a@h PART #room"]);
-    assert_eq!(script.engine.rooms().count(), 0);
-}
-
-#[test]
-fn commands_that_a_broken_connection_may_have_swallowed_are_named() {
-    let mut script = Script::in_room(ALL);
-    script.type_in("/topic old");
-    script.engine.wake(script.now);
-    let ping = script.sent().pop().expect("a PING follows");
-    script.type_in("/kick bob");
-    script.type_in("/register secret");
-    script.type_in("/away out");
-    script.hear(&[&ping.replace("PING ", ":s PONG s :")]);
-    let next = script.engine.wake_at().expect("what came after it is asked about");
-    assert!(next <= script.now + Duration::from_millis(250));
-    script.engine.lost("it broke", Some(script.now));
-    let texts = script.texts();
-    let lost: Vec<&String> = texts.iter().filter(|text| text.contains("not confirmed")).collect();
-    assert!(
-        lost.len() == 2 && lost[0].ends_with(": /kick bob") && lost[1].ends_with(": /register"),
-        "{texts:?}"
-    );
-    script.engine.lost("again", Some(script.now));
-    assert!(!script.texts().iter().any(|text| text.contains("not confirmed")));
 }
 
 #[test]
@@ -400,23 +332,6 @@ fn a_password_is_sent_in_pieces_and_a_wrong_one_ends_it() {
         script.outputs().pop(),
         Some(Output::End(End::LoginRefused("Login failed: wrong".to_owned())))
     );
-}
-
-#[test]
-fn a_session_that_still_lives_is_waited_for_after_a_reconnect() {
-    let options = Options { user: "ann".to_owned(), password: Secret::new("secret"), register: None };
-    let mut script = Script { engine: Engine::new(options), now: Instant::now() };
-    for first in [true, false] {
-        script.engine.connected(script.now);
-        script.hear(&[":s CAP * LS :sasl", ":s CAP * ACK :sasl", "AUTHENTICATE +"]);
-        if first {
-            script.hear(&[":s 903 ann :ok", ":s 001 ann :Hi", ":s 422 ann :None"]);
-            script.engine.lost("it broke", Some(script.now));
-            script.outputs();
-        }
-    }
-    script.hear(&[":s 904 ann :User already logged in", "ERROR :User already logged in"]);
-    assert!(matches!(script.outputs().as_slice(), [Output::Drop(_)]));
 }
 
 #[test]
