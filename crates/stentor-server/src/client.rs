@@ -161,9 +161,10 @@ impl Client {
         self.capabilities().contains(capability)
     }
 
-    /// Replaces the negotiated capabilities.
-    pub fn set_capabilities(&self, capabilities: CapabilitySet) {
-        self.capabilities.store(capabilities.bits(), Ordering::Relaxed);
+    /// Changes the negotiated capabilities from those `before` to those `after`; what was withdrawn meanwhile stays so.
+    pub fn change_capabilities(&self, before: CapabilitySet, after: CapabilitySet) {
+        self.capabilities.fetch_or(after.bits() & !before.bits(), Ordering::Relaxed);
+        self.capabilities.fetch_and(!(before.bits() & !after.bits()), Ordering::Relaxed);
     }
 
     /// Takes capabilities away, whatever it asks for meanwhile.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use stentor_proto::capability::Capability;
 use stentor_proto::line::Line;
 use stentor_proto::numeric::Numeric;
+use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use crate::client::Client;
 use crate::hub::Origin;
@@ -51,13 +52,13 @@ impl Reply {
 
     /// A numeric whose last parameter is `text`.
     pub fn numeric(&mut self, numeric: Numeric, params: &[&str], text: &str) {
-        let line = self.start(numeric, params).trailing(text).build();
+        let line = within(params, |params| self.start(numeric, params).trailing(text));
         self.line(line);
     }
 
     /// A numeric without text.
     pub fn bare(&mut self, numeric: Numeric, params: &[&str]) {
-        let line = self.start(numeric, params).build();
+        let line = within(params, |params| self.start(numeric, params));
         self.line(line);
     }
 
@@ -73,11 +74,9 @@ impl Reply {
     /// from the specification of what they use either.
     pub fn standard(&mut self, kind: &str, command: &str, code: &str, context: &[&str], text: &str) {
         if self.client.has(Capability::StandardReplies) || kind == "FAIL" && is_specified(command, code) {
-            let mut line = Line::new(kind).source(&self.server).param(command).param(code);
-            for param in context {
-                line = line.param(param);
-            }
-            self.line(line.trailing(text).build());
+            let start = || Line::new(kind).source(&self.server).param(command).param(code);
+            let line = within(context, |context| context.iter().fold(start(), Line::param).trailing(text));
+            self.line(line);
         } else {
             let about = if command == "*" { String::new() } else { format!("{command}: ") };
             self.notice(&format!("{about}{text}"));
@@ -225,7 +224,7 @@ impl Reply {
 
     /// A numeric, in a batch where there is one.
     pub fn numeric_in(&mut self, batch: &Option<Batch>, numeric: Numeric, params: &[&str], text: &str) {
-        let line = self.start(numeric, params).trailing(text).build();
+        let line = within(params, |params| self.start(numeric, params).trailing(text));
         self.line_in(batch, line);
     }
 
@@ -316,6 +315,19 @@ impl Reply {
         self.client.profile().nick.clone()
     }
 }
+
+/// A line that fits: parameters that repeat what a client made too long are cut, and then the text.
+fn within<'p>(params: &[&'p str], line: impl Fn(&[&'p str]) -> Line) -> String {
+    let whole = line(params).build();
+    if whole.len() <= MAX_CONTENT {
+        return whole;
+    }
+    let cut: Vec<&str> = params.iter().map(|param| truncate_utf8(param, REPEATED)).collect();
+    line(&cut).build_within(MAX_CONTENT)
+}
+
+/// How much is repeated of a parameter that makes a line too long, in bytes.
+const REPEATED: usize = 100;
 
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {

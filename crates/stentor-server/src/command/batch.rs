@@ -54,7 +54,7 @@ pub(super) async fn run(
         let context = [short(reference), short(kind)];
         return Err(Error::fail(COMMAND, "UNKNOWN_TYPE", &context, "No such type of batch"));
     }
-    let is_nested = session.batch.take().is_some_and(|open| !open.is_refused);
+    let is_nested = abandon(session);
     let target = message.nonempty(2).map(str::to_owned);
     let mut batch = Batch {
         reference: reference.to_owned(),
@@ -150,8 +150,10 @@ impl Batch {
 }
 
 async fn close(session: &mut Session, reference: &str, reply: &mut Reply) -> Result<(), Error> {
-    let batch = session.batch.take().filter(|batch| batch.reference == reference);
-    let Some(batch) = batch else { return Err(invalid("There is no such batch")) };
+    let Some(batch) = session.batch.take_if(|batch| batch.reference == reference) else {
+        abandon(session);
+        return Err(invalid("There is no such batch"));
+    };
     let Batch { target, tags, label, is_notice, parts, is_refused, .. } = *batch;
     if is_refused {
         return Ok(());
@@ -171,6 +173,18 @@ async fn close(session: &mut Session, reference: &str, reply: &mut Reply) -> Res
         Err(error @ (Error::Close(_) | Error::Fenced)) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Gives up the batch that is open, and answers its label, where it is not refused yet. True if there was one.
+fn abandon(session: &mut Session) -> bool {
+    let Some(open) = session.batch.take_if(|batch| !batch.is_refused) else {
+        session.batch = None;
+        return false;
+    };
+    if open.label.is_some() {
+        answer(session, open.label, &invalid("The batch was not closed"));
+    }
+    true
 }
 
 fn answer(session: &Session, label: Option<String>, error: &Error) {

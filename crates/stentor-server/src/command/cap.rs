@@ -24,9 +24,10 @@ pub(super) async fn run(
                 registering.negotiating = true;
             }
             if version >= 302 {
-                let mut capabilities = session.client.capabilities();
-                capabilities.insert(Capability::CapNotify);
-                session.client.set_capabilities(capabilities);
+                let before = session.client.capabilities();
+                let mut after = before;
+                after.insert(Capability::CapNotify);
+                session.client.change_capabilities(before, after);
                 session.client.note_values();
             }
             let config = session.node.config();
@@ -148,10 +149,13 @@ fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String]
         if more { line.param("*") } else { line }
     };
     let length = start(true).trailing("").build().len();
-    let mut pieces: Vec<String> = stentor_proto::text::pack(length, names, ' ').collect();
-    if !may_split {
-        pieces = vec![names.join(" ")];
-    }
+    let mut pieces: Vec<String> = if may_split {
+        stentor_proto::text::pack(length, names, ' ').collect()
+    } else {
+        // One line is all that such a client reads: what is a draft, or one server's own, comes last, and is left out first.
+        let (own, common): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains('/'));
+        stentor_proto::text::pack(length, common.into_iter().chain(own), ' ').take(1).collect()
+    };
     let last = pieces.pop().unwrap_or_default();
     let mut lines: Vec<String> = pieces.iter().map(|piece| start(true).trailing(piece).build()).collect();
     lines.push(start(false).trailing(last).build());
@@ -161,7 +165,8 @@ fn list(session: &Session, reply: &mut Reply, subcommand: &str, names: &[String]
 }
 
 fn request(session: &Session, wanted: &str, reply: &mut Reply) {
-    let mut capabilities: CapabilitySet = session.client.capabilities();
+    let before = session.client.capabilities();
+    let mut capabilities: CapabilitySet = before;
     let (config, is_302) = (session.node.config(), session.client.knows_values());
     let mut known = true;
     for name in wanted.split(' ').filter(|name| !name.is_empty()) {
@@ -180,6 +185,6 @@ fn request(session: &Session, wanted: &str, reply: &mut Reply) {
     let answer = if known { "ACK" } else { "NAK" };
     reply.line(Line::new("CAP").source(reply.server()).param(nick).param(answer).trailing(wanted).build());
     if known {
-        session.client.set_capabilities(capabilities);
+        session.client.change_capabilities(before, capabilities);
     }
 }

@@ -10,7 +10,7 @@ use stentor_proto::numeric::Numeric;
 use stentor_proto::tag;
 use stentor_proto::text::MAX_CONTENT;
 
-use crate::client::Profile;
+use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::following::audience::Room;
 use crate::following::sessions as following;
@@ -82,7 +82,7 @@ async fn say(
         let text = format!("No recipient given ({})", kind.name());
         return Err(Error::numeric(Numeric::ERR_NORECIPIENT, &[], &text));
     };
-    let text = message.nonempty(1);
+    let text = message.nonempty(1).filter(|_| kind != Kind::Tagmsg);
     if text.is_none() && kind != Kind::Tagmsg {
         return Err(Error::numeric(Numeric::ERR_NOTEXTTOSEND, &[], "No text to send"));
     }
@@ -196,6 +196,18 @@ impl Said<'_> {
         line.build_within(MAX_CONTENT)
     }
 
+    /// Whether its sender gets a copy: tags alone are for those who know tags.
+    fn is_echoed_to(&self, sender: &Client) -> bool {
+        sender.has(Capability::EchoMessage)
+            && (self.kind != Kind::Tagmsg || sender.has(Capability::MessageTags))
+    }
+
+    /// Whether any of its lines, each of which some clients get as a message, is a CTCP request or answer.
+    fn is_ctcp(&self) -> bool {
+        let more = self.more.iter().map(|part| part.text.as_str());
+        self.text.into_iter().chain(more).any(policy::is_restricted_ctcp)
+    }
+
     fn lines(&self, sender: &Profile, target: &str) -> Vec<String> {
         self.lines_for(Rank::Plain, sender, target)
     }
@@ -267,7 +279,7 @@ async fn to_channel(
             member: member.map(|member| &**member),
             source: &source,
             account: profile.account.as_deref(),
-            text: said.text.unwrap_or_default(),
+            is_ctcp: said.is_ctcp(),
             is_notice: said.kind == Kind::Notice,
         };
         let heard = policy::may_speak(state, target, speaker)?;
@@ -281,7 +293,7 @@ async fn to_channel(
         open_room = told.then(|| Room::open(state, replica.partition().name(), most)).flatten();
         Ok(Decision { life: state.within(), guards, changes: Vec::new(), lines })
     };
-    let echo = session.client.has(Capability::EchoMessage);
+    let echo = said.is_echoed_to(&session.client);
     if said.is_transient {
         // What is stored nowhere is not judged by the store: a node that woke from a pause judges itself.
         if session.node.fleet.now() >= session.client.tenure().ends_at() {
@@ -314,7 +326,7 @@ async fn to_person(
         super::accept::answerable(session, &person).await?;
     }
     let lines = said.lines(&session.client.profile(), &person.nick);
-    let echo = session.client.has(Capability::EchoMessage);
+    let echo = said.is_echoed_to(&session.client);
     if said.is_transient {
         let line = lines.into_iter().next().unwrap_or_default();
         if person.id == session.client.id {
@@ -328,7 +340,7 @@ async fn to_person(
         return Ok(());
     }
     if person.id == session.client.id {
-        return to_oneself(session, &lines, reply).await;
+        return to_oneself(session, &lines, echo, reply).await;
     }
     finish_last(session).await?;
     let kept = Instant::now();
@@ -338,7 +350,9 @@ async fn to_person(
         session.unsent = true;
         match deliver(session, &person, &own, kept).await {
             // It is in the sender's own log, and reaches the recipient's with the next message or the session's end.
-            Err(Error::Store(error)) => return Err(Error::Store(StoreError::Unknown(error.to_string()))),
+            Err(error @ (Error::Store(_) | Error::Contended | Error::Fenced)) => {
+                return Err(Error::Store(StoreError::Unknown(format!("{error:?}"))));
+            }
             delivered => {
                 session.unsent = false;
                 delivered?;
@@ -346,6 +360,9 @@ async fn to_person(
         }
     }
     if echo {
+        if said.kind == Kind::Privmsg && (person.away.is_some() || !person.online) {
+            reply.expect_many();
+        }
         let origin = reply.origin(true, true);
         let partition = own_partition.unwrap_or_else(|| person.inbox.clone());
         let msgid = MessageId::new(&partition, own.epoch, own.id, 0).to_string();
@@ -375,7 +392,7 @@ fn may_write_to(session: &Session, person: &Person, said: &Said<'_>) -> Result<(
         let text = "This user hears from those who are logged in alone (+R)";
         return Err(Error::numeric(Numeric::ERR_NEEDREGGEDNICK, &[&person.nick], text));
     }
-    if person.modes.contains(NO_CTCP) && policy::is_restricted_ctcp(said.text.unwrap_or_default()) {
+    if person.modes.contains(NO_CTCP) && said.is_ctcp() {
         let text = "This user takes no CTCP (+T)";
         return Err(Error::numeric(Numeric::ERR_CANTSENDTOUSER, &[&person.nick], text));
     }
@@ -383,9 +400,8 @@ fn may_write_to(session: &Session, person: &Person, said: &Said<'_>) -> Result<(
 }
 
 /// A note to oneself is delivered, and, where its sender asked for echoes, echoed too: the echo alone bears the label.
-async fn to_oneself(session: &Session, lines: &[String], reply: &mut Reply) -> Result<(), Error> {
+async fn to_oneself(session: &Session, lines: &[String], echo: bool, reply: &mut Reply) -> Result<(), Error> {
     let inbox = session.inbox.as_ref().ok_or(Error::Fenced)?;
-    let echo = session.client.has(Capability::EchoMessage);
     let origin = if echo {
         reply.origin(true, true)
     } else {

@@ -479,7 +479,8 @@ pub fn label(client: &Client, message: &Message<'_>) -> Option<String> {
     let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
     label
         .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
-        .filter(|_| client.has(Capability::LabeledResponse))
+        // An answer of several lines is a batch, so one capability is nothing without the other.
+        .filter(|_| client.has(Capability::LabeledResponse) && client.has(Capability::Batch))
         .map(str::to_owned)
 }
 

@@ -144,7 +144,7 @@ async fn in_channel(session: &mut Session, request: &Request<'_>, reply: &mut Re
                     member: Some(member),
                     source: &source,
                     account: account.as_deref(),
-                    text: request.reason.unwrap_or_default(),
+                    is_ctcp: request.reason.is_some_and(policy::is_restricted_ctcp),
                     is_notice: false,
                 };
                 if policy::may_speak(state, request.target, speaker)? > Rank::Plain {

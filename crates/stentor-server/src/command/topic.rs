@@ -2,7 +2,7 @@
 
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
-use stentor_proto::text::truncate_utf8;
+use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use crate::error::Error;
 use crate::hub::{Decision, Replica, clock};
@@ -44,7 +44,12 @@ pub(super) async fn run(
             let line = member.line("TOPIC").param(policy::name(state, &folded)).trailing(topic);
             let guards =
                 vec![Guard::Member(id.to_string(), Is::Equal(member.to_value())), policy::rules_guard(state)];
-            Ok::<_, Error>(Decision { life: state.within(), guards, changes, lines: vec![line.build()] })
+            Ok::<_, Error>(Decision {
+                life: state.within(),
+                guards,
+                changes,
+                lines: vec![line.build_within(MAX_CONTENT)],
+            })
         })
         .await?;
     Ok(())

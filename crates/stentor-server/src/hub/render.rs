@@ -197,7 +197,10 @@ impl<'e> Rendering<'e> {
             push(line, first);
         }
         let (mut has_time, mut has_msgid) = (false, !with_id);
-        for raw in message.tags.raw().split(';').filter(|raw| !raw.is_empty()) {
+        // A client's own tags come behind the server's.
+        let (own, others): (Vec<&str>, Vec<&str>) =
+            message.tags.raw().split(';').filter(|raw| !raw.is_empty()).partition(|raw| raw.starts_with('+'));
+        for raw in others {
             let key = raw.split('=').next().unwrap_or(raw);
             has_time |= key == "time";
             has_msgid |= key == "msgid";
@@ -220,6 +223,9 @@ impl<'e> Rendering<'e> {
         if !has_msgid && has(Capability::MessageTags) && !self.msgid.is_empty() {
             push(line, "msgid=");
             line.push_str(self.msgid);
+        }
+        if all {
+            own.into_iter().for_each(|raw| push(line, raw));
         }
         if line.len() > start {
             line.push(' ');

@@ -110,3 +110,36 @@ async fn a_label_that_is_too_long_is_no_label() {
     assert_eq!(lines.len(), 1);
     assert_eq!(lines.first().and_then(|line| line.tag("label")), None);
 }
+
+#[tokio::test]
+async fn what_is_given_up_is_answered_under_its_label() {
+    let server = TestServer::start().await;
+    let capabilities = [CAPABILITIES, &["draft/multiline"]].concat();
+    let mut ann = server.client_with("ann", &capabilities).await;
+    for second in ["@label=second BATCH +2 draft/multiline #room", "@label=second BATCH -other"] {
+        ann.ask("@label=first BATCH +1 draft/multiline #room").await;
+        let lines = ann.ask(second).await;
+        for label in ["first", "second"] {
+            let answers = lines.iter().filter(|line| line.tag("label").as_deref() == Some(label));
+            assert_eq!(answers.count(), 1, "{second}: {lines:?}");
+        }
+        ann.ask("BATCH -2").await;
+    }
+}
+
+#[tokio::test]
+async fn tags_alone_are_answered_where_their_sender_gets_no_copy() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["batch", "labeled-response", "echo-message"]).await;
+    ann.ask("JOIN #room").await;
+    assert_eq!(answer(&mut ann, "TAGMSG #room").await[0].command, "ACK");
+}
+
+#[tokio::test]
+async fn a_note_beside_an_echo_is_a_part_of_the_answer() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.client_with("ann", CAPABILITIES).await, server.client("bob").await);
+    bob.ask("AWAY :tea").await;
+    let lines = answer(&mut ann, "PRIVMSG bob :hi").await;
+    assert_eq!(lines.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), ["PRIVMSG", "301"]);
+}

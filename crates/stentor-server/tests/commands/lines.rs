@@ -39,3 +39,27 @@ async fn what_is_not_utf_8_is_refused_in_the_words_of_the_specification() {
     assert_eq!(failure.tag("label").as_deref(), Some("x"));
     assert!(bob.drain_until_pong().await.is_empty());
 }
+
+#[tokio::test]
+async fn no_answer_is_longer_than_a_line_may_be() {
+    let server = TestServer::start_with(&[("limits.topic_length", "390")]).await;
+    let mut ann = server.client("ann").await;
+    let long = "x".repeat(480);
+    for line in [
+        format!("NAMES #{long}"),
+        format!("WHOIS {long}"),
+        long.clone(),
+        format!("MODE #{long}"),
+        format!("RENAME #{long} #{long}"),
+        format!("WHO {long}"),
+        format!("LIST #{long}"),
+    ] {
+        let lines = ann.ask(&line).await;
+        assert!(!lines.is_empty(), "{line}");
+        assert!(lines.iter().all(|answer| answer.bare.len() <= 510), "{line}: {lines:?}");
+    }
+    let room = format!("#{}", "r".repeat(60));
+    ann.ask(&format!("JOIN {room}")).await;
+    let lines = ann.ask(&format!("TOPIC {room} :{}", "t".repeat(390))).await;
+    assert!(lines.iter().all(|answer| answer.bare.len() <= 510), "{lines:?}");
+}

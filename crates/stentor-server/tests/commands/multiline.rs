@@ -124,7 +124,11 @@ async fn several_lines_to_a_person_are_kept_by_both() {
     let mut ann = server.client_with("ann", CAPABILITIES).await;
     let echo = several(&mut ann, "@label=x ", "carl", &["one", "two"]).await;
     let (start, texts) = batch(&echo);
-    assert_eq!((texts.len(), start.tag("label").as_deref(), start.param(2)), (2, Some("x"), "carl"));
+    assert_eq!((texts.len(), start.param(2)), (2, "carl"));
+    // The note that carl is not here answers, too, so both are one batch.
+    let answer = echo.first().expect("there is an answer");
+    assert_eq!((answer.tag("label").as_deref(), answer.param(1)), (Some("x"), "labeled-response"));
+    assert_eq!(numeric(&echo, "301").tag("batch").as_deref(), answer.param(0).strip_prefix('+'));
     let mut carl = server.connect().await;
     let lines = carl.register("carl", Some("secret"), &["draft/multiline", "batch", "message-tags"]).await;
     let (waited, texts) = batch(&lines);
@@ -226,4 +230,18 @@ async fn the_rules_of_a_room_hold_for_several_lines() {
     let lines = several(&mut bob, "@label=z ", "#room", &["one", "two"]).await;
     assert_eq!(numeric(&lines, "404").tag("label").as_deref(), Some("z"));
     assert!(command(&ann.drain_until_pong().await, "PRIVMSG").is_empty());
+}
+
+#[tokio::test]
+async fn no_line_of_several_is_a_hidden_ctcp() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.client_with("ann", CAPABILITIES).await, server.client("bob").await);
+    ann.ask("JOIN #room").await;
+    ann.ask("MODE #room +C").await;
+    let lines = several(&mut ann, "", "#room", &["hi", "\u{1}VERSION\u{1}"]).await;
+    numeric(&lines, "404");
+    bob.ask("MODE bob +T").await;
+    let lines = several(&mut ann, "", "bob", &["hi", "\u{1}VERSION\u{1}"]).await;
+    numeric(&lines, "531");
+    assert!(bob.drain_until_pong().await.is_empty());
 }
