@@ -38,8 +38,8 @@ pub struct Speaker<'a> {
     pub source: &'a str,
     /// The account's name.
     pub account: Option<&'a str>,
-    /// The text; empty for one that is of tags alone.
-    pub text: &'a str,
+    /// Whether a line of it is a CTCP request or answer, other than ACTION.
+    pub is_ctcp: bool,
     /// Whether it is a NOTICE.
     pub is_notice: bool,
 }
@@ -138,7 +138,7 @@ pub fn may_speak(state: &State, channel: &str, speaker: Speaker<'_>) -> Result<R
         return refuse("Cannot send to channel: join it first (+n)");
     }
     let rank = rank.unwrap_or_default();
-    if has_mode(state, 'C') && is_restricted_ctcp(speaker.text) {
+    if has_mode(state, 'C') && speaker.is_ctcp {
         return refuse("Cannot send to channel: it takes no CTCP (+C)");
     }
     if has_mode(state, 'T') && speaker.is_notice && rank < Rank::Halfop {
@@ -173,9 +173,11 @@ pub fn is_restricted_ctcp(text: &str) -> bool {
 /// Whether a member shows in what `viewer`, a member or not, asks of the channel.
 #[must_use]
 pub fn shows(state: &State, viewer: Option<&Member>, member: &Member) -> bool {
-    !has_mode(state, 'u')
-        || member.rank() > Rank::Plain
-        || viewer.is_some_and(|viewer| viewer.rank() >= SEES_ALL)
+    let hidden = has_mode(state, 'u') && member.rank() == Rank::Plain;
+    match viewer {
+        Some(viewer) => !hidden || viewer.rank() >= SEES_ALL,
+        None => !hidden && !member.invisible,
+    }
 }
 
 /// The asker's own member record.

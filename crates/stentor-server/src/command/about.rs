@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stentor_proto::capability::Capability;
 
 use crate::client::{Client, Profile};
-use crate::hub::Member;
+use crate::hub::{Member, State};
 use crate::modes::BOT;
 use crate::node::Node;
 use crate::node::people::Person;
@@ -154,9 +154,13 @@ pub(super) fn keep_within<T: Serialize>(most: usize, items: &mut Vec<T>) -> bool
     too_much.is_some()
 }
 
-/// Whether `asker` is in a channel with this client of this node.
+/// Whether `asker` is in a channel with this client of this node, in which the client shows.
 pub(super) fn shares_channel(client: &Client, asker: &str) -> bool {
-    client.rooms().iter().any(|replica| replica.with_state(|state| state.members.contains_key(asker)))
+    let shows = |state: &State| {
+        let (asker, member) = (state.members.get(asker)?, state.members.get(&client.id)?);
+        policy::shows(state, Some(asker), member).then_some(())
+    };
+    client.rooms().iter().any(|replica| replica.with_state(shows).is_some())
 }
 
 /// Whether the user asked not to be found by those who share no channel.

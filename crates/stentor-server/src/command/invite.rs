@@ -38,7 +38,8 @@ pub(super) async fn run(
             if policy::has_mode(state, 'i') {
                 policy::own_ranked(state, channel, &id, Rank::Halfop)?;
             }
-            if state.members.contains_key(&*person.id) {
+            if state.members.get(&*person.id).is_some_and(|there| policy::shows(state, Some(&member), there))
+            {
                 let text = "is already on channel";
                 return Err(Error::numeric(Numeric::ERR_USERONCHANNEL, &[&person.nick, channel], text));
             }
@@ -57,7 +58,10 @@ pub(super) async fn run(
         .await?;
     let name = held.with_state(|state| policy::name(state, &folded).to_owned());
     let line = session.client.profile().line("INVITE").param(&person.nick).param(&name).build();
-    session.node.hub.publish(&person.inbox, &session.client.id, &line).await?;
+    if let Err(error) = session.node.hub.publish(&person.inbox, &session.client.id, &line).await {
+        // Whoever is invited may come in all the same, and finds it with INVITE.
+        tracing::debug!(%error, "somebody is not told of an invitation");
+    }
     reply.bare(Numeric::RPL_INVITING, &[&person.nick, &name]);
     if let Some(away) = &person.away {
         reply.numeric(Numeric::RPL_AWAY, &[&person.nick], away);

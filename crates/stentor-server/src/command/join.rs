@@ -14,7 +14,7 @@ use crate::fleet::directory::Listing;
 use crate::fleet::founded;
 use crate::hub::{Decision, Held, Member, Refusal, Replica, State};
 use crate::metadata;
-use crate::modes::{BOT, Rank};
+use crate::modes::{BOT, INVISIBLE, Rank};
 use crate::operator;
 use crate::policy::{self, Joiner, standing};
 use crate::reply::Reply;
@@ -142,6 +142,7 @@ async fn join_in_place(
         return Err(Error::Silent);
     }
     let place = replica.partition().name().to_owned();
+    super::part::tidy(session.forget_left().await.map_err(Error::from));
     let key_in_index = format!("{}/{place}", session.client.id);
     session.index::<Error>(&key_in_index, Some("")).await?;
     // Held from before the commit: whatever takes the client out of the channel again finds it here.
@@ -241,6 +242,7 @@ async fn enter(
         away: profile.away_token().to_owned(),
         oper: operator::is_operator(&session.node.config(), &profile),
         bot: profile.has_mode(BOT),
+        invisible: profile.has_mode(INVISIBLE),
         joined: session.node.fleet.now().0,
         nick: profile.nick.clone(),
         user: profile.user.clone(),

@@ -22,10 +22,13 @@ pub(super) async fn run(
     };
     for target in targets.split(',').filter(|target| !target.is_empty()).take(TARGETS) {
         let folded = target.to_ascii_lowercase();
-        let held = session.room(target).await?;
-        let visible = held.with_state(|state| policy::is_visible_to(state, &session.client.id));
-        if visible {
-            list(session, &held, &folded, reply).await;
+        match session.room(target).await {
+            Ok(held) if held.with_state(|state| policy::is_visible_to(state, &session.client.id)) => {
+                list(session, &held, &folded, reply).await;
+            }
+            // Who asks waits for the end.
+            Ok(_) | Err(Error::Numeric(..)) => {}
+            Err(error) => error.send("NAMES", reply),
         }
     }
     // One end for one request, which names the channels as the request did.

@@ -172,7 +172,7 @@ async fn set(session: &mut Session, before: &Profile, mut letters: Vec<char>) ->
         session.client.update(|now| now.modes.clone_from(&before.modes));
         return Err(error);
     }
-    // Members see who is a bot.
+    // Channels know who is a bot, and who is not found from outside.
     presence::spread(session).await
 }
 

@@ -37,6 +37,8 @@ pub struct Member {
     pub oper: bool,
     /// Whether the user is a bot.
     pub bot: bool,
+    /// Whether only those who share a channel find the user.
+    pub invisible: bool,
     /// When the member joined, in milliseconds of the store's time as its node knew it.
     pub joined: u64,
     /// The nick.
@@ -136,13 +138,15 @@ impl Member {
         let flags = away.or(flags.strip_prefix('H')).unwrap_or_default();
         // An older version takes the marks of somebody who is away for a part of the change, whose id has neither.
         let (oper, flags) = flags.strip_prefix('*').map_or((false, flags), |flags| (true, flags));
-        let (bot, change) = flags.strip_prefix(BOT).map_or((false, flags), |change| (true, change));
+        let (bot, flags) = flags.strip_prefix(BOT).map_or((false, flags), |flags| (true, flags));
+        let (invisible, change) = flags.strip_prefix('I').map_or((false, flags), |change| (true, change));
         Some(Self {
             writer,
             prefixes: if prefixes == "-" { String::new() } else { prefixes },
             away: away.map_or_else(String::new, |_| change.to_owned()),
             oper,
             bot,
+            invisible,
             joined: joined.parse().ok()?,
             nick,
             user,
@@ -158,7 +162,8 @@ impl Member {
         let prefixes = if self.prefixes.is_empty() { "-" } else { &self.prefixes };
         let here = if self.away.is_empty() { 'H' } else { 'G' };
         let (oper, bot) = (if self.oper { "*" } else { "" }, if self.bot { "B" } else { "" });
-        let flags = format!("{here}{oper}{bot}{}", self.away);
+        let invisible = if self.invisible { "I" } else { "" };
+        let flags = format!("{here}{oper}{bot}{invisible}{}", self.away);
         let account = self.account.as_deref().unwrap_or("*");
         let Self { writer, joined, nick, user, host, realname, .. } = self;
         format!("{writer} {prefixes} {flags} {joined} {nick} {user} {host} {account} {realname}")
@@ -241,10 +246,13 @@ mod tests {
             realname: "Ann of  two spaces".into(),
             oper: false,
             bot: false,
+            invisible: false,
         };
-        let marks = [(false, false), (true, false), (false, true), (true, true)];
-        for ((oper, bot), away) in marks.into_iter().flat_map(|marks| [(marks, ""), (marks, "event")]) {
-            let member = Member { oper, bot, away: away.into(), ..member.clone() };
+        for marks in 0..16 {
+            let mark = |bit: u32| marks & (1 << bit) != 0;
+            let away = if mark(3) { "event" } else { "" }.to_owned();
+            let (oper, bot, invisible) = (mark(0), mark(1), mark(2));
+            let member = Member { oper, bot, invisible, away, ..member.clone() };
             assert_eq!(Member::from_value(&member.to_value()), Some(member));
         }
         assert_eq!(Member::from_value("too short"), None);

@@ -10,7 +10,7 @@ use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
 use crate::hub::{Decision, Member};
-use crate::modes::BOT;
+use crate::modes::{BOT, INVISIBLE};
 use crate::operator;
 use crate::policy;
 use crate::session::Session;
@@ -122,6 +122,7 @@ fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
         away.clone_into(&mut changed.away);
     }
     changed.bot = profile.has_mode(BOT);
+    changed.invisible = profile.has_mode(INVISIBLE);
     (changed, lines)
 }
 

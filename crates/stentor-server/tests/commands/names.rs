@@ -48,3 +48,22 @@ async fn a_join_is_answered_with_no_names_where_that_was_asked_for_under_either_
         assert_eq!(command(&client.ask("NAMES #room").await, "366").len(), 1);
     }
 }
+
+#[tokio::test]
+async fn the_invisible_are_shown_to_those_who_share_the_channel() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    let (mut bob, mut eve) = (server.client("bob").await, server.client("eve").await);
+    bob.ask("JOIN #open").await;
+    ann.ask("JOIN #open").await;
+    for (modes, outside) in [("+i", "ann"), ("-i", "@bob ann"), ("+i", "ann")] {
+        bob.ask(&format!("MODE bob {modes}")).await;
+        let mut names: Vec<String> =
+            numeric(&eve.ask("NAMES #open").await, "353").text().split(' ').map(str::to_owned).collect();
+        names.sort();
+        assert_eq!(names.join(" "), outside, "{modes}");
+        let who = eve.ask("WHO #open").await;
+        assert_eq!(command(&who, "352").len(), outside.split(' ').count(), "{modes}");
+    }
+    assert!(numeric(&ann.ask("NAMES #open").await, "353").text().contains("@bob"));
+}
