@@ -261,6 +261,8 @@ numerics! {
     ERR_ERRONEUSNICKNAME = 432;
     /// `<client> <nick> :Nickname is already in use`
     ERR_NICKNAMEINUSE = 433;
+    /// `<client> <nick> <channel> :Cannot change nickname while banned on channel`
+    ERR_BANONCHAN = 435;
     /// `<client> <nick> :<nickname collision>`
     ERR_NICKCOLLISION = 436;
     /// `<client> <nick or channel> :Nick/channel is temporarily unavailable`

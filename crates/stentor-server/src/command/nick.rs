@@ -5,9 +5,11 @@ use stentor_proto::nick::Nick;
 use stentor_proto::numeric::Numeric;
 
 use crate::error::Error;
+use crate::modes::Rank;
 use crate::node::claim::{self, Refused};
 use crate::node::presence;
 use crate::operator::watch;
+use crate::policy;
 use crate::reply::Reply;
 use crate::services;
 use crate::session::Session;
@@ -68,6 +70,10 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
             "That nickname is banned",
         ));
     }
+    if !same && let Some(channel) = silenced_in(session) {
+        let text = "You cannot change your nick while you are banned or muted there";
+        return Err(Error::numeric(Numeric::ERR_BANONCHAN, &[nick.as_str(), &channel], text));
+    }
     let old = session.nick.clone();
     if same {
         claim::respell(session, nick).await?;
@@ -106,4 +112,18 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
         tracing::debug!(?error, "the index names an old nick for longer");
     }
     Ok(())
+}
+
+/// A channel in which a ban or a mute that another nick could shake off takes the user's voice.
+fn silenced_in(session: &Session) -> Option<String> {
+    let profile = session.client.profile();
+    let who = (&*profile.source(), profile.account.as_deref());
+    let id = &session.client.id;
+    session.client.rooms().iter().find_map(|replica| {
+        replica.with_state(|state| {
+            let rank = state.members.get(id)?.rank();
+            let is_silenced = rank < Rank::Voice && policy::is_banned(state, who, true);
+            is_silenced.then(|| policy::name(state, replica.partition().name()).to_owned())
+        })
+    })
 }

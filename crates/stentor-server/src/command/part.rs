@@ -6,8 +6,9 @@ use stentor_proto::message::Message;
 use stentor_proto::text::truncate_utf8;
 
 use crate::error::Error;
-use crate::hub::{Decision, Replica, State};
-use crate::policy;
+use crate::hub::{Decision, Member, Replica, State};
+use crate::modes::Rank;
+use crate::policy::{self, Speaker};
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition};
@@ -35,6 +36,9 @@ async fn each(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     for target in targets {
+        if session.client.queue.closed().is_some() {
+            break;
+        }
         if let Err(error) = part(session, target, reason, reply).await {
             if matches!(error, Error::Fenced) {
                 return Err(error);
@@ -79,7 +83,8 @@ async fn part(
             let member = policy::own_member(state, target, &id)?;
             let name = policy::name(state, &folded);
             let mut line = member.line("PART").param(name);
-            if let Some(reason) = reason {
+            // A reason is said to the channel, too: by those who may speak there.
+            if let Some(reason) = reason.filter(|reason| may_say(state, name, &member, reason)) {
                 line = line.trailing(truncate_utf8(reason, limit));
             }
             // Who founded a room, and leaves it as the last one with nothing set there, gives it up.
@@ -95,6 +100,18 @@ async fn part(
     }
     tidy(session.index::<Error>(&format!("{id}/{}", partition.name()), None).await.map_err(Error::from));
     Ok(())
+}
+
+/// Whether all of the channel may hear a member's reason.
+fn may_say(state: &State, channel: &str, member: &Member, reason: &str) -> bool {
+    let speaker = Speaker {
+        member: Some(member),
+        source: &member.source(),
+        account: member.account.as_deref(),
+        is_ctcp: policy::is_restricted_ctcp(reason),
+        is_notice: false,
+    };
+    policy::may_speak(state, channel, speaker) == Ok(Rank::Plain)
 }
 
 /// Logs that something was not tidied up now. The command that it followed is done all the same.

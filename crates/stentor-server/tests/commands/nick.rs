@@ -56,3 +56,28 @@ async fn a_nick_that_was_given_up_is_free_at_once() {
     ann.ask("NICK anna").await;
     numeric(&bob.ask("NICK ann").await, "NICK");
 }
+
+#[tokio::test]
+async fn a_ban_is_not_shaken_off_by_another_nick_and_says_nothing_by_part() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    ann.ask("MODE #room +b m:bob!*@*").await;
+    let refused = bob.ask("NICK loud").await;
+    assert_eq!(
+        numeric(&refused, "435").params,
+        ["bob", "loud", "#room", "You cannot change your nick while you are banned or muted there"]
+    );
+    ann.ask("MODE #room +v bob").await;
+    numeric(&bob.ask("NICK loud").await, "NICK");
+    bob.ask("NICK bob").await;
+    ann.ask("MODE #room -v bob").await;
+    ann.drain_until_pong().await;
+    bob.ask("PART #room :buy this").await;
+    assert_eq!(numeric(&ann.drain_until_pong().await, "PART").params, ["#room"]);
+    bob.ask("JOIN #room").await;
+    ann.ask("MODE #room -b m:bob!*@*").await;
+    bob.ask("PART #room :so long").await;
+    assert_eq!(numeric(&ann.drain_until_pong().await, "PART").text(), "so long");
+}
