@@ -63,9 +63,11 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(Duration::from_millis(total))
 }
 
-/// The same as an operator types it in chat: a number alone is in minutes, as other servers have it.
+/// The same as an operator types it in chat: a number alone is in minutes, and there may be a plus in front, as other
+/// servers have it.
 #[must_use]
 pub fn parse_typed_time(text: &str) -> Option<Duration> {
+    let text = text.strip_prefix('+').unwrap_or(text);
     match text.parse::<u32>() {
         Ok(minutes) => Some(Duration::from_mins(u64::from(minutes))),
         Err(_) => parse_time(text),

@@ -101,7 +101,8 @@ async fn an_account_is_dropped_by_who_says_so_twice() {
     let server = TestServer::start().await;
     server.account("ann", "sesame").await;
     let mut ann = server.login("ann", "sesame", &[]).await;
-    assert!(says(&mut ann, "DROP nonsense").await.contains("removes ann"));
+    assert!(says(&mut ann, "SET PASSWORD barley").await.starts_with("Say PASSWD"));
+    assert!(says(&mut ann, "DROP nonsense").await.starts_with("That is not the code. This removes ann"));
     let asked = says(&mut ann, "DROP").await;
     let code = asked.rsplit(' ').next().expect("a code").to_owned();
     ann.send(&format!("NS DROP {code}")).await;

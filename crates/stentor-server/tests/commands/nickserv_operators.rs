@@ -37,6 +37,8 @@ async fn an_operator_makes_suspends_and_removes_accounts() {
     assert!(says(&mut root, "SAREGISTER guest x").await.contains("Somebody who is here"));
     drop(guest);
 
+    assert!(says(&mut root, "SUSPEND ann +1d spam").await.contains("leave the time out"));
+    assert!(says(&mut root, "SUSPEND ADD ann 1d").await.starts_with("Say SUSPEND <account>"));
     assert!(says(&mut root, "SUSPEND ann floods the lobby").await.contains("is suspended, and"));
     assert_eq!(numeric(&ann.expect_closed().await, "ERROR").text(), "Account locked");
     assert!(

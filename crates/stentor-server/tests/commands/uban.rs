@@ -190,3 +190,14 @@ async fn bans_and_the_audit_log_survive_a_restart() {
     let records = server.node.audit.read(None, 10).await.expect("the store answers");
     assert_eq!(records.iter().map(|record| record.what.as_str()).collect::<Vec<_>>(), ["oper", "ban"]);
 }
+
+#[tokio::test]
+async fn a_time_with_a_plus_is_a_time() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    let told = root.ask("KLINE +30d spam!*@* :bot").await;
+    assert!(numeric(&told, "NOTICE").text().starts_with("spam!*@* is banned for"), "{told:?}");
+    assert!(root.ask("UBAN LIST").await.iter().any(|line| line.text().contains("spam!*@* until")));
+    let told = root.ask("UBAN ADD other!*@* +30d bot").await;
+    assert!(told.iter().any(|line| line.text().contains("Syntax")), "{told:?}");
+}

@@ -109,7 +109,7 @@ async fn by_letter(session: &Session, room: &str, change_: &str, account: &str, 
 async fn by_list(session: &Session, words: &[&str], rank: Rank) -> Said {
     let (room, account) = (at(words, 0), at(words, 2));
     match at(words, 1).to_ascii_uppercase().as_str() {
-        "LIST" if account.is_empty() => list(session, room, rank).await,
+        "" | "LIST" if account.is_empty() => list(session, room, rank).await,
         "ADD" if !account.is_empty() => change(session, room, account, Wanted::Give(rank)).await,
         "DEL" if !account.is_empty() => change(session, room, account, Wanted::Take(rank)).await,
         _ => Err(refusal("Syntax: <#channel> ADD <account>, <#channel> DEL <account>, or <#channel> LIST")),

@@ -8,6 +8,7 @@ use super::order::ban_of;
 use super::room::{Room, Who};
 use super::{at, forbidden, refusal};
 use crate::config::Limit;
+use crate::config::units::parse_typed_time;
 use crate::error::Error;
 use crate::hub::{Decision, Member, State, clock};
 use crate::modes::Rank;
@@ -26,7 +27,7 @@ pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) ->
     let room = Room::open(session, at(words, 0), deed).await?;
     match what.as_str() {
         "DEL" if !whom.is_empty() && more.is_empty() => remove(session, &room, whom).await,
-        "LIST" if whom.is_empty() => list(session, &room).await,
+        "" | "LIST" if whom.is_empty() => list(session, &room).await,
         _ => Err(refusal(
             "Syntax: AKICK <#channel> ADD <nick, account or mask> [<reason>], … DEL <the same>, or … LIST",
         )),
@@ -38,10 +39,14 @@ pub(super) async fn ban(session: &mut Session, words: &[&str], _: &mut Reply) ->
 }
 
 async fn set(session: &Session, channel: &str, whom: &str, reason: &[&str]) -> Said {
-    if reason.first().is_some_and(|word| ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag))) {
+    let is_time = |word: &str| {
+        ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag))
+            || word.starts_with('+') && parse_typed_time(word).is_some()
+    };
+    if is_time(whom) || reason.first().is_some_and(|word| is_time(word)) {
         return Err(refusal(
-            "Bans here last until they are lifted: leave out !T with its time, or !P. The words behind the mask are the \
-             reason.",
+            "Bans here last until they are lifted: leave out +<time>, !T with its time, or !P. The words behind the mask \
+             are the reason.",
         ));
     }
     let room = Room::open(session, channel, format!("akick add {whom}")).await?;

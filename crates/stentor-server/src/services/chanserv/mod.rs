@@ -89,7 +89,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["SOP"],
-            2..=3,
+            1..=3,
             2,
             access::sop,
             "SOP <#channel> ADD <account> | DEL <account> | LIST",
@@ -97,7 +97,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["AOP"],
-            2..=3,
+            1..=3,
             2,
             access::aop,
             "AOP <#channel> ADD <account> | DEL <account> | LIST",
@@ -105,7 +105,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["HOP"],
-            2..=3,
+            1..=3,
             2,
             access::hop,
             "HOP <#channel> ADD <account> | DEL <account> | LIST",
@@ -113,14 +113,14 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["VOP"],
-            2..=3,
+            1..=3,
             2,
             access::vop,
             "VOP <#channel> ADD <account> | DEL <account> | LIST",
             "ACCESS for voices."
         ),
         word!(
-            &["OP"],
+            &["OP", "UP"],
             1..=2,
             1,
             ranks::op,
@@ -128,7 +128,7 @@ pub static CHANSERV: Service = Service {
             "Makes you what your standing right says, or somebody an operator."
         ),
         word!(
-            &["DEOP"],
+            &["DEOP", "DOWN"],
             1..=2,
             1,
             ranks::deop,
@@ -185,7 +185,7 @@ pub static CHANSERV: Service = Service {
         ),
         word!(
             &["AKICK"],
-            2..=TEXT,
+            1..=TEXT,
             2,
             akick::run,
             "AKICK <#channel> ADD|DEL|LIST [<nick, account or mask>] [<reason>]",
@@ -241,7 +241,7 @@ pub static CHANSERV: Service = Service {
             "Tells what does here what other services do with settings such as FOUNDER, MLOCK, KEEPTOPIC or PRIVATE."
         ),
         word!(
-            &["INFO"],
+            &["INFO", "STATUS"],
             1..=1,
             2,
             about::info,

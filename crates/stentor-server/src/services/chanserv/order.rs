@@ -2,7 +2,7 @@
 
 use stentor_proto::ban::ListEntry;
 use stentor_proto::line::Line;
-use stentor_proto::text::truncate_utf8;
+use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use super::draft::{AT_ONCE, Draft};
 use super::room::{Room, Who};
@@ -228,7 +228,7 @@ pub(super) async fn topic(session: &mut Session, words: &[&str], _: &mut Reply) 
             Change::Set("topic.by".to_owned(), profile.source()),
             Change::Set("topic.at".to_owned(), (clock::wall_ms() / 1000).to_string()),
         ];
-        let line = profile.line("TOPIC").param(room.name_in(state)).trailing(topic).build();
+        let line = profile.line("TOPIC").param(room.name_in(state)).trailing(topic).build_within(MAX_CONTENT);
         Ok(Decision { life: state.within(), guards: vec![rules_guard(state)], changes, lines: vec![line] })
     };
     room.act(session, decide).await?;

@@ -78,12 +78,20 @@ pub static NICKSERV: Service = Service {
         ),
         word!(&["RELEASE"], 1..=2, 2, ghost, "RELEASE <nick> [<password>]", "The same as GHOST."),
         word!(
-            &["DROP"],
+            &["DROP", "UNREGISTER"],
             0..=2,
             2,
             drop_account,
             "DROP [<code>]",
             "Removes your account for good; asks you to say so again."
+        ),
+        word!(
+            &["SET"],
+            0..=TEXT,
+            1,
+            set,
+            "SET <setting>",
+            "Tells what does here what other services do with settings such as PASSWORD or EMAIL."
         ),
         word!(
             &["SAREGISTER"],
@@ -262,15 +270,32 @@ async fn regain(session: &mut Session, words: &[&str], reply: &mut Reply) -> Sai
     Ok(vec![format!("You are {} again.", wanted.as_str())])
 }
 
+async fn set(_: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let setting = words.first().copied().unwrap_or_default().to_ascii_uppercase();
+    Ok(vec![
+        match setting.as_str() {
+            "PASSWORD" | "PASS" => "Say PASSWD <old password> <new password>.",
+            "EMAIL" => "No e-mail address is kept here: whoever forgets the password asks an operator.",
+            "ENFORCE" | "KILL" | "SECURE" => {
+                "An account's name is its owner's alone, and nothing has to be set for it."
+            }
+            "GREET" | "DISPLAY" | "LANGUAGE" | "URL" => "METADATA * SET keeps what you say of yourself.",
+            _ => "There are no settings: HELP tells what can be said here.",
+        }
+        .to_owned(),
+    ])
+}
+
 async fn drop_account(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let name = own(session)?;
     let said = words.last().map(|code| Secret::new(*code));
     if session.drop_code.is_none() || said != session.drop_code {
+        let wrong = if said.is_some() { "That is not the code. " } else { "" };
         let code = crate::random::text(8);
         session.drop_code = Some(Secret::new(code.as_str()));
         return Ok(vec![format!(
-            "This removes {name} and all that was said to it; the name stays reserved, and you are disconnected. If you \
-             mean it, say: DROP {code}"
+            "{wrong}This removes {name} and all that was said to it; the name stays reserved, and you are disconnected. If \
+             you mean it, say: DROP {code}"
         )]);
     }
     session.drop_code = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::Said;
 use super::refusal;
-use crate::account::{Account, Choice, Password};
+use crate::account::{Account, AccountError, Accounts, Choice, Password};
 use crate::command::register::is_used;
 use crate::config::units::parse_typed_time;
 use crate::config::{Privilege, Registration};
@@ -45,18 +45,30 @@ pub(super) async fn reset_password(session: &mut Session, words: &[&str], _: &mu
     let (name, accounts) = (&account.name, session.node.accounts.clone());
     let failed = |error| services::refused(NICKSERV, error);
     accounts.passwd(name, &password).await.map_err(failed)?;
-    let certificates = accounts.certificates(name).await.map_err(failed)?;
-    for fingerprint in &certificates {
-        accounts.withdraw_certificate(name, fingerprint).await.map_err(failed)?;
-    }
-    let withdrawn = match certificates.len() {
-        0 => String::new(),
-        count => format!(" Client certificates that log in to it no more: {count}."),
+    let withdrawn = match withdraw_certificates(&accounts, name).await {
+        Ok(0) => String::new(),
+        Ok(count) => format!(" Client certificates that log in to it no more: {count}."),
+        Err(error) => format!(" Its client certificates may still log in: {error}. Say RESETPASS again."),
     };
     Ok(vec![format!("The password of {name} is changed{told}. Its session is ended.{withdrawn}")])
 }
 
+async fn withdraw_certificates(accounts: &Accounts, name: &str) -> Result<usize, AccountError> {
+    let certificates = accounts.certificates(name).await?;
+    for fingerprint in &certificates {
+        accounts.withdraw_certificate(name, fingerprint).await?;
+    }
+    Ok(certificates.len())
+}
+
 pub(super) async fn suspend(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
+    let of_others = ["ADD", "DEL", "LIST"];
+    if words.first().is_some_and(|first| of_others.iter().any(|word| first.eq_ignore_ascii_case(word))) {
+        return Err(refusal("Say SUSPEND <account> [<reason>], or UNSUSPEND <account>."));
+    }
+    if words.get(1).is_some_and(|word| word.starts_with('+') && parse_typed_time(word).is_some()) {
+        return Err(refusal("An account is suspended until you say UNSUSPEND: leave the time out."));
+    }
     let account = subject(session, words).await?;
     let name = &account.name;
     if account.locked.is_some() {

@@ -111,7 +111,9 @@ async fn somebody_is_thrown_out_or_banned_from_outside() {
     told(&mut bob, "KICK #room eve no spam here", "eve was thrown out of #room").await;
     assert_eq!(eve.expect_numeric("KICK").await.text(), "no spam here (bob)");
     numeric(&eve.ask("JOIN #room").await, "JOIN");
-    told(&mut bob, "BAN #room eve !T 5", "last until they are lifted").await;
+    for words in ["eve !T 5", "eve +5 spam", "+1h eve"] {
+        told(&mut bob, &format!("BAN #room {words}"), "last until they are lifted").await;
+    }
     told(&mut bob, "BAN #room eve and away", "Thrown out: 1.").await;
     assert_eq!(eve.expect_numeric("KICK").await.text(), "and away");
     numeric(&eve.ask("JOIN #room").await, "474");
