@@ -223,6 +223,27 @@ impl Session {
         Ok(())
     }
 
+    /// Takes the channels that others have taken the client out of from the node's index.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn forget_left(&mut self) -> Result<(), Refusal<Error>> {
+        let own = format!("{}/", self.client.id);
+        let left: Vec<String> = self.client.with_channels(|channels| {
+            let is_left =
+                |key: &&String| key.strip_prefix(&own).is_some_and(|place| !channels.contains_key(place));
+            self.indexed.iter().filter(is_left).cloned().collect()
+        });
+        if left.is_empty() {
+            return Ok(());
+        }
+        self.write_index(left.iter().cloned().map(Change::UnsetMember).collect()).await?;
+        for key in left {
+            self.indexed.remove(&key);
+        }
+        Ok(())
+    }
+
     async fn write_index<R>(&self, changes: Vec<Change>) -> Result<(), Refusal<R>> {
         let tenure = self.client.tenure();
         let decision = Decision { changes, ..Decision::default() };

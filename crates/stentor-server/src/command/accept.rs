@@ -10,6 +10,7 @@ use crate::node::claim;
 use crate::node::people::Person;
 use crate::reply::Reply;
 use crate::session::Session;
+use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -88,7 +89,8 @@ async fn change(session: &Session, change: impl FnOnce(&mut Vec<(Arc<str>, Strin
     let before = session.client.profile();
     session.client.update(|profile| change(&mut profile.accepted));
     let written = claim::refresh(session, None).await;
-    if written.is_err() {
+    // Where it is not known whether others see it changed, it is.
+    if !matches!(written, Ok(()) | Err(Error::Store(StoreError::Unknown(_)))) {
         session.client.update(|profile| profile.accepted.clone_from(&before.accepted));
     }
     written

@@ -12,6 +12,7 @@ use crate::node::claim;
 use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
+use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -34,7 +35,11 @@ pub(super) async fn run(
         });
         let told = line(&session.client.profile(), away.as_deref());
         if let Err(error) = claim::refresh(session, Some(told)).await {
-            // Nobody else has heard of it: it has not happened.
+            // Nobody else has heard of it: it has not happened. Where that is not known, it has: others may have heard.
+            if matches!(error, Error::Store(StoreError::Unknown(_))) {
+                presence::spread(session).await?;
+                return Err(error);
+            }
             session.client.update(|profile| {
                 profile.away.clone_from(&before.away);
                 profile.events.away.clone_from(&before.events.away);

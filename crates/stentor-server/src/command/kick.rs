@@ -34,8 +34,11 @@ pub(super) async fn run(
     session.charge_targets(targets.len(), super::EACH);
     for (index, target) in targets.into_iter().enumerate() {
         let channel = channels.get(index).copied().unwrap_or(first);
-        let held = session.room(channel).await?;
-        match kick(session, &held, channel, target, reason, reply).await {
+        let kicked = match session.room(channel).await {
+            Ok(held) => kick(session, &held, channel, target, reason, reply).await,
+            Err(error) => Err(error),
+        };
+        match kicked {
             Ok(()) => {}
             Err(Error::Fenced) => return Err(Error::Fenced),
             Err(error) => {

@@ -25,7 +25,14 @@ pub(super) async fn run(
     channels.dedup();
     reply.numeric(Numeric::RPL_LISTSTART, &["Channel"], "Users  Name");
     for batch in channels.chunks(BATCH) {
-        let peeks = session.node.hub.store().peek(batch, FIELDS).await?;
+        let peeks = match session.node.hub.store().peek(batch, FIELDS).await {
+            Ok(peeks) => peeks,
+            Err(error) => {
+                // Who asks waits for the end.
+                Error::from(error).send("LIST", reply);
+                break;
+            }
+        };
         for (channel, peek) in batch.iter().zip(peeks) {
             reply.room().await;
             if peek.epoch.is_some() {
@@ -33,7 +40,8 @@ pub(super) async fn run(
             } else if wanted.names().is_none() {
                 // Whoever listed it may have died before it was created.
                 let tenure = session.client.tenure();
-                directory::forget::<Error>(&session.node.hub, &tenure, channel, None).await?;
+                let forgotten = directory::forget::<Error>(&session.node.hub, &tenure, channel, None).await;
+                super::part::tidy(forgotten.map(drop).map_err(Error::from));
             }
         }
     }

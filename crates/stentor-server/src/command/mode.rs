@@ -270,20 +270,21 @@ async fn change(
         reply.reclaim();
     }
     for complaint in complaints {
-        more_precisely(session, complaint).await?.send("MODE", reply);
+        more_precisely(session, complaint).await.send("MODE", reply);
     }
     result.map(drop).map_err(Error::from)
 }
 
 /// Who is not in the channel may not exist at all.
-async fn more_precisely(session: &Session, complaint: Error) -> Result<Error, Error> {
+async fn more_precisely(session: &Session, complaint: Error) -> Error {
     if let Error::Numeric(Numeric::ERR_USERNOTINCHANNEL, params, _) = &complaint
         && let Some(nick) = params.first()
-        && session.node.find_person(nick).await?.is_none_or(|person| !person.online)
+        && let Ok(person) = session.node.find_person(nick).await
+        && person.is_none_or(|person| !person.online)
     {
-        return Ok(super::no_such_nick(nick));
+        return super::no_such_nick(nick);
     }
-    Ok(complaint)
+    complaint
 }
 
 /// Who makes the changes.
@@ -403,8 +404,8 @@ impl<'a> Draft<'a> {
             None => {}
         }
         if !policy::lists_have_room(self.state, self.config.channels.list_max, self.grown) {
-            let text = "The channel's list is full";
-            return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], text));
+            let text = format!("The channel's lists are full: {letter} takes no more");
+            return Err(Error::numeric(Numeric::ERR_BANLISTFULL, &[target, mask.as_str()], &text));
         }
         self.grown += 1;
         let value = format!("{} {}", self.setter.source, clock::wall_ms() / 1000);

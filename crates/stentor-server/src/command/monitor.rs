@@ -56,7 +56,7 @@ pub(super) async fn run(
 async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Result<(), Error> {
     session.charge_targets(targets.len(), super::LOOKUPS_PER_LINE);
     let config = session.node.config();
-    let mut added = Vec::new();
+    let (mut added, mut failed) = (Vec::new(), None);
     for (index, target) in targets.iter().enumerate() {
         let Ok(nick) = Nick::parse(target, config.limits.nick_length) else { continue };
         if session.monitored.contains_key(nick.folded()) {
@@ -68,7 +68,13 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
             report(session, &added, reply);
             return Err(Error::numeric(Numeric::ERR_MONLISTFULL, &[&limit, &rest], "Monitor list is full"));
         }
-        let held = session.node.hub.hold(&Partition::nick(nick.folded())).await?;
+        let held = match session.node.hub.hold(&Partition::nick(nick.folded())).await {
+            Ok(held) => held,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        };
         held.add_local(session.client.clone());
         session.monitored.insert(nick.folded().to_owned(), held);
         added.push(nick.as_str().to_owned());
@@ -77,7 +83,8 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
     let held = |nick: &String| session.monitored.get(&nick.to_ascii_lowercase());
     let people: Vec<_> = added.iter().filter_map(held).filter_map(person).collect();
     let keys = session.client.metadata_keys();
-    metadata::sync::monitored(session, &people, &keys, reply).await
+    metadata::sync::monitored(session, &people, &keys, reply).await?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Who holds a monitored nick now, and where that person's private messages go.

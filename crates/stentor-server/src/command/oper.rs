@@ -126,6 +126,7 @@ fn no_role() -> Error {
 pub async fn tell_others(session: &mut Session) -> Result<(), Error> {
     // Renewing the lease tells the other nodes how many operators there are.
     session.node.fenced.notify_one();
-    claim::refresh(session, None).await?;
-    presence::spread(session).await
+    let refreshed = claim::refresh(session, None).await;
+    presence::spread(session).await?;
+    refreshed
 }

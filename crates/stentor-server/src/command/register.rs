@@ -370,6 +370,10 @@ pub(super) async fn run(
     if accounts.required && wanted_nick(session).is_some_and(|nick| !nick.eq_ignore_ascii_case(&name)) {
         return Err(fail("ACCOUNT_NAME_MUST_BE_NICK", &[&name], "The account's name must be your nick"));
     }
+    if session.registering.is_some() {
+        let nick = wanted_nick(session).unwrap_or_else(|| name.clone());
+        watch::check(session, &nick, Some(&name), reply)?;
+    }
     let account = make_account(session, &name, message.param(2).unwrap_or_default()).await?;
     if let Some(registering) = session.registering.as_mut() {
         // A PASS that asked for an account has nothing left to do.
@@ -395,10 +399,17 @@ async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error
         });
     }
     moved?;
-    let now = own::carry(session, &said).await?;
-    own::announce(session, own::difference(&said, &now)).await;
+    let carried = own::carry(session, &said).await;
+    if let Ok(now) = &carried {
+        own::announce(session, own::difference(&said, now)).await;
+    }
     super::waiting::deliver(session, reply).await;
-    presence::spread(session).await
+    presence::spread(session).await?;
+    if let Err(error) = carried {
+        // Whoever has come in stays in; what they said of themselves they say again.
+        tracing::debug!(?error, "a guest's metadata is not carried to an account");
+    }
+    Ok(())
 }
 
 fn wanted_nick(session: &Session) -> Option<String> {

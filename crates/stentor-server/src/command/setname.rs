@@ -8,6 +8,7 @@ use crate::hub::render::EVENT_TAG;
 use crate::node::{claim, presence};
 use crate::reply::Reply;
 use crate::session::Session;
+use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -32,7 +33,11 @@ pub(super) async fn run(
         let profile = session.client.profile();
         let told = profile.line("SETNAME").trailing(name).tag(EVENT_TAG, &profile.events.realname);
         if let Err(error) = claim::refresh(session, Some(told.build())).await {
-            // Nobody else has heard of it: it has not happened.
+            // Nobody else has heard of it: it has not happened. Where that is not known, it has: others may have heard.
+            if matches!(error, Error::Store(StoreError::Unknown(_))) {
+                presence::spread(session).await?;
+                return Err(error);
+            }
             session.client.update(|profile| {
                 profile.realname.clone_from(&before.realname);
                 profile.events.realname.clone_from(&before.events.realname);

@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 reply.finish();
             }
             LineError::Nul | LineError::BareCr => {
-                let text = "Your message holds a NUL or a lone CR, and was not sent";
+                let text = "Your message holds a NUL, a lone CR or another line, and was not sent";
                 reply.standard("FAIL", "*", "INVALID_MESSAGE", &[], text);
             }
         }

@@ -136,7 +136,9 @@ fn refuse(ban: &Ban, reply: &mut Reply) -> Error {
 #[must_use]
 pub fn banned(session: &Session, nick: &str, account: Option<&str>) -> Option<Arc<Ban>> {
     let profile = session.client.profile();
-    let who = Subject::new(nick, &profile.user, &profile.host, session.address, account);
+    let wanted = session.registering.as_ref().and_then(|registering| registering.user.as_deref());
+    let user = wanted.unwrap_or(&profile.user);
+    let who = Subject::new(nick, user, &profile.host, session.address, account);
     session.node.bans.find(&who, session.node.fleet.now())
 }
 

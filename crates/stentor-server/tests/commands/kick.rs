@@ -1,5 +1,6 @@
 //! KICK.
 
+use stentor_server::store::Partition;
 use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
@@ -63,4 +64,18 @@ async fn each_may_go_from_a_channel_of_their_own() {
     let kicked: Vec<&[String]> = command(&lines, "KICK").iter().map(|line| &line.params[..2]).collect();
     assert_eq!(kicked, [["#one", "bob"], ["#two", "eve"]]);
     numeric(&ann.ask("KICK #one,#two eve").await, "461");
+}
+
+#[tokio::test]
+async fn the_nodes_index_forgets_channels_that_one_was_thrown_out_of() {
+    let server = TestServer::start().await;
+    let mut ann = server.client("ann").await;
+    for number in 0..10 {
+        ann.ask(&format!("JOIN #room{number}")).await;
+        ann.ask(&format!("KICK #room{number} ann")).await;
+    }
+    let index = Partition::index(server.node.tenure().writer());
+    let index = server.node.hub.store().snapshot(&index).await.expect("it is read").expect("it is there");
+    let places = index.members.iter().filter(|(key, _)| key.contains('/')).count();
+    assert!(places <= 1, "{:?}", index.members);
 }
