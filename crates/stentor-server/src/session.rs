@@ -228,6 +228,7 @@ impl Session {
         let decision = Decision { changes, ..Decision::default() };
         let life = Life::Within(tenure.index_epoch());
         let index = Partition::index(tenure.writer());
+        // Nothing else is asked for than the index's life, so a conflict means that this is over.
         self.node.hub.write_blind(&tenure, &index, life, decision).await?.map(drop).ok_or(Refusal::Fenced)
     }
 

@@ -223,7 +223,9 @@ pub async fn move_claims(
         channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())),
     );
     let life = Life::Within(next.index_epoch());
-    hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
+    let named = hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
+    // Without its index, what the next incarnation holds would be found by no sweep.
+    named.ok_or(Refusal::Fenced)?;
 
     let (old, new) = (lost.writer(), next.writer());
     let mut claims = vec![(Partition::nick(&nick), "writer", old.to_string(), new.to_string())];

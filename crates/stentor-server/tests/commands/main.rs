@@ -35,6 +35,7 @@ mod nickserv;
 mod nickserv_operators;
 mod notices;
 mod oper;
+mod overtaken;
 mod part;
 mod pass;
 mod ping;
