@@ -10,6 +10,7 @@ mod channel_rules;
 mod chanserv;
 mod charge;
 mod connection;
+mod dead_claims;
 mod fleet;
 mod following;
 mod following_kept;
