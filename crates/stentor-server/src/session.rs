@@ -303,6 +303,10 @@ impl Session {
             self.release_account(&claim, Some(&self.client.cursor.unsaved())).await?;
             self.account = None;
         }
+        if self.indexed.is_empty() {
+            // Nothing was ever claimed, so nothing was held.
+            return Ok(());
+        }
         self.write_index(self.indexed.iter().cloned().map(Change::UnsetMember).collect()).await
     }
 
