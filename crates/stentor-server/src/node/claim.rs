@@ -206,6 +206,8 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
             session.leftovers.push(NickClaim { partition: partition.clone(), epoch });
         }
         if written?.is_some() {
+            // What an earlier attempt may have left is replaced.
+            session.leftovers.retain(|left| left.partition != partition);
             session.nick = Some(NickClaim { partition, epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
             session.note_past();
@@ -238,6 +240,10 @@ async fn holder(
         |name: &str, index| Guard::Field(name.to_owned(), field(&claim, index).map_or(Is::Absent, Is::Equal));
     let as_seen = vec![is_still("user", 0), is_still("writer", 1)];
     let id = field(&claim, 0).unwrap_or_default();
+    if *id == *session.client.id {
+        // An earlier attempt got no answer, and was stored all the same.
+        return Ok(Some((epoch, as_seen)));
+    }
     let writer = field(&claim, 1).and_then(|writer| writer.parse::<Writer>().ok());
     if let Some(writer) = &writer
         && session.node.fleet.is_dead(writer).await?

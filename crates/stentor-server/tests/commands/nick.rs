@@ -1,6 +1,7 @@
 //! NICK.
 
-use stentor_testing::{TestServer, command, numeric};
+use stentor_server::store::Partition;
+use stentor_testing::{Fault, TestServer, command, numeric};
 
 #[tokio::test]
 async fn a_change_is_seen_once_by_those_in_common_channels() {
@@ -55,4 +56,19 @@ async fn a_nick_that_was_given_up_is_free_at_once() {
     let mut bob = server.client("bob").await;
     ann.ask("NICK anna").await;
     numeric(&bob.ask("NICK ann").await, "NICK");
+}
+
+#[tokio::test]
+async fn a_nick_whose_claim_got_no_answer_can_be_asked_for_again() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let mut ann = server.client("ann").await;
+    line.fail(&Partition::nick("bob"), Fault::AnswerLost, 1000);
+    let lines = ann.ask("NICK bob").await;
+    assert!(command(&lines, "NICK").is_empty(), "{lines:?}");
+    line.mend();
+    let lines = ann.ask("NICK bob").await;
+    assert_eq!(numeric(&lines, "NICK").params, ["bob"]);
+    ann.quit().await;
+    server.client("bob").await;
+    server.client("ann").await;
 }
