@@ -319,7 +319,8 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
             ],
             ..Decision::default()
         };
-        let life = Life::Begin(Epoch::random());
+        // Where an earlier attempt got no answer and was stored all the same, there is nothing left to do.
+        let life = Life::Begin(*session.guest_inbox.get_or_insert_with(Epoch::random));
         session.node.hub.write_blind::<Error>(&session.client.tenure(), &partition, life, decision).await?;
     }
     let held = session.node.hub.hold(&partition).await?;
@@ -382,18 +383,8 @@ pub async fn leave_former(session: &mut Session) {
 pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
     if let Some(old) = session.inbox.take() {
         old.remove_local(&session.client.id);
-        if old.partition().is_volatile()
-            && let Some(epoch) = old.with_state(|state| state.epoch)
-        {
-            let tenure = session.client.tenure();
-            let life = Life::End(epoch);
-            session
-                .node
-                .hub
-                .write_blind::<Error>(&tenure, old.partition(), life, Decision::default())
-                .await?;
-        }
     }
+    session.end_guest_inbox::<Error>().await?;
     let profile = session.client.profile();
     let account = profile.account.as_deref().unwrap_or("*");
     let line = profile.line("ACCOUNT").param(account).tag(EVENT_TAG, &profile.events.account);

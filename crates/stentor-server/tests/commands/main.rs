@@ -15,6 +15,7 @@ mod fleet;
 mod following;
 mod following_kept;
 mod founded;
+mod guests;
 mod help;
 mod invite;
 mod join;
