@@ -4,6 +4,7 @@ mod chat;
 mod following;
 mod history;
 mod invitations;
+mod leases;
 mod logins;
 mod moderation;
 mod modes;
