@@ -1,5 +1,6 @@
 //! Paging back in what was said, and how long it is kept.
 
+mod full_store;
 mod janitor;
 mod under_way;
 
