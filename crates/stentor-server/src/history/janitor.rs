@@ -9,7 +9,8 @@
 //!
 //! **Abandoned rooms.** A room that was founded outlives its members, unless its founder's account was removed and nobody is
 //! its operator by a standing right. It ends when nothing has happened there
-//! for `history.max_age`: by then its history is gone too. A room without a founder ends with its last member; one that is
+//! for `history.max_age`: by then its history is gone too. The rights of removed accounts are taken away where they could keep
+//! a room, or keep others from founding it anew. A room without a founder ends with its last member; one that is
 //! left over, because a process ended without taking its members out, goes after an hour.
 
 use std::collections::HashMap;
@@ -127,8 +128,12 @@ impl Janitor {
             }
             _ => return Ok(false),
         }
-        if let Some(Some(founder)) = peek.fields.first() {
-            self.give_up(partition, founder).await?;
+        let is_founded = match peek.fields.first() {
+            Some(Some(founder)) => !self.give_up(partition, founder).await?,
+            _ => false,
+        };
+        if !is_founded {
+            founded::disinherit(self.node.accounts.committer(), partition).await?;
         }
         Ok(peek.members == 0 && self.end(partition, now).await?)
     }
@@ -206,14 +211,13 @@ impl Janitor {
         self.node.fleet.is_in_share(self.node.tenure().writer(), partition)
     }
 
-    /// Takes a room from its founder where that account was removed.
-    async fn give_up(&self, room: &Partition, founder: &str) -> Result<(), Refusal<()>> {
+    /// Takes a room from its founder where that account was removed. True where it did.
+    async fn give_up(&self, room: &Partition, founder: &str) -> Result<bool, Refusal<()>> {
         let account = self.node.hub.store().peek_one(&Partition::account(founder), &["removed"]).await?;
         if !matches!(account.fields.first(), Some(Some(_))) {
-            return Ok(());
+            return Ok(false);
         }
-        founded::give_up(self.node.accounts.committer(), room, founder).await?;
-        Ok(())
+        Ok(founded::give_up(self.node.accounts.committer(), room, founder).await?)
     }
 
     /// Ends an empty room where it is time. False where it is not, or somebody came.
