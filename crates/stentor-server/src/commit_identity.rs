@@ -128,22 +128,29 @@ impl Committer {
     /// what these few seconds appended.
     ///
     /// # Errors
-    /// What the store said last.
+    /// [`StoreError::Unknown`] where an attempt got no answer and no later one told what became of it; otherwise what the
+    /// store said.
     pub async fn commit(&self, draft: Draft) -> Result<Outcome, StoreError> {
         let (mut commit, mut answer) = self.submit(&draft).await?;
-        for pause in PAUSES {
-            match answer.await {
-                Err(StoreError::Unknown(_)) => {
-                    tokio::time::sleep(pause).await;
-                    answer = self.store.commit(commit.clone());
-                }
-                Ok(Outcome::Conflict { failure: Failure::Superseded, .. }) => {
+        let (mut pauses, mut unknown) = (PAUSES.into_iter(), None);
+        loop {
+            let result = answer.await;
+            let pause = pauses.next();
+            match result {
+                Err(StoreError::Unknown(why)) => unknown = Some(why),
+                // This attempt was not stored; what became of the one before is as unknown as it was.
+                Err(StoreError::Unavailable(_)) if unknown.is_some() => {}
+                Ok(Outcome::Conflict { failure: Failure::Superseded, .. }) if pause.is_some() => {
+                    unknown = None;
                     (commit, answer) = self.submit(&draft).await?;
+                    continue;
                 }
                 settled => return settled,
             }
+            let Some(pause) = pause else { return Err(StoreError::Unknown(unknown.unwrap_or_default())) };
+            tokio::time::sleep(pause).await;
+            answer = self.store.commit(commit.clone());
         }
-        answer.await
     }
 
     /// Makes `changes` in a partition that is created if it does not exist. Returns the epoch they were made in.

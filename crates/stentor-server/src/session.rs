@@ -53,6 +53,8 @@ pub struct Session {
     pub drop_code: Option<Secret>,
     /// The partition of its private messages.
     pub inbox: Option<Held>,
+    /// The epoch of its partition as a guest, from before that is made until it has surely ended.
+    pub guest_inbox: Option<Epoch>,
     /// What the command under way costs beyond its row in the table, in lines.
     pub charge: u32,
     /// How fast it may change metadata.
@@ -116,6 +118,7 @@ impl Session {
             moved: None,
             drop_code: None,
             inbox: None,
+            guest_inbox: None,
             unsent: false,
             charge: 0,
             metadata_rate: Rate::new(Some(1), metadata::CHANGES, Instant::now()),
@@ -249,6 +252,7 @@ impl Session {
         let decision = Decision { changes, ..Decision::default() };
         let life = Life::Within(tenure.index_epoch());
         let index = Partition::index(tenure.writer());
+        // Nothing else is asked for than the index's life, so a conflict means that this is over.
         self.node.hub.write_blind(&tenure, &index, life, decision).await?.map(drop).ok_or(Refusal::Fenced)
     }
 
@@ -311,7 +315,8 @@ impl Session {
             crate::fleet::outbox::finish(&self.node.hub, &self.client.tenure(), inbox.partition()).await?;
             self.unsent = false;
         }
-        self.release_inbox().await?;
+        self.inbox = None;
+        self.end_guest_inbox().await?;
         while let Some(claim) = self.leftovers.last().or(self.nick.as_ref()).cloned() {
             self.release_nick(&claim).await?;
             if self.leftovers.pop().is_none() {
@@ -322,6 +327,10 @@ impl Session {
         if let Some(claim) = self.account.clone() {
             self.release_account(&claim, Some(&self.client.cursor.unsaved())).await?;
             self.account = None;
+        }
+        if self.indexed.is_empty() {
+            // Nothing was ever claimed, so nothing was held.
+            return Ok(());
         }
         self.write_index(self.indexed.iter().cloned().map(Change::UnsetMember).collect()).await
     }
@@ -389,17 +398,15 @@ impl Session {
         Ok(written.is_some())
     }
 
-    /// A guest's private messages end with the session.
-    async fn release_inbox(&mut self) -> Result<(), Refusal<()>> {
-        let Some(inbox) = &self.inbox else { return Ok(()) };
-        if self.account.is_none()
-            && let Some(epoch) = inbox.with_state(|state| state.epoch)
-        {
-            let partition = inbox.partition().clone();
-            let life = Life::End(epoch);
-            self.node.hub.write_blind(&self.client.tenure(), &partition, life, Decision::default()).await?;
-        }
-        self.inbox = None;
+    /// A guest's private messages end with the session, or when it has come to an account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_guest_inbox<R>(&mut self) -> Result<(), Refusal<R>> {
+        let Some(epoch) = self.guest_inbox else { return Ok(()) };
+        let (tenure, partition) = (self.client.tenure(), Partition::guest(&self.client.id));
+        self.node.hub.write_blind(&tenure, &partition, Life::End(epoch), Decision::default()).await?;
+        self.guest_inbox = None;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use stentor_server::store::{
     Commit, CommitFuture, Epoch, Held, Leases, Page, Partition, Peek, Range, Sink, Snapshot, Store,
     StoreError, StoreTime, Writer,
 };
+use tokio::sync::oneshot;
 
 /// What goes wrong with one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Fault {
     Lost,
     /// It arrives, and the answer does not.
     AnswerLost,
+    /// There is no line for now, so it is certainly not stored.
+    Away,
 }
 
 /// A real store at the other end of a bad line.
@@ -28,8 +31,12 @@ pub struct BadLine {
     faults: Mutex<VecDeque<(Option<Partition>, Fault)>>,
     /// The next snapshot of each of these fails.
     unreadable: Mutex<Vec<Partition>>,
+    held: Mutex<Vec<HeldSnapshot>>,
     attempts: AtomicUsize,
 }
+
+/// A snapshot that waits: of what, whom to tell that it was asked for, and when it may go on.
+type HeldSnapshot = (Partition, oneshot::Sender<()>, oneshot::Receiver<()>);
 
 impl BadLine {
     /// A line on which these happen to the first commits.
@@ -39,6 +46,7 @@ impl BadLine {
             store: Arc::clone(store),
             faults,
             unreadable: Mutex::default(),
+            held: Mutex::default(),
             attempts: AtomicUsize::new(0),
         })
     }
@@ -47,6 +55,29 @@ impl BadLine {
     pub fn fail(&self, partition: &Partition, fault: Fault, times: usize) {
         let mut faults = self.faults.lock().expect("nobody panics with it");
         faults.extend(std::iter::repeat_n((Some(partition.clone()), fault), times));
+    }
+
+    /// How many of the faults have not happened yet.
+    pub fn faults_left(&self) -> usize {
+        self.faults.lock().expect("nobody panics with it").len()
+    }
+
+    /// Nothing goes wrong with commits from now on.
+    pub fn mend(&self) {
+        self.faults.lock().expect("nobody panics with it").clear();
+    }
+
+    /// Makes the next snapshot of `partition` wait. The first end tells when it is asked for, the second lets it go on.
+    pub fn hold_snapshot(&self, partition: &Partition) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((arrived, arrival), (go_on, going_on)) = (oneshot::channel(), oneshot::channel());
+        self.held.lock().expect("nobody panics with it").push((partition.clone(), arrived, going_on));
+        (arrival, go_on)
+    }
+
+    fn take_held(&self, partition: &Partition) -> Option<HeldSnapshot> {
+        let mut held = self.held.lock().expect("nobody panics with it");
+        let place = held.iter().position(|(of, ..)| of == partition)?;
+        Some(held.remove(place))
     }
 
     /// Makes the next snapshot of `partition` fail.
@@ -78,6 +109,7 @@ impl Store for BadLine {
         match self.fault(&commit.partition) {
             None => self.store.commit(commit),
             Some(Fault::Lost) => Box::pin(async { unknown }),
+            Some(Fault::Away) => Box::pin(async { Err(StoreError::Unavailable("there is no line".into())) }),
             Some(Fault::AnswerLost) => {
                 let answer = self.store.commit(commit);
                 Box::pin(async {
@@ -89,6 +121,10 @@ impl Store for BadLine {
     }
 
     async fn snapshot(&self, partition: &Partition) -> Result<Option<Snapshot>, StoreError> {
+        if let Some((_, arrived, go_on)) = self.take_held(partition) {
+            let _ = arrived.send(());
+            let _ = go_on.await;
+        }
         {
             let mut unreadable = self.unreadable.lock().expect("nobody panics with it");
             if let Some(place) = unreadable.iter().position(|bad| bad == partition) {

@@ -152,7 +152,7 @@ pub(super) const CREATED: &str = "created";
 pub(super) const ROLES: &str = "roles";
 pub(crate) const LOCKED: &str = "locked";
 pub(crate) const REVISION: &str = "revision";
-pub(super) const REMOVED: &str = "removed";
+pub(crate) const REMOVED: &str = "removed";
 
 /// The fields that [`Record::read`] expects, in their order.
 pub(super) const FIELDS: [&str; 9] =

@@ -36,7 +36,9 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Re
 
 async fn end(session: &Session, person: &Person, reason: &str) -> Result<(), Error> {
     let (node, by) = (&session.node, session.client.profile().source());
-    let Some(writer) = person.writer.as_ref().filter(|writer| *writer != node.tenure().writer()) else {
+    // A session of this node may still have claims of a lost incarnation, which nobody answers for.
+    let elsewhere = person.writer.as_ref().filter(|_| person.local.is_none());
+    let Some(writer) = elsewhere.filter(|writer| *writer != node.tenure().writer()) else {
         kill_here(node, &person.id, &by, reason);
         return Ok(());
     };

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::directory::Listing;
+use crate::account::record::REMOVED;
 use crate::commit_identity::{CONFLICTS_MAX, Committer, Draft, WriteError};
 use crate::config::Limit;
 use crate::hub::{Decision, Hub, Refusal, Replica, State};
@@ -125,6 +126,38 @@ pub async fn give_up(committer: &Committer, channel: &Partition, account: &str) 
         let (ends, guards, changes) = policy::standing::without_founder(&state);
         let life = if ends { Life::End(epoch) } else { Life::Within(epoch) };
         if committer.attempt(Draft { guards, changes, ..Draft::new(channel.clone(), life) }).await? {
+            return Ok(true);
+        }
+    }
+    Err(WriteError::Contended)
+}
+
+/// Takes the standing rights of accounts that were removed out of a channel: nobody else can have them, and they would keep
+/// it for ever. True where there were any.
+///
+/// # Errors
+/// The store's.
+pub async fn disinherit(committer: &Committer, channel: &Partition) -> Result<bool, WriteError> {
+    for _ in 0..CONFLICTS_MAX {
+        let Some(snapshot) = committer.store().snapshot(channel).await? else { return Ok(false) };
+        let state = State::from_snapshot(snapshot);
+        let Some(epoch) = state.epoch else { return Ok(false) };
+        let names: Vec<&str> = policy::standing::all(&state).iter().map(|one| one.account).collect();
+        let accounts: Vec<Partition> = names.iter().map(|name| Partition::account(name)).collect();
+        let peeks = committer.store().peek(&accounts, &[REMOVED]).await?;
+        let is_removed = |peek: &Peek| matches!(peek.fields.first(), Some(Some(_)));
+        let removed = names.iter().zip(&peeks).filter(|(_, peek)| is_removed(peek));
+        let mut changes: Vec<Change> =
+            removed.map(|(name, _)| Change::Unset(policy::standing::field_of(name))).collect();
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        changes.push(Change::Set("rules".to_owned(), policy::fresh_rules()));
+        let guards = vec![policy::rules_guard(&state)];
+        if committer
+            .attempt(Draft { guards, changes, ..Draft::new(channel.clone(), Life::Within(epoch)) })
+            .await?
+        {
             return Ok(true);
         }
     }

@@ -7,35 +7,51 @@ use tokio_util::sync::CancellationToken;
 
 use super::roll_call::RollCall;
 use crate::client::Client;
+use crate::commit_identity::{Committer, Draft};
 use crate::hub::{Decision, Refusal};
 use crate::node::Node;
 use crate::operator::notices;
-use crate::store::{Held, Leases, Life, Partition, Store, StoreError, Writer};
+use crate::store::{Held, Leases, Life, Outcome, Partition, Store, StoreError, Writer};
 use crate::tenure::Tenure;
 
 /// Takes a lease for a new incarnation of the node `name`. A name that is still live is awaited.
 ///
 /// # Errors
-/// The store's.
+/// The store's. The lease is given back then, as far as the store can be reached: another attempt would find the name
+/// taken, by this very incarnation.
 pub async fn begin(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     name: &str,
     lease: Duration,
     info: &str,
     stop: &CancellationToken,
 ) -> Result<Arc<Tenure>, StoreError> {
     let writer = Writer::new(name, crate::random::number());
+    let begun = begin_as(store, &writer, lease, info, stop).await;
+    if begun.is_err() {
+        let _ = store.release_lease(&writer).await;
+    }
+    begun
+}
+
+async fn begin_as(
+    store: &Arc<dyn Store>,
+    writer: &Writer,
+    lease: Duration,
+    info: &str,
+    stop: &CancellationToken,
+) -> Result<Arc<Tenure>, StoreError> {
     loop {
-        match store.hold_lease(&writer, lease, info).await? {
+        match store.hold_lease(writer, lease, info).await? {
             Held::Yes { deadline, .. } => {
-                let tenure = Arc::new(Tenure::new(writer, deadline));
+                let tenure = Arc::new(Tenure::new(writer.clone(), deadline));
                 create_index(store, &tenure).await?;
                 return Ok(tenure);
             }
             Held::Taken { until, now } => {
                 let wait = Duration::from_millis(until.0.saturating_sub(now.0)).clamp(SHORTEST, lease);
                 tracing::warn!(
-                    node = name,
+                    node = writer.node(),
                     ?wait,
                     "another process runs under this node's name: waiting for its lease to end"
                 );
@@ -51,18 +67,16 @@ pub async fn begin(
     }
 }
 
-async fn create_index(store: &dyn Store, tenure: &Tenure) -> Result<(), StoreError> {
-    let commit = crate::store::Commit {
-        partition: Partition::index(tenure.writer()),
-        life: Life::Begin(tenure.index_epoch()),
-        guards: Vec::new(),
-        changes: Vec::new(),
-        lines: Vec::new(),
-        by: crate::store::By { writer: tenure.writer().clone(), number: 0 },
-        deadline: tenure.ends_at(),
-    };
-    let (_, answer) = tenure.numbers().submit(store, commit);
-    answer.await.map(drop)
+async fn create_index(store: &Arc<dyn Store>, tenure: &Arc<Tenure>) -> Result<(), StoreError> {
+    let (writer, numbers) = (tenure.writer().clone(), tenure.numbers().clone());
+    let index = Draft::new(Partition::index(&writer), Life::Begin(tenure.index_epoch()));
+    match Committer::new(store.clone(), writer, numbers, tenure.clone()).commit(index).await? {
+        Outcome::Committed(_) => Ok(()),
+        Outcome::Fenced => Err(StoreError::Unavailable("the new lease ended at once".to_owned())),
+        Outcome::Conflict { .. } => {
+            Err(StoreError::Unavailable("the new incarnation's index is there already".to_owned()))
+        }
+    }
 }
 
 /// Renews the lease at a third of its time, until the node stops; sweeps nodes that have died.
@@ -151,7 +165,7 @@ async fn start_over(node: &Arc<Node>, lost: &Arc<Tenure>, info: &str) -> Result<
         );
     }
     let store = node.hub.store();
-    let next = begin(&**store, lost.writer().node(), node.fleet.lease(), info, &node.stop).await?;
+    let next = begin(store, lost.writer().node(), node.fleet.lease(), info, &node.stop).await?;
     if let Err(error) = take_up(node, &next).await {
         // Another attempt would find the name taken, by this very incarnation.
         let _ = store.release_lease(next.writer()).await;

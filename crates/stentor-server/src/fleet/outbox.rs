@@ -1,5 +1,7 @@
 //! Private messages that are under way: written to the sender's log, and perhaps not yet to the recipient's.
 
+use std::sync::Arc;
+
 use stentor_proto::message::Message;
 
 use crate::hub::msgid::MessageId;
@@ -44,11 +46,9 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
     let (Some(epoch), Some(Some(out))) = (peek.epoch, peek.fields.into_iter().next()) else { return Ok(()) };
     let recipient = out.split(' ').next().and_then(Partition::from_name);
     if let Some(recipient) = recipient.filter(|recipient| recipient != sender) {
-        let page = hub.store().read(sender, epoch, Range::Latest, LOOK_BACK).await?;
-        let sets_out = |change: &Change| matches!(change, Change::Set(name, _) if name == "out");
-        let last = page.entries.iter().rev().find(|entry| entry.body.changes.iter().any(sets_out));
-        if let Some(entry) = last {
-            pass_on(hub, tenure, &recipient, sender, entry).await?;
+        // What the log does not have any more is lost; it is kept for longer than a message is under way.
+        if let Some(entry) = find_own(hub, sender, epoch, &out).await? {
+            pass_on(hub, tenure, &recipient, sender, &entry).await?;
         }
     }
     let decision = Decision {
@@ -58,6 +58,29 @@ pub async fn finish(hub: &Hub, tenure: &Tenure, sender: &Partition) -> Result<()
     };
     hub.write_blind(tenure, sender, Life::Within(epoch), decision).await?;
     Ok(())
+}
+
+/// The entry with which the sender's field `out` got this value, however much others have written to the log since.
+async fn find_own(
+    hub: &Hub,
+    sender: &Partition,
+    epoch: Epoch,
+    out: &str,
+) -> Result<Option<Arc<Entry>>, StoreError> {
+    let sets_out =
+        |change: &Change| matches!(change, Change::Set(name, value) if name == "out" && value == out);
+    let mut range = Range::Latest;
+    loop {
+        let page = hub.store().read(sender, epoch, range, LOOK_BACK).await?;
+        let found = page.entries.iter().rev().find(|entry| entry.body.changes.iter().any(sets_out));
+        if let Some(found) = found {
+            return Ok(Some(found.clone()));
+        }
+        match page.entries.first() {
+            Some(first) if page.entries.len() == LOOK_BACK => range = Range::Before(first.id),
+            _ => return Ok(None),
+        }
+    }
 }
 
 /// Writes an entry's lines to the recipient's log unless it is there. Of two that do so at once, one finds the other's.

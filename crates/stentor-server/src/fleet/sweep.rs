@@ -133,7 +133,7 @@ fn departure(state: &State, dead: &Writer, ids: &[String], reason: &str) -> Opti
     Some(decision)
 }
 
-/// Gives up a session's nicks, its account and, for a guest, its inbox. `claims` is what the index says:
+/// Gives up a session's nicks, its accounts and its inbox as a guest. `claims` is what the index says:
 /// `<nick>[,<nick>] <account>[,<account>]`, with `*` where there is no account.
 async fn sweep_claims(
     hub: &Hub,
@@ -145,10 +145,10 @@ async fn sweep_claims(
     let (nicks, account) = claims.split_once(' ').unwrap_or((claims, "*"));
     // A session that was changing its account may hold two.
     let accounts: Vec<&str> = account.split(',').filter(|account| *account != "*").collect();
+    // One that was about to log in, or to log out, may have a guest's partition beside its account.
+    let guest = inbox_of(None, id);
     let mut inboxes: Vec<_> = accounts.iter().map(|account| inbox_of(Some(account), id)).collect();
-    if inboxes.is_empty() {
-        inboxes.push(inbox_of(None, id));
-    }
+    inboxes.push(guest.clone());
     for inbox in &inboxes {
         if !is_moved(hub, inbox, id, dead).await? {
             super::outbox::finish(hub, tenure, inbox).await?;
@@ -160,13 +160,10 @@ async fn sweep_claims(
         let guards = vec![of_dead("user", id), of_dead("writer", dead.as_str())];
         end(hub, tenure, &Partition::nick(nick), guards).await?;
     }
-    if accounts.is_empty() {
-        return end(hub, tenure, &Partition::guest(id), vec![of_dead("writer", dead.as_str())]).await;
-    }
     for account in accounts {
         release_account(hub, tenure, dead, id, account).await?;
     }
-    Ok(())
+    end(hub, tenure, &guest, vec![of_dead("writer", dead.as_str())]).await
 }
 
 async fn release_account(
@@ -223,7 +220,9 @@ pub async fn move_claims(
         channels.iter().map(|name| Change::SetMember(format!("{}/{name}", client.id), String::new())),
     );
     let life = Life::Within(next.index_epoch());
-    hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
+    let named = hub.write_blind(next, &index, life, Decision { changes, ..Decision::default() }).await?;
+    // Without its index, what the next incarnation holds would be found by no sweep.
+    named.ok_or(Refusal::Fenced)?;
 
     let (old, new) = (lost.writer(), next.writer());
     let mut claims = vec![(Partition::nick(&nick), "writer", old.to_string(), new.to_string())];

@@ -9,7 +9,8 @@
 //!
 //! **Abandoned rooms.** A room that was founded outlives its members, unless its founder's account was removed and nobody is
 //! its operator by a standing right. It ends when nothing has happened there
-//! for `history.max_age`: by then its history is gone too. A room without a founder ends with its last member; one that is
+//! for `history.max_age`: by then its history is gone too. The rights of removed accounts are taken away where they could keep
+//! a room, or keep others from founding it anew. A room without a founder ends with its last member; one that is
 //! left over, because a process ended without taking its members out, goes after an hour.
 
 use std::collections::HashMap;
@@ -93,53 +94,71 @@ impl Janitor {
     /// The store's, and [`Refusal::Fenced`] where this node's lease is over.
     pub async fn visit(&mut self, partition: &Partition, now: StoreTime) -> Result<Visit, Refusal<()>> {
         let peek = self.node.hub.store().peek_one(partition, &["founder"]).await?;
-        if partition.kind() == Kind::Feed && self.end_feed(partition).await? {
+        let ended = match self.put_right(partition, &peek, now).await {
+            Err(Refusal::Fenced) => return Err(Refusal::Fenced),
+            ended => ended,
+        };
+        if ended == Ok(true) || peek.epoch.is_none() {
             self.counts.remove(partition);
-            return Ok(Visit { trimmed: false, ended: true });
+            return ended.map(|ended| Visit { trimmed: false, ended });
         }
-        if peek.epoch.is_none() {
-            self.counts.remove(partition);
-            if partition.kind() == Kind::Channel {
-                directory::forget(&self.node.hub, &self.node.tenure(), partition, None).await?;
-            }
-            return Ok(Visit::default());
-        }
-        if let Some(Some(founder)) = peek.fields.first() {
-            self.give_up(partition, founder).await?;
-        }
-        if partition.kind() == Kind::Channel && peek.members == 0 && self.end(partition, now).await? {
-            self.counts.remove(partition);
-            return Ok(Visit { trimmed: false, ended: true });
-        }
-        match self.trim(partition, &peek, now).await {
-            Ok(trimmed) => Ok(Visit { trimmed, ended: false }),
+        // A write that failed keeps no log from being cut: that may be what makes room.
+        let trimmed = match self.trim(partition, &peek, now).await {
+            Ok(trimmed) => trimmed,
             // Created anew meanwhile: there is nothing to cut yet.
-            Err(StoreError::Gone) => Ok(Visit::default()),
-            Err(error) => Err(error.into()),
+            Err(StoreError::Gone) => false,
+            Err(error) => return Err(error.into()),
+        };
+        ended.map(|ended| Visit { trimmed, ended })
+    }
+
+    /// Takes away what somebody left who is gone. True where the partition ended.
+    async fn put_right(
+        &self,
+        partition: &Partition,
+        peek: &Peek,
+        now: StoreTime,
+    ) -> Result<bool, Refusal<()>> {
+        match (partition.kind(), peek.epoch) {
+            (Kind::Feed, _) => return self.end_feed(partition).await,
+            (Kind::Channel, Some(_)) => {}
+            (Kind::Channel, None) => {
+                directory::forget(&self.node.hub, &self.node.tenure(), partition, None).await?;
+                return Ok(false);
+            }
+            _ => return Ok(false),
         }
+        let is_founded = match peek.fields.first() {
+            Some(Some(founder)) => !self.give_up(partition, founder).await?,
+            _ => false,
+        };
+        if !is_founded {
+            founded::disinherit(self.node.accounts.committer(), partition).await?;
+        }
+        Ok(peek.members == 0 && self.end(partition, now).await?)
     }
 
     /// Visits this node's share of what a directory bucket lists, evenly until `end`; where that is past, without a pause.
     ///
     /// # Errors
-    /// The store's where it is away, and [`Refusal::Fenced`]. A partition that cannot be read does not keep others waiting.
+    /// The store's where it is away, and [`Refusal::Fenced`]. What cannot be read or written does not keep others waiting: a
+    /// full store takes no writes, and has to be cut all the same.
     pub async fn visit_bucket(&mut self, bucket: u64, end: Instant) -> Result<(), Refusal<()>> {
         if bucket == 0 && self.is_mine(&Partition::audit()) {
-            self.visit_operators(self.node.hub.store().now().await?).await?;
+            let now = self.node.hub.store().now().await?;
+            go_on(&Partition::audit(), self.visit_operators(now).await.map_err(Refusal::from))?;
         }
         if bucket == 0 && self.is_mine(&Partition::names()) {
-            self.node.rooms.tidy(&self.node.tenure()).await?;
+            let tidied = self.node.rooms.tidy(&self.node.tenure()).await;
+            go_on(&Partition::names(), tidied.map_err(Refusal::from))?;
         }
         let share = self.share_of(bucket).await?;
         let mut left = u32::try_from(share.len()).unwrap_or(u32::MAX);
         for partition in share {
+            // This fails where the store is away.
             let now = self.node.hub.store().now().await?;
-            match self.visit(&partition, now).await {
-                Ok(Visit { trimmed, ended }) => tracing::debug!(%partition, trimmed, ended, "visited"),
-                Err(Refusal::Store(error @ (StoreError::Refused(_) | StoreError::Gone))) => {
-                    tracing::warn!(%partition, %error, "the janitor cannot keep this within its bounds");
-                }
-                Err(refusal) => return Err(refusal),
+            if let Some(Visit { trimmed, ended }) = go_on(&partition, self.visit(&partition, now).await)? {
+                tracing::debug!(%partition, trimmed, ended, "visited");
             }
             let pause = end.saturating_duration_since(Instant::now()) / left.saturating_add(1);
             left = left.saturating_sub(1);
@@ -192,14 +211,13 @@ impl Janitor {
         self.node.fleet.is_in_share(self.node.tenure().writer(), partition)
     }
 
-    /// Takes a room from its founder where that account was removed.
-    async fn give_up(&self, room: &Partition, founder: &str) -> Result<(), Refusal<()>> {
+    /// Takes a room from its founder where that account was removed. True where it did.
+    async fn give_up(&self, room: &Partition, founder: &str) -> Result<bool, Refusal<()>> {
         let account = self.node.hub.store().peek_one(&Partition::account(founder), &["removed"]).await?;
         if !matches!(account.fields.first(), Some(Some(_))) {
-            return Ok(());
+            return Ok(false);
         }
-        founded::give_up(self.node.accounts.committer(), room, founder).await?;
-        Ok(())
+        Ok(founded::give_up(self.node.accounts.committer(), room, founder).await?)
     }
 
     /// Ends an empty room where it is time. False where it is not, or somebody came.
@@ -311,6 +329,19 @@ impl Janitor {
             () = tokio::time::sleep_until(time) => true,
         }
     }
+}
+
+/// Notes what failed at a partition; an error only where nothing else can be done either.
+fn go_on<T>(partition: &Partition, result: Result<T, Refusal<()>>) -> Result<Option<T>, Refusal<()>> {
+    match result {
+        Ok(done) => return Ok(Some(done)),
+        Err(Refusal::Fenced) => return Err(Refusal::Fenced),
+        Err(Refusal::Store(error @ (StoreError::Refused(_) | StoreError::Gone))) => {
+            tracing::warn!(%partition, %error, "the janitor cannot keep this within its bounds");
+        }
+        Err(refusal) => tracing::debug!(%partition, ?refusal, "the janitor leaves this for the next round"),
+    }
+    Ok(None)
 }
 
 /// How long one round over everything takes at least.

@@ -41,7 +41,8 @@ pub use state::{Member, State, UserId};
 use crate::backoff::Backoff;
 use crate::commit_identity::WriteError;
 use crate::store::{
-    By, Change, Commit, CommitFuture, Entry, Guard, Life, Outcome, Partition, Range, Store, StoreError,
+    By, Change, Commit, CommitFuture, Entry, Failure, Guard, Life, Outcome, Partition, Range, Store,
+    StoreError,
 };
 use crate::tenure::Tenure;
 use crate::weight::Weight;
@@ -246,7 +247,7 @@ impl Hub {
                 Submitted::Sent(commit, future, applied) => (commit, future, applied),
             };
             let registered = Registered { replica, by: commit.by.clone(), left: false };
-            match self.settle(commit, future).await? {
+            match self.settle(&commit, future).await? {
                 Outcome::Committed(entry) => {
                     if self.await_applied(replica, &entry, applied).await {
                         registered.send_own_copy(&entry, &self.told);
@@ -290,7 +291,9 @@ impl Hub {
         Err(Refusal::Contended)
     }
 
-    /// Writes once, without looking first; `None` on a conflict.
+    /// Writes once, without looking first; `None` on a conflict. That another of the node's writes has overtaken it is none:
+    /// then nothing is logged under its number, and it is handed over again under the next. So it is stored at most once
+    /// as long as the log still holds what the seconds of a retry appended.
     ///
     /// # Errors
     /// The store's, and [`Refusal::Fenced`].
@@ -301,16 +304,22 @@ impl Hub {
         life: Life,
         decision: Decision,
     ) -> Result<Option<Arc<Entry>>, Refusal<R>> {
-        let commit = commit_of(partition, tenure, life, decision);
-        let (commit, future) = tenure.numbers().submit(&*self.store, commit);
-        match self.settle(commit, future).await? {
-            Outcome::Committed(entry) => {
-                self.apply_here(partition, &entry).await;
-                Ok(Some(entry))
+        let mut commit = commit_of(partition, tenure, life, decision);
+        for _ in 0..ATTEMPTS {
+            let (numbered, future) = tenure.numbers().submit(&*self.store, commit);
+            match self.settle(&numbered, future).await? {
+                Outcome::Committed(entry) => {
+                    self.apply_here(partition, &entry).await;
+                    return Ok(Some(entry));
+                }
+                Outcome::Conflict { failure: Failure::Superseded, .. } => {
+                    commit = Commit { deadline: tenure.ends_at(), ..numbered };
+                }
+                Outcome::Conflict { .. } => return Ok(None),
+                Outcome::Fenced => return Err(Refusal::Fenced),
             }
-            Outcome::Conflict { .. } => Ok(None),
-            Outcome::Fenced => Err(Refusal::Fenced),
         }
+        Err(Refusal::Contended)
     }
 
     /// Gives an entry to the replica that this node may have of its partition, so that whom it concerns here is told before
@@ -417,7 +426,7 @@ impl Hub {
 
     /// Awaits the outcome. Where the answer did not arrive, asks again under the same number for a while; from then on only
     /// an answer about that number tells that the commit was not stored.
-    async fn settle(&self, commit: Commit, first: CommitFuture) -> Result<Outcome, StoreError> {
+    async fn settle(&self, commit: &Commit, first: CommitFuture) -> Result<Outcome, StoreError> {
         let (give_up, mut pauses) = (Instant::now() + SETTLE, Backoff::of_a_write());
         let mut result = first.await;
         let mut unknown = None;

@@ -195,16 +195,19 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
     index_names(session, &names).await.map_err(Refused::Error)?;
     for _ in 0..ATTEMPTS {
         let epoch = Epoch::random();
-        let life = match holder(session, nick, &partition).await? {
-            None => Life::Begin(epoch),
-            Some(old) => Life::Renew(old, epoch),
+        let (life, guards) = match holder(session, nick, &partition).await? {
+            None => (Life::Begin(epoch), Vec::new()),
+            Some((old, as_seen)) => (Life::Renew(old, epoch), as_seen),
         };
-        let decision = Decision { changes: claim_fields(session, nick.as_str()), ..Decision::default() };
+        let changes = claim_fields(session, nick.as_str());
+        let decision = Decision { guards, changes, ..Decision::default() };
         let written = session.node.hub.write_blind::<Refused>(&tenure, &partition, life, decision).await;
         if let Err(Refusal::Store(StoreError::Unknown(_))) = &written {
             session.leftovers.push(NickClaim { partition: partition.clone(), epoch });
         }
         if written?.is_some() {
+            // What an earlier attempt may have left is replaced.
+            session.leftovers.retain(|left| left.partition != partition);
             session.nick = Some(NickClaim { partition, epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
             session.note_past();
@@ -215,8 +218,13 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
     Err(Refused::Taken)
 }
 
-/// The epoch of a claim on the nick that has to give way; `None` where there is none.
-async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result<Option<Epoch>, Refused> {
+/// The epoch of a claim on the nick that has to give way, and what must hold for it to be the one that was looked at; `None`
+/// where there is none.
+async fn holder(
+    session: &Session,
+    nick: &Nick,
+    partition: &Partition,
+) -> Result<Option<(Epoch, Vec<Guard>)>, Refused> {
     let own = session.account_folded();
     let partitions = [partition.clone(), Partition::account(nick.folded())];
     let fields = ["user", "writer", "account", "name", "removed"];
@@ -227,18 +235,28 @@ async fn holder(session: &Session, nick: &Nick, partition: &Partition) -> Result
         return Err(Refused::Taken);
     }
     let Some(epoch) = claim.epoch else { return Ok(None) };
+    // A session that goes on under its node's next incarnation keeps its claim's epoch.
+    let is_still =
+        |name: &str, index| Guard::Field(name.to_owned(), field(&claim, index).map_or(Is::Absent, Is::Equal));
+    let as_seen = vec![is_still("user", 0), is_still("writer", 1)];
     let id = field(&claim, 0).unwrap_or_default();
+    if *id == *session.client.id {
+        // An earlier attempt got no answer, and was stored all the same.
+        return Ok(Some((epoch, as_seen)));
+    }
     let writer = field(&claim, 1).and_then(|writer| writer.parse::<Writer>().ok());
     if let Some(writer) = &writer
         && session.node.fleet.is_dead(writer).await?
     {
         clean_up(session, writer, &id, sweep::LOST).await?;
-        // A claim that the dead node's index did not name is still there, and nobody's.
-        return Ok(session.node.hub.store().peek_one(partition, &[]).await?.epoch);
+        // A claim that the dead node's index did not name is still there, and nobody's. One that somebody else has made
+        // meanwhile has another epoch: it is not replaced, but looked at in its turn.
+        let left = session.node.hub.store().peek_one(partition, &[]).await?.epoch;
+        return Ok(left.map(|_| (epoch, as_seen)));
     }
     let of_same_account = field(&claim, 2).is_some_and(|holder| own == Some(&holder.to_ascii_lowercase()));
     if of_same_account || !session.node.knows(writer.as_ref(), &id).await {
-        return Ok(Some(epoch));
+        return Ok(Some((epoch, as_seen)));
     }
     Err(Refused::Taken)
 }
@@ -301,7 +319,8 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
             ],
             ..Decision::default()
         };
-        let life = Life::Begin(Epoch::random());
+        // Where an earlier attempt got no answer and was stored all the same, there is nothing left to do.
+        let life = Life::Begin(*session.guest_inbox.get_or_insert_with(Epoch::random));
         session.node.hub.write_blind::<Error>(&session.client.tenure(), &partition, life, decision).await?;
     }
     let held = session.node.hub.hold(&partition).await?;
@@ -364,18 +383,8 @@ pub async fn leave_former(session: &mut Session) {
 pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
     if let Some(old) = session.inbox.take() {
         old.remove_local(&session.client.id);
-        if old.partition().is_volatile()
-            && let Some(epoch) = old.with_state(|state| state.epoch)
-        {
-            let tenure = session.client.tenure();
-            let life = Life::End(epoch);
-            session
-                .node
-                .hub
-                .write_blind::<Error>(&tenure, old.partition(), life, Decision::default())
-                .await?;
-        }
     }
+    session.end_guest_inbox::<Error>().await?;
     let profile = session.client.profile();
     let account = profile.account.as_deref().unwrap_or("*");
     let line = profile.line("ACCOUNT").param(account).tag(EVENT_TAG, &profile.events.account);

@@ -126,7 +126,7 @@ impl Node {
         let (bulletins, heard) = mpsc::channel(BULLETINS);
         let hub = Hub::start(store.clone(), bulletins, tasks.clone(), stop.clone());
         let info = info_of(&config).to_text();
-        let tenure = keeper::begin(&*store, name, config.fleet.lease, &info, &stop).await?;
+        let tenure = keeper::begin(&store, name, config.fleet.lease, &info, &stop).await?;
         let fleet = Fleet::look(store.clone(), config.fleet.lease, config.fleet.margin).await?;
         let present = Arc::new(PresentTenure::new(tenure.clone()));
         // A name and numbers of its own: what the node writes for no session outlives an incarnation.

@@ -47,6 +47,26 @@ async fn what_never_arrives_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_gone_when_it_is_asked_again_tells_nothing_about_the_first_attempt() {
+    let (_directory, store) = store();
+    let line = BadLine::to(&store, &[Fault::AnswerLost, Fault::Away]);
+    let outcome = Committer::standalone(line.clone()).commit(draft(Epoch(7))).await;
+    let Ok(Outcome::Committed(entry)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((entry.by.number, line.attempts()), (1, 3));
+
+    let draft = || Draft::new(Partition::account("bob"), Life::Begin(Epoch(7)));
+    line.fail(&Partition::account("bob"), Fault::AnswerLost, 1);
+    line.fail(&Partition::account("bob"), Fault::Away, 100);
+    let outcome = Committer::standalone(line.clone()).commit(draft()).await;
+    assert!(matches!(outcome, Err(StoreError::Unknown(_))), "{outcome:?}");
+    line.mend();
+    line.fail(&Partition::account("cat"), Fault::Away, 1);
+    let draft = Draft { partition: Partition::account("cat"), ..draft() };
+    let outcome = Committer::standalone(line.clone()).commit(draft).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_number_that_was_overtaken_is_replaced() {
     let (_directory, store) = store();
     let line = BadLine::to(&store, &[Fault::Lost]);

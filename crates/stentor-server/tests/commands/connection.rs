@@ -152,3 +152,13 @@ async fn who_reads_nothing_is_cut_off_and_hurts_nobody_else() {
     assert!(quit.source.starts_with("slow!"), "{quit:?}");
     assert_eq!(quit.text(), "SendQ exceeded");
 }
+
+#[tokio::test]
+async fn who_never_held_anything_ends_without_a_write() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let before = line.attempts();
+    let mut nobody = server.connect().await;
+    nobody.send("CAP LS 302").await;
+    nobody.quit().await;
+    assert_eq!(line.attempts(), before);
+}

@@ -1,6 +1,10 @@
 //! KILL.
 
+use std::sync::Arc;
+
 use super::oper::{OPERATOR, operator};
+use stentor_server::store::{StoreTime, Writer};
+use stentor_server::tenure::Tenure;
 use stentor_testing::{TestServer, numeric};
 
 #[tokio::test]
@@ -34,4 +38,15 @@ async fn what_cannot_be_killed_is_said() {
     numeric(&ann.ask("KILL nobody :x").await, "481");
     root.send("KILL root :enough").await;
     assert_eq!(numeric(&root.expect_closed().await, "ERROR").text(), "Killed (root (enough))");
+}
+
+#[tokio::test]
+async fn a_session_here_is_killed_while_its_claims_are_those_of_a_lost_lease() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    let mut bob = server.client("bob").await;
+    let lost = Tenure::new(Writer::new("test.example", 1), StoreTime(u64::MAX));
+    server.node.clients.by_nick("bob").expect("he is here").set_tenure(Arc::new(lost));
+    root.ask("KILL bob :bad manners").await;
+    assert_eq!(numeric(&bob.expect_closed().await, "KILL").params, ["bob", "bad manners"]);
 }

@@ -1,6 +1,7 @@
 //! NICK.
 
-use stentor_testing::{TestServer, command, numeric};
+use stentor_server::store::Partition;
+use stentor_testing::{Fault, TestServer, command, numeric};
 
 #[tokio::test]
 async fn a_change_is_seen_once_by_those_in_common_channels() {
@@ -80,4 +81,19 @@ async fn a_ban_is_not_shaken_off_by_another_nick_and_says_nothing_by_part() {
     ann.ask("MODE #room -b m:bob!*@*").await;
     bob.ask("PART #room :so long").await;
     assert_eq!(numeric(&ann.drain_until_pong().await, "PART").text(), "so long");
+}
+
+#[tokio::test]
+async fn a_nick_whose_claim_got_no_answer_can_be_asked_for_again() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let mut ann = server.client("ann").await;
+    line.fail(&Partition::nick("bob"), Fault::AnswerLost, 1000);
+    let lines = ann.ask("NICK bob").await;
+    assert!(command(&lines, "NICK").is_empty(), "{lines:?}");
+    line.mend();
+    let lines = ann.ask("NICK bob").await;
+    assert_eq!(numeric(&lines, "NICK").params, ["bob"]);
+    ann.quit().await;
+    server.client("bob").await;
+    server.client("ann").await;
 }

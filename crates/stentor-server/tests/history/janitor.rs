@@ -237,3 +237,29 @@ async fn the_janitor_keeps_the_audit_log_as_long_as_it_is_told() {
     let bans = node.ban_list.list().await.expect("the store is open");
     assert_eq!(bans.len(), 1, "the log of bans is cut, and they stay");
 }
+
+#[tokio::test]
+async fn rights_of_removed_accounts_keep_no_room() {
+    let server = TestServer::start_with(&[("history.max_age", "'0'")]).await;
+    let node = &server.node;
+    for name in ["bob", "cat"] {
+        server.account(name, "a good password").await;
+    }
+    let right = |name: &str| Change::Set(format!("a:{name}"), "o ann 1".to_owned());
+    let (both, one) = (Partition::channel("#both"), Partition::channel("#one"));
+    for (room, changes) in [(&both, vec![right("bob"), right("cat")]), (&one, vec![right("bob")])] {
+        let decision = Decision { changes, ..Decision::default() };
+        let life = Life::Begin(Epoch::random());
+        let written = node.hub.write_blind::<()>(&node.tenure(), room, life, decision).await;
+        assert!(written.is_ok_and(|entry| entry.is_some()));
+    }
+    let later = now(&server).await + 2 * HOUR_MS;
+    assert_eq!(visit(&server, &one, later).await, LEFT_ALONE, "its heir may come");
+    node.accounts.remove("bob").await.expect("the store is open");
+    assert_eq!(visit(&server, &one, later).await, Visit { trimmed: false, ended: true });
+    assert_eq!(visit(&server, &both, later).await, LEFT_ALONE, "an heir is left");
+    let peek = node.hub.store().peek_one(&both, &["a:bob", "a:cat"]).await.expect("the store is open");
+    assert_eq!(peek.fields, [None, Some("o ann 1".to_owned())]);
+    node.accounts.remove("cat").await.expect("the store is open");
+    assert_eq!(visit(&server, &both, later).await, Visit { trimmed: false, ended: true });
+}

@@ -1,6 +1,8 @@
 //! Paging back in what was said, and how long it is kept.
 
+mod full_store;
 mod janitor;
+mod under_way;
 
 use stentor_server::hub::clock::parse_server_time;
 use stentor_testing::{Said, TestClient, TestServer, command, numeric};
