@@ -292,7 +292,7 @@ async fn synchronise(session: &mut Session, target: &str, reply: &mut Reply) -> 
     let found = Target::find(session, target).await?;
     let name = found.name(session);
     let view = match found {
-        Target::Room(replica) => View::room(&replica),
+        Target::Room(replica) => View::room(session, &replica),
         Target::Person(nick, inbox) => View::person(nick, inbox),
         Target::Oneself | Target::Nobody => View::of(name.clone(), found.values(session).await?),
     };

@@ -16,11 +16,14 @@ pub mod sync;
 use std::collections::BTreeMap;
 
 use stentor_proto::capability::Capability;
+use stentor_proto::channel::is_channel_like;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
+use crate::hub::{Member, State};
+use crate::policy;
 
 /// The field that holds a target's values, as a JSON object.
 pub const FIELD: &str = "meta";
@@ -149,6 +152,19 @@ impl Update {
     pub fn is_for(&self, client: &Client) -> bool {
         client.has(Capability::Metadata)
             && client.metadata_keys().iter().any(|key| self.changes.contains_key(key))
+    }
+
+    /// Whether a room that is told of it may tell this member. Of a person whom the room shows to some members alone, `from`
+    /// by id, only they hear there.
+    #[must_use]
+    pub fn is_shown(&self, state: &State, from: Option<&str>, id: &str) -> bool {
+        if is_channel_like(&self.target) {
+            return true;
+        }
+        let member = |id: &str| state.members.get(id).map(|member| &**member);
+        // Whoever is not known here yet, or any more, is nobody's to see but theirs who see all.
+        let unknown = Member::default();
+        policy::shows(state, member(id), from.and_then(member).unwrap_or(&unknown))
     }
 
     /// Tells a client what it wants to hear of.

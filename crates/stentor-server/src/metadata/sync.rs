@@ -37,16 +37,19 @@ impl View {
         Self { name: nick.clone(), values: Values::new(), people: vec![(nick, inbox)] }
     }
 
-    /// A room with its members.
+    /// A room with those members whom the session is shown.
     #[must_use]
-    pub fn room(replica: &Replica) -> Self {
+    pub fn room(session: &Session, replica: &Replica) -> Self {
         replica.with_state(|state| {
+            let viewer = state.members.get(&session.client.id).map(|member| &**member);
+            let shown = state
+                .members
+                .iter()
+                .filter(|(id, member)| **id == session.client.id || policy::shows(state, viewer, member));
             Self {
                 name: policy::name(state, replica.partition().name()).to_owned(),
                 values: super::read(state.field(FIELD)),
-                people: state
-                    .members
-                    .iter()
+                people: shown
                     .map(|(id, member)| (member.nick.clone(), inbox_of(member.account.as_deref(), id)))
                     .collect(),
             }
@@ -60,7 +63,7 @@ impl View {
         let monitored: Vec<_> = session.monitored.values().filter_map(monitor::person).collect();
         let rooms = session.client.rooms();
         let mut views = vec![Self::of(nick, own::values(session))];
-        views.extend(rooms.iter().map(|replica| Self::room(replica)));
+        views.extend(rooms.iter().map(|replica| Self::room(session, replica)));
         views.push(Self { name: ALL.to_owned(), values: Values::new(), people: monitored });
         let mut known: HashSet<Partition> =
             session.inbox.iter().map(|inbox| inbox.partition().clone()).collect();
@@ -125,7 +128,7 @@ pub async fn joined(
     if !session.client.has(Capability::Metadata) {
         return Ok(());
     }
-    let view = View::room(replica);
+    let view = View::room(session, replica);
     if is_large(&[&view]) && !keys.is_empty() {
         later(&view.name, reply);
         return Ok(());

@@ -441,6 +441,55 @@ async fn whoever_drops_a_capability_drops_the_subscriptions() {
 }
 
 #[tokio::test]
+async fn an_auditorium_hides_its_listeners_in_metadata_too() {
+    let server = TestServer::start().await;
+    let [mut ann, mut bob] = ann_and_bob(&server).await;
+    let [mut eve, mut cat] =
+        [server.client_with("eve", &WANTED).await, server.client_with("cat", &WANTED).await];
+    ann.ask("JOIN #room").await;
+    ann.ask("MODE #room +u").await;
+    for client in [&mut ann, &mut bob, &mut eve, &mut cat] {
+        client.ask("METADATA * SET color :red").await;
+        client.ask("METADATA * SUB color").await;
+    }
+    let [of_ann, of_bob, of_eve] = ["ann", "bob", "eve"].map(|nick| (nick, "color", Some("red")));
+    eve.ask("JOIN #room").await;
+    assert_eq!(told(&ann.drain_until_pong().await), [of_eve], "those who keep order see who comes");
+    assert_eq!(sorted(&bob.ask("JOIN #room").await), [of_ann, of_bob]);
+    assert_eq!(told(&ann.drain_until_pong().await), [of_bob]);
+    assert_eq!(told(&eve.drain_until_pong().await), []);
+    for (client, wanted) in [
+        (&mut ann, &[of_ann, of_bob, of_eve][..]),
+        (&mut bob, &[of_ann, of_bob]),
+        (&mut eve, &[of_ann, of_eve]),
+        (&mut cat, &[of_ann]),
+    ] {
+        assert_eq!(sorted(&client.ask("METADATA #room SYNC").await), wanted, "{}", client.nick);
+    }
+    assert_eq!(sorted(&bob.ask("METADATA *ALL SYNC").await), [of_ann, of_bob]);
+    bob.ask("METADATA * UNSUB color").await;
+    assert_eq!(sorted(&bob.ask("METADATA * SUB color").await), [of_ann, of_bob]);
+    eve.ask("METADATA * SET color :blue").await;
+    let changed = [("eve", "color", Some("blue"))];
+    assert_eq!(told(&bob.drain_until_pong().await), []);
+    assert_eq!(told(&ann.drain_until_pong().await), changed);
+    // Whoever is seen elsewhere, or speaks for all to see, is told of.
+    for client in [&mut bob, &mut eve] {
+        client.ask("JOIN #other").await;
+    }
+    bob.drain_until_pong().await;
+    eve.ask("METADATA * SET color :green").await;
+    assert_eq!(told(&bob.drain_until_pong().await), [("eve", "color", Some("green"))]);
+    eve.ask("PART #other").await;
+    ann.ask("MODE #room +v eve").await;
+    bob.drain_until_pong().await;
+    eve.ask("METADATA * SET color :blue").await;
+    assert_eq!(told(&bob.drain_until_pong().await), changed);
+    ann.ask("METADATA #room SET color :grey").await;
+    assert_eq!(told(&bob.drain_until_pong().await), [("#room", "color", Some("grey"))]);
+}
+
+#[tokio::test]
 async fn a_room_that_cannot_be_read_hides_no_other() {
     let open = [("accounts.registration", "'open'")];
     let server = TestServer::start_with(&open).await;
