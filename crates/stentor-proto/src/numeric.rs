@@ -377,8 +377,10 @@ numerics! {
     RPL_METADATAUNSUBOK = 771;
     /// `<client> <key> [<key> …]`.
     RPL_METADATASUBS = 772;
-    /// `<client> <target> [<seconds>]`.
-    RPL_METADATASYNCLATER = 774;
+    /// `<client> <target> <seconds> :<text>`.
+    ERR_METADATASYNCLATER = 774;
+    /// `<client> <seconds> <target> <subcommand> [<param> …]`.
+    ERR_METADATARATELIMIT = 775;
     /// `<client> <nick!user@host> <account> :You are now logged in as <account>`
     RPL_LOGGEDIN = 900;
     /// `<client> <nick!user@host> :You are now logged out`

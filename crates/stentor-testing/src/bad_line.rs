@@ -32,6 +32,8 @@ pub struct BadLine {
     /// The next snapshot of each of these fails.
     unreadable: Mutex<Vec<Partition>>,
     held: Mutex<Vec<HeldSnapshot>>,
+    /// The next look at each of these fails, with all that is looked at together.
+    unseen: Mutex<Vec<Partition>>,
     attempts: AtomicUsize,
 }
 
@@ -47,6 +49,7 @@ impl BadLine {
             faults,
             unreadable: Mutex::default(),
             held: Mutex::default(),
+            unseen: Mutex::default(),
             attempts: AtomicUsize::new(0),
         })
     }
@@ -83,6 +86,11 @@ impl BadLine {
     /// Makes the next snapshot of `partition` fail.
     pub fn fail_snapshot(&self, partition: &Partition) {
         self.unreadable.lock().expect("nobody panics with it").push(partition.clone());
+    }
+
+    /// Makes the next look at some fields of `partition` fail.
+    pub fn fail_peek(&self, partition: &Partition) {
+        self.unseen.lock().expect("nobody panics with it").push(partition.clone());
     }
 
     /// How many commits were attempted.
@@ -136,6 +144,13 @@ impl Store for BadLine {
     }
 
     async fn peek(&self, partitions: &[Partition], fields: &[&str]) -> Result<Vec<Peek>, StoreError> {
+        {
+            let mut unseen = self.unseen.lock().expect("nobody panics with it");
+            if let Some(place) = unseen.iter().position(|bad| partitions.contains(bad)) {
+                unseen.remove(place);
+                return Err(StoreError::Unavailable("the line is bad".into()));
+            }
+        }
         self.store.peek(partitions, fields).await
     }
 

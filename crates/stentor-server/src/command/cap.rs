@@ -1,5 +1,7 @@
 //! CAP: negotiates capabilities.
 
+use std::collections::BTreeSet;
+
 use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
@@ -8,6 +10,7 @@ use stentor_proto::numeric::Numeric;
 use crate::client::Client;
 use crate::config::{Accounts, Config, Registration, Sts};
 use crate::error::Error;
+use crate::metadata;
 use crate::reply::Reply;
 use crate::session::Session;
 
@@ -81,8 +84,11 @@ fn value(config: &Config, capability: Capability) -> String {
         Capability::Metadata => {
             let limits = &config.limits;
             format!(
-                "before-connect,max-subs={},max-keys={},max-value-bytes={}",
-                limits.metadata_subscriptions, limits.metadata_keys, limits.metadata_value
+                "before-connect,max-subs={},max-keys={},max-key-bytes={},max-value-bytes={}",
+                limits.metadata_subscriptions,
+                limits.metadata_keys,
+                metadata::KEY_LENGTH,
+                limits.metadata_value
             )
         }
         Capability::Multiline => {
@@ -185,6 +191,10 @@ fn request(session: &Session, wanted: &str, reply: &mut Reply) {
     let answer = if known { "ACK" } else { "NAK" };
     reply.line(Line::new("CAP").source(reply.server()).param(nick).param(answer).trailing(wanted).build());
     if known {
+        let was_aware = metadata::is_aware(&session.client);
         session.client.change_capabilities(before, capabilities);
+        if was_aware && !metadata::is_aware(&session.client) {
+            session.client.set_metadata_keys(BTreeSet::new());
+        }
     }
 }

@@ -97,25 +97,21 @@ pub(crate) static TABLE: Table = Table {
             presence::CHANNELS_PER_LINE as usize,
             "AWAY, NICK and SETNAME are told to each room that one is in; so many rooms cost as much as a further line.",
         ),
-        Limit::bytes(
-            "Key in metadata",
-            metadata::KEY_LENGTH,
-            "A longer one is answered with `FAIL METADATA KEY_INVALID`.",
-        ),
+        Limit::bytes("Key in metadata", metadata::KEY_LENGTH, "A longer one is answered with `INVALID_KEY`."),
         Limit::count(
             "Changes of metadata at once",
             metadata::CHANGES,
-            "Then one a second; more are answered with `FAIL METADATA RATE_LIMITED`.",
+            "Then one a second; more are answered with `775`.",
         ),
         Limit::count(
-            "Members of a room whose metadata comes with JOIN",
+            "People whose metadata comes with JOIN or METADATA SUB",
             metadata::sync::MEMBERS,
-            "Of a larger room the client is told with `774` to ask later.",
+            "Where the client sees more, it is told with `774` to ask later.",
         ),
         Limit::count(
-            "Members whose metadata costs a line",
+            "People whose metadata costs a line",
             metadata::sync::MEMBERS_PER_LINE,
-            "Beyond the first, so many members cost as much as a further line.",
+            "Beyond the first, so many people cost as much as a further line.",
         ),
     ],
 };

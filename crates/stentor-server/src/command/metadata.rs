@@ -10,9 +10,11 @@ use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use super::metadata_keys;
 use crate::error::Error;
 use crate::hub::{Decision, Held, Replica, State};
-use crate::metadata::{self, Update, Values, own, sync};
+use crate::metadata::sync::{self, View};
+use crate::metadata::{self, Update, Values, own};
 use crate::policy;
 use crate::reply::{Batch, Reply};
 use crate::session::Session;
@@ -31,19 +33,39 @@ pub(super) async fn run(
     if session.node.config().limits.metadata_keys == 0 {
         return Err(Error::numeric(Numeric::ERR_UNKNOWNCOMMAND, &[message.command], "Unknown command"));
     }
-    let subcommand = message.param(1).unwrap_or_default().to_ascii_uppercase();
-    match subcommand.as_str() {
-        "GET" | "SET" if rest.is_empty() => Err(super::need_more_params("METADATA")),
-        "GET" => get(session, target, rest, reply).await,
-        "LIST" => list(session, target, reply).await,
-        "SET" => set(session, target, rest, reply).await,
-        "CLEAR" => clear(session, target, reply).await,
-        "SUB" => super::metadata_keys::subscribe(session, rest, reply).await,
-        "UNSUB" => super::metadata_keys::unsubscribe(session, rest, reply),
-        "SUBS" => super::metadata_keys::list(session, reply),
-        "SYNC" => synchronise(session, target, reply).await,
-        _ => Err(fail("SUBCOMMAND_INVALID", &[&subcommand], "There is no such subcommand")),
+    let said = message.param(1).unwrap_or_default();
+    let subcommand = said.to_ascii_uppercase();
+    let (least, most) = match subcommand.as_str() {
+        "GET" | "SUB" | "UNSUB" => (1, usize::MAX),
+        "SET" => (1, 2),
+        "LIST" | "CLEAR" | "SUBS" | "SYNC" => (0, 0),
+        _ => return Err(invalid_params(said, "There is no such subcommand")),
+    };
+    if rest.len() < least {
+        return Err(invalid_params(said, "Not enough parameters"));
     }
+    if rest.len() > most {
+        return Err(invalid_params(said, "Too many parameters; a value with spaces begins with a colon"));
+    }
+    match subcommand.as_str() {
+        "GET" => return get(session, target, rest, reply).await,
+        "LIST" => return list(session, target, reply).await,
+        "SET" => return set(session, target, rest, reply).await,
+        "CLEAR" => return clear(session, target, reply).await,
+        "SYNC" => return synchronise(session, target, reply).await,
+        // The others are about what the client itself hears of.
+        _ if !is_oneself(session, target) => return Err(invalid(target)),
+        "SUB" => metadata_keys::subscribe(session, rest, reply).await,
+        "UNSUB" => metadata_keys::unsubscribe(session, rest, reply),
+        _ => metadata_keys::list(session, reply),
+    }
+    Ok(())
+}
+
+/// Whether a request is about the client that sends it. Before its welcome it has no nick yet.
+fn is_oneself(session: &Session, target: &str) -> bool {
+    let has_nick = session.registering.is_none();
+    target == "*" || has_nick && target.eq_ignore_ascii_case(&session.client.profile().nick)
 }
 
 /// What a request is about.
@@ -60,11 +82,12 @@ enum Target {
 
 impl Target {
     async fn find(session: &Session, target: &str) -> Result<Self, Error> {
-        if session.registering.is_some() {
-            return if target == "*" { Ok(Self::Nobody) } else { Err(invalid(target)) };
+        let is_nobody = session.registering.is_some();
+        if is_oneself(session, target) {
+            return Ok(if is_nobody { Self::Nobody } else { Self::Oneself });
         }
-        if target == "*" || target.eq_ignore_ascii_case(&session.client.profile().nick) {
-            return Ok(Self::Oneself);
+        if is_nobody {
+            return Err(invalid(target));
         }
         if !is_channel_like(target) {
             let person = session.node.find_person(target).await?.filter(|person| person.online);
@@ -118,12 +141,12 @@ impl Target {
 async fn get(session: &Session, target: &str, keys: &[&str], reply: &mut Reply) -> Result<(), Error> {
     let found = Target::find(session, target).await?;
     let (name, values) = (found.name(session), found.values(session).await?);
-    let batch = reply.open(sync::BATCH, &[&name]);
+    let batch = reply.open(metadata::BATCH, &[&name]);
     for key in keys {
         if metadata::is_key(key) {
             tell(session, &batch, &name, key, values.get(*key).map(String::as_str), reply);
         } else {
-            reply.line_in(&batch, failure(session, "KEY_INVALID", &[key], INVALID_KEY));
+            reply.line_in(&batch, standard(session, "WARN", "INVALID_KEY", &[key], INVALID_KEY));
         }
     }
     reply.close(batch);
@@ -133,7 +156,7 @@ async fn get(session: &Session, target: &str, keys: &[&str], reply: &mut Reply) 
 async fn list(session: &Session, target: &str, reply: &mut Reply) -> Result<(), Error> {
     let found = Target::find(session, target).await?;
     let (name, values) = (found.name(session), found.values(session).await?);
-    let batch = reply.open(sync::BATCH, &[&name]);
+    let batch = reply.open(metadata::BATCH, &[&name]);
     for (key, value) in &values {
         tell(session, &batch, &name, key, Some(value), reply);
     }
@@ -142,9 +165,10 @@ async fn list(session: &Session, target: &str, reply: &mut Reply) -> Result<(), 
 }
 
 async fn set(session: &mut Session, target: &str, rest: &[&str], reply: &mut Reply) -> Result<(), Error> {
-    let (key, value) = (rest.first().copied().unwrap_or_default(), rest.get(1).copied());
+    let key = rest.first().copied().unwrap_or_default();
+    let value = rest.get(1).copied().filter(|value| !value.is_empty());
     if !metadata::is_key(key) {
-        return Err(fail("KEY_INVALID", &[key], INVALID_KEY));
+        return Err(fail("INVALID_KEY", &[key], INVALID_KEY));
     }
     let limits = session.node.config().limits;
     if value.is_some_and(|value| value.len() > limits.metadata_value) {
@@ -154,13 +178,12 @@ async fn set(session: &mut Session, target: &str, rest: &[&str], reply: &mut Rep
     let found = Target::find(session, target).await?;
     let name = found.name(session);
     let edit = |values: &mut Values| match value {
-        None if values.remove(key).is_none() => {
-            Err(fail("KEY_NOT_SET", &[&name, key], "That key is not set"))
-        }
-        None => Ok(()),
+        // What is so already changes nothing, and nobody is told of it.
+        None => values.remove(key).map(drop).ok_or(Error::Silent),
+        Some(value) if values.get(key).is_some_and(|before| before == value) => Err(Error::Silent),
         Some(_) if values.len() >= limits.metadata_keys && !values.contains_key(key) => {
             let text = format!("There can be no more than {} keys", limits.metadata_keys);
-            Err(fail("LIMIT_REACHED", &[&name], &text))
+            Err(fail("LIMIT_REACHED", &["SET", &name, &limits.metadata_keys.to_string()], &text))
         }
         Some(value) => {
             values.insert(key.to_owned(), value.to_owned());
@@ -168,7 +191,11 @@ async fn set(session: &mut Session, target: &str, rest: &[&str], reply: &mut Rep
         }
     };
     let changes = BTreeMap::from([(key.to_owned(), value.map(str::to_owned))]);
-    change(session, &found, &name, key, edit, |()| changes.clone()).await?;
+    pay(session, target, "SET", rest)?;
+    match change(session, &found, &name, key, edit, |()| changes.clone()).await {
+        Ok(_) | Err(Error::Silent) => {}
+        Err(error) => return Err(error),
+    }
     tell(session, &None, &name, key, value, reply);
     Ok(())
 }
@@ -177,8 +204,16 @@ async fn clear(session: &mut Session, target: &str, reply: &mut Reply) -> Result
     let found = Target::find(session, target).await?;
     let name = found.name(session);
     let gone = |values: Values| values.into_keys().map(|key| (key, None)).collect();
-    let changes = change(session, &found, &name, "*", |values| Ok(std::mem::take(values)), gone).await?;
-    let batch = reply.open(sync::BATCH, &[&name]);
+    let take = |values: &mut Values| match values.is_empty() {
+        true => Err(Error::Silent),
+        false => Ok(std::mem::take(values)),
+    };
+    pay(session, target, "CLEAR", &[])?;
+    let changes = match change(session, &found, &name, "*", take, gone).await {
+        Err(Error::Silent) => BTreeMap::new(),
+        changed => changed?,
+    };
+    let batch = reply.open(metadata::BATCH, &[&name]);
     for key in changes.keys() {
         tell(session, &batch, &name, key, None, reply);
     }
@@ -195,21 +230,17 @@ async fn change<T>(
     mut edit: impl FnMut(&mut Values) -> Result<T, Error>,
     changes: impl Fn(T) -> BTreeMap<String, Option<String>>,
 ) -> Result<BTreeMap<String, Option<String>>, Error> {
-    if matches!(target, Target::Person(..)) {
-        return Err(no_permission(name, key, "Only they themselves can change that"));
-    }
-    pay(session, name, key)?;
     match target {
         Target::Room(replica) => change_room(session, replica, name, key, edit, changes).await,
         Target::Oneself => {
             let done = changes(own::change(session, edit).await?);
-            own::announce(session, done.clone()).await;
+            own::announce_to_others(session, &Update::new(name, done.clone())).await;
             Ok(done)
         }
-        Target::Nobody | Target::Person(..) => {
-            let registering = session.registering.as_mut().ok_or(Error::Silent)?;
-            Ok(changes(edit(&mut registering.metadata)?))
-        }
+        Target::Nobody | Target::Person(..) => match session.registering.as_mut() {
+            Some(registering) => Ok(changes(edit(&mut registering.metadata)?)),
+            None => Err(no_permission(name, key, "Only they themselves can change that")),
+        },
     }
 }
 
@@ -237,28 +268,36 @@ async fn change_room<T>(
     Ok(result)
 }
 
-/// Charges for a change, where the client may make one now.
-fn pay(session: &mut Session, name: &str, key: &str) -> Result<(), Error> {
+/// Charges for a change, where the client may make one now. Otherwise it is told its request, to be made again later.
+fn pay(session: &mut Session, target: &str, subcommand: &str, rest: &[&str]) -> Result<(), Error> {
     let now = Instant::now();
     if !session.metadata_rate.ready(now) {
         let wait = session.metadata_rate.next().saturating_duration_since(now).as_secs() + 1;
-        return Err(fail("RATE_LIMITED", &[name, key, &wait.to_string()], "Too many changes; wait a moment"));
+        let wait = wait.to_string();
+        let mut request = [&[&wait, target, subcommand], rest].concat();
+        let last = request.pop().unwrap_or_default();
+        return Err(Error::numeric(Numeric::ERR_METADATARATELIMIT, &request, last));
     }
     session.metadata_rate.spend(1, now);
     Ok(())
 }
 
 async fn synchronise(session: &mut Session, target: &str, reply: &mut Reply) -> Result<(), Error> {
-    let found = Target::find(session, target).await?;
     let keys = session.client.metadata_keys();
-    match &found {
-        Target::Room(replica) => sync::room(session, replica, &keys, true, reply).await,
-        _ => {
-            let (name, values) = (found.name(session), found.values(session).await?);
-            sync::person(session, &name, &values, &keys, reply).await;
-            Ok(())
-        }
+    if target.eq_ignore_ascii_case(metadata::ALL) && session.registering.is_none() {
+        let views = View::all(session);
+        sync::tell(session, metadata::ALL, &views, &keys, reply).await;
+        return Ok(());
     }
+    let found = Target::find(session, target).await?;
+    let name = found.name(session);
+    let view = match found {
+        Target::Room(replica) => View::room(session, &replica),
+        Target::Person(nick, inbox) => View::person(nick, inbox),
+        Target::Oneself | Target::Nobody => View::of(name.clone(), found.values(session).await?),
+    };
+    sync::tell(session, &name, &[view], &keys, reply).await;
+    Ok(())
 }
 
 fn tell(
@@ -273,14 +312,20 @@ fn tell(
     reply.line_in(batch, metadata::numeric(&session.client.server, &nick, target, key, value));
 }
 
-/// A failure that is one line of an answer.
-pub(super) fn failure(session: &Session, code: &str, context: &[&str], text: &str) -> String {
-    let line = Line::new("FAIL").source(&session.client.server).param("METADATA").param(code);
+/// A standard reply that is one line of an answer.
+pub(super) fn standard(session: &Session, kind: &str, code: &str, context: &[&str], text: &str) -> String {
+    let line = Line::new(kind).source(&session.client.server).param("METADATA").param(code);
     context.iter().fold(line, |line, param| line.param(param)).trailing(text).build()
 }
 
 fn invalid(target: &str) -> Error {
     fail("INVALID_TARGET", &[target], "Nobody and no channel that you can see has that name")
+}
+
+/// `subcommand` as the client wrote it, where that is one word.
+fn invalid_params(subcommand: &str, text: &str) -> Error {
+    let is_word = !subcommand.is_empty() && !subcommand.starts_with(':') && !subcommand.contains(' ');
+    fail("INVALID_PARAMS", &[if is_word { subcommand } else { "*" }], text)
 }
 
 fn no_permission(target: &str, key: &str, text: &str) -> Error {

@@ -5,24 +5,19 @@ use std::collections::BTreeSet;
 use stentor_proto::line::Line;
 use stentor_proto::numeric::Numeric;
 
-use super::metadata::{INVALID_KEY, failure};
-use crate::error::Error;
-use crate::hub::Held;
+use super::metadata::{INVALID_KEY, standard};
 use crate::metadata::{self, sync};
 use crate::reply::{Batch, Reply};
 use crate::session::Session;
 
 /// Hears of more keys. What they have now follows, where the client sees it.
-pub(super) async fn subscribe(session: &mut Session, keys: &[&str], reply: &mut Reply) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Err(super::need_more_params("METADATA"));
-    }
+pub(super) async fn subscribe(session: &mut Session, keys: &[&str], reply: &mut Reply) {
     let most = session.node.config().limits.metadata_subscriptions;
     let mut all = BTreeSet::clone(&session.client.metadata_keys());
     let (mut done, mut new, mut failures) = (Vec::new(), BTreeSet::new(), Vec::new());
     for key in keys {
         if !metadata::is_key(key) {
-            failures.push(failure(session, "KEY_INVALID", &[key], INVALID_KEY));
+            failures.push(standard(session, "WARN", "INVALID_KEY", &[key], INVALID_KEY));
         } else if all.contains(*key) {
             done.push((*key).to_owned());
         } else if all.len() < most {
@@ -31,31 +26,20 @@ pub(super) async fn subscribe(session: &mut Session, keys: &[&str], reply: &mut 
             done.push((*key).to_owned());
         } else {
             let text = format!("You can hear of {most} keys; those from here on were not added");
-            failures.push(failure(session, "TOO_MANY_SUBS", &[key], &text));
+            let context = ["SUB", key, &most.to_string()];
+            failures.push(standard(session, "FAIL", "LIMIT_REACHED", &context, &text));
             break;
         }
     }
     session.client.set_metadata_keys(all);
     answer(session, &None, Numeric::RPL_METADATASUBOK, &done, reply);
     failures.into_iter().for_each(|line| reply.line(line));
-    if session.registering.is_some() || new.is_empty() {
-        return Ok(());
+    if session.registering.is_none() && !new.is_empty() {
+        sync::subscribed(session, &new, reply).await;
     }
-    for name in session.client.channel_places() {
-        let replica = session.client.with_channels(|channels| channels.get(&name).map(Held::replica));
-        if let Some(replica) = replica {
-            sync::joined(session, &replica, &new, reply).await?;
-        }
-    }
-    let people: Vec<_> = session.monitored.values().filter_map(super::monitor::person).collect();
-    session.charge_targets(people.len(), sync::MEMBERS_PER_LINE);
-    sync::monitored(session, &people, &new, reply).await
 }
 
-pub(super) fn unsubscribe(session: &Session, keys: &[&str], reply: &mut Reply) -> Result<(), Error> {
-    if keys.is_empty() {
-        return Err(super::need_more_params("METADATA"));
-    }
+pub(super) fn unsubscribe(session: &Session, keys: &[&str], reply: &mut Reply) {
     let mut all = BTreeSet::clone(&session.client.metadata_keys());
     let (legal, illegal): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| metadata::is_key(key));
     for key in &legal {
@@ -65,17 +49,15 @@ pub(super) fn unsubscribe(session: &Session, keys: &[&str], reply: &mut Reply) -
     let legal: Vec<String> = legal.into_iter().map(str::to_owned).collect();
     answer(session, &None, Numeric::RPL_METADATAUNSUBOK, &legal, reply);
     for key in illegal {
-        reply.line(failure(session, "KEY_INVALID", &[key], INVALID_KEY));
+        reply.line(standard(session, "WARN", "INVALID_KEY", &[key], INVALID_KEY));
     }
-    Ok(())
 }
 
-pub(super) fn list(session: &Session, reply: &mut Reply) -> Result<(), Error> {
+pub(super) fn list(session: &Session, reply: &mut Reply) {
     let keys: Vec<String> = session.client.metadata_keys().iter().cloned().collect();
     let batch = reply.open("metadata-subs", &[]);
     answer(session, &batch, Numeric::RPL_METADATASUBS, &keys, reply);
     reply.close(batch);
-    Ok(())
 }
 
 /// A numeric with keys as its parameters, as often as they need it.

@@ -7,7 +7,7 @@ use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::hub::Held;
+use crate::hub::{Held, State};
 use crate::metadata;
 use crate::node::people::inbox_of;
 use crate::reply::Reply;
@@ -46,7 +46,7 @@ pub(super) async fn run(
         }
         "S" | "s" => {
             let names = session.monitored.keys().cloned().collect::<Vec<_>>();
-            report(session, &names, reply);
+            report(session, &names, reply).await;
             Ok(())
         }
         _ => Err(super::need_more_params("MONITOR")),
@@ -65,7 +65,7 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
         if !config.limits.monitor.has_room(session.monitored.len()) {
             let limit = config.limits.monitor.or_max().to_string();
             let rest = targets.get(index..).unwrap_or_default().join(",");
-            report(session, &added, reply);
+            report(session, &added, reply).await;
             return Err(Error::numeric(Numeric::ERR_MONLISTFULL, &[&limit, &rest], "Monitor list is full"));
         }
         let held = match session.node.hub.hold(&Partition::nick(nick.folded())).await {
@@ -79,29 +79,30 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
         session.monitored.insert(nick.folded().to_owned(), held);
         added.push(nick.as_str().to_owned());
     }
-    report(session, &added, reply);
-    let held = |nick: &String| session.monitored.get(&nick.to_ascii_lowercase());
-    let people: Vec<_> = added.iter().filter_map(held).filter_map(person).collect();
-    let keys = session.client.metadata_keys();
-    metadata::sync::monitored(session, &people, &keys, reply).await?;
+    report(session, &added, reply).await;
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Who holds a monitored nick now, and where that person's private messages go.
-pub(super) fn person(held: &Held) -> Option<(String, Partition)> {
-    held.with_state(|state| {
-        let nick = state.field("who")?.split('!').next()?;
-        Some((nick.to_owned(), inbox_of(state.field("account"), state.field("user")?)))
-    })
+pub(crate) fn person(held: &Held) -> Option<(String, Partition)> {
+    held.with_state(person_in)
 }
 
-/// Tells which of these are here and which are not.
-fn report(session: &Session, names: &[String], reply: &mut Reply) {
-    let (mut online, mut offline) = (Vec::new(), Vec::new());
+fn person_in(state: &State) -> Option<(String, Partition)> {
+    let nick = state.field("who")?.split('!').next()?;
+    Some((nick.to_owned(), inbox_of(state.field("account"), state.field("user")?)))
+}
+
+/// Tells which of these are here and which are not, and the metadata of those who are.
+async fn report(session: &mut Session, names: &[String], reply: &mut Reply) {
+    let (mut online, mut people, mut offline) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let Some(held) = session.monitored.get(&name.to_ascii_lowercase()) else { continue };
-        match held.with_state(|state| state.field("who").map(str::to_owned)) {
-            Some(who) => online.push(who),
+        match held.with_state(|state| Some((state.field("who")?.to_owned(), person_in(state)))) {
+            Some((who, person)) => {
+                online.push(who);
+                people.extend(person);
+            }
             None => offline.push(name.clone()),
         }
     }
@@ -110,6 +111,7 @@ fn report(session: &Session, names: &[String], reply: &mut Reply) {
     }
     list(reply, Numeric::RPL_MONONLINE, online.iter().map(String::as_str));
     list(reply, Numeric::RPL_MONOFFLINE, offline.iter().map(String::as_str));
+    metadata::sync::monitored(session, &people, reply).await;
 }
 
 fn list<'a>(reply: &mut Reply, numeric: Numeric, names: impl Iterator<Item = &'a str>) {
@@ -124,6 +126,9 @@ pub fn tell(client: &Client, is_there: bool, who: &str) {
     let nick = client.profile().nick.clone();
     let line = Line::numeric(&*client.server, numeric, nick).trailing(who).build();
     client.queue.push_line(&line);
+    if is_there {
+        metadata::arrived(client, who.split('!').next().unwrap_or(who));
+    }
 }
 
 /// Room for the source, the numeric and a nick before a list.

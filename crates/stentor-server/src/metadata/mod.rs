@@ -16,11 +16,14 @@ pub mod sync;
 use std::collections::BTreeMap;
 
 use stentor_proto::capability::Capability;
+use stentor_proto::channel::is_channel_like;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
 use crate::client::Client;
+use crate::hub::{Member, State};
+use crate::policy;
 
 /// The field that holds a target's values, as a JSON object.
 pub const FIELD: &str = "meta";
@@ -37,10 +40,12 @@ pub struct Update {
     changes: BTreeMap<String, Option<String>>,
 }
 
-/// Reads [`FIELD`]. What cannot be read is no metadata.
+/// Reads [`FIELD`]. What cannot be read is no metadata, and nothing is no value.
 #[must_use]
 pub fn read(field: Option<&str>) -> Values {
-    field.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    let mut values: Values = field.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    values.retain(|_, value| !value.is_empty());
+    values
 }
 
 /// What [`FIELD`] holds; nothing where there are no values.
@@ -76,18 +81,35 @@ pub fn numeric(server: &str, nick: &str, target: &str, key: &str, value: Option<
     }
 }
 
-/// Asks a client to synchronise a room after so many seconds.
-pub fn ask_to_sync(client: &Client, target: &str, seconds: u64) {
-    let nick = client.profile().nick.clone();
-    let line = Line::numeric(&*client.server, Numeric::RPL_METADATASYNCLATER, nick);
-    client.queue.push_line(&line.param(target).param(seconds.to_string()).build());
-}
-
-/// The same where texts may have been missed: each client at a time of its own.
+/// Asks a client to synchronise a target, each client at a time of its own: texts may have been missed.
 pub fn ask_to_sync_soon(client: &Client, target: &str) {
     if client.has(Capability::Metadata) && !client.metadata_keys().is_empty() {
-        ask_to_sync(client, target, 1 + crate::random::number() % SPREAD_SECONDS);
+        let (nick, seconds) = (client.profile().nick.clone(), 1 + crate::random::number() % SPREAD_SECONDS);
+        let line = Line::numeric(&*client.server, Numeric::ERR_METADATASYNCLATER, nick);
+        client.queue.push_line(&line.param(target).param(seconds).trailing(LATER).build());
     }
+}
+
+/// What follows the news that somebody whom a client monitors has come: the values are to be asked for, unless the client
+/// hears of no keys, to which there is nothing to tell.
+pub fn arrived(client: &Client, nick: &str) {
+    if !is_aware(client) {
+        return;
+    }
+    if !client.metadata_keys().is_empty() {
+        return ask_to_sync_soon(client, nick);
+    }
+    let reference = crate::random::text(8);
+    let line = || Line::new("BATCH").source(&client.server);
+    let begin = line().param(format!("+{reference}")).param(BATCH).param(nick);
+    client.queue.push_line(&begin.build());
+    client.queue.push_line(&line().param(format!("-{reference}")).build());
+}
+
+/// Whether a client has what it takes to hear of metadata: the capability, and the batches that it comes in.
+#[must_use]
+pub fn is_aware(client: &Client) -> bool {
+    client.has(Capability::Metadata) && client.has(Capability::Batch)
 }
 
 impl Update {
@@ -132,6 +154,19 @@ impl Update {
             && client.metadata_keys().iter().any(|key| self.changes.contains_key(key))
     }
 
+    /// Whether a room that is told of it may tell this member. Of a person whom the room shows to some members alone, `from`
+    /// by id, only they hear there.
+    #[must_use]
+    pub fn is_shown(&self, state: &State, from: Option<&str>, id: &str) -> bool {
+        if is_channel_like(&self.target) {
+            return true;
+        }
+        let member = |id: &str| state.members.get(id).map(|member| &**member);
+        // Whoever is not known here yet, or any more, is nobody's to see but theirs who see all.
+        let unknown = Member::default();
+        policy::shows(state, member(id), from.and_then(member).unwrap_or(&unknown))
+    }
+
     /// Tells a client what it wants to hear of.
     pub fn tell(&self, client: &Client) {
         for key in client.metadata_keys().iter() {
@@ -142,6 +177,12 @@ impl Update {
     }
 }
 
+/// The batches of metadata.
+pub const BATCH: &str = "metadata";
+/// All that a client sees, as the target of SYNC.
+pub const ALL: &str = "*ALL";
+/// The text of `ERR_METADATASYNCLATER`.
+pub const LATER: &str = "Try again later";
 /// The visibility of all that is set here.
 pub const EVERYBODY: &str = "*";
 /// The longest key, in bytes.
@@ -162,8 +203,9 @@ mod tests {
             (Values::new(), Values::new(), None)
         );
         let values =
-            Values::from([("a".to_owned(), String::new()), ("b/c".to_owned(), "\"x\" \\ ü".to_owned())]);
+            Values::from([("a".to_owned(), " ".to_owned()), ("b/c".to_owned(), "\"x\" \\ ü".to_owned())]);
         assert_eq!(read(write(&values).as_deref()), values);
+        assert_eq!(read(Some(r#"{"a":"","b":"1"}"#)), Values::from([("b".to_owned(), "1".to_owned())]));
     }
 
     #[test]

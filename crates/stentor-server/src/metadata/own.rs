@@ -68,9 +68,17 @@ pub fn edited<T>(
     Ok((guard, change, done))
 }
 
-/// Tells those who share a room with the session, or monitor it, what has changed, each once.
+/// Tells the session itself, and those who share a room with it or monitor it, what has changed by a login, each once.
 pub async fn announce(session: &mut Session, changes: BTreeMap<String, Option<String>>) {
     let update = Update::new(&session.client.profile().nick, changes);
+    if update.is_for(&session.client) {
+        update.tell(&session.client);
+    }
+    announce_to_others(session, &update).await;
+}
+
+/// Tells the others what the session has changed itself.
+pub async fn announce_to_others(session: &mut Session, update: &Update) {
     if update.is_empty() {
         return;
     }

@@ -49,7 +49,10 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
     assert_eq!(offered["sasl"], "PLAIN,EXTERNAL,SCRAM-SHA-256");
-    assert_eq!(offered["draft/metadata-3"], "before-connect,max-subs=50,max-keys=20,max-value-bytes=280");
+    assert_eq!(
+        offered["draft/metadata-3"],
+        "before-connect,max-subs=50,max-keys=20,max-key-bytes=48,max-value-bytes=280"
+    );
     assert_eq!(offered["draft/multiline"], "max-bytes=4096,max-lines=32");
     let with_values = ["draft/account-registration", "draft/metadata-3", "draft/multiline", "sasl"];
     assert!(offered.iter().all(|(name, value)| value.is_empty() || with_values.contains(name)));

@@ -82,7 +82,7 @@ impl Inner {
         }
         for Whole { line, first, rest } in multiline::messages(lines.lines) {
             if let Some(update) = Update::read(&first) {
-                self.deliver_metadata(&update, &first, except, told);
+                self.deliver_metadata(partition, &update, &first, except, told);
                 continue;
             }
             let msgid = (lines.msgid)(line);
@@ -113,10 +113,20 @@ impl Inner {
         }
     }
 
-    /// Clients hear of the keys that they want to hear of, in numerics of their own.
-    fn deliver_metadata(&self, update: &Update, message: &Message<'_>, except: Option<&str>, told: &Told) {
+    /// Clients hear of the keys that they want to hear of, in numerics of their own. `except` is who is behind it.
+    fn deliver_metadata(
+        &self,
+        partition: &Partition,
+        update: &Update,
+        message: &Message<'_>,
+        except: Option<&str>,
+        told: &Told,
+    ) {
+        let in_channel = partition.kind() == Kind::Channel;
         for (id, client) in &self.locals {
-            if except != Some(&**id) && update.is_for(client) && tell_once(message, id, told) {
+            let is_shown = !in_channel || update.is_shown(&self.state, except, id);
+            // Another room, or the nick itself, may tell whom this one does not.
+            if except != Some(&**id) && is_shown && update.is_for(client) && tell_once(message, id, told) {
                 update.tell(client);
             }
         }
