@@ -391,7 +391,7 @@ async fn what_is_no_text_is_refused_by_the_rules_of_its_message() {
     client.send(frame(0x81, b"PING a\r\nQUIT :two lines")).await;
     let (_, line) = next_frame(&mut client).await;
     let line = String::from_utf8(line).unwrap();
-    assert!(line.contains("a lone CR, and was not sent"), "{line}");
+    assert!(line.contains("a lone CR or another line, and was not sent"), "{line}");
     client.send(frame(0x81, b"PRIVMSG web :caf\xe9")).await;
     assert_eq!(close_frame(&mut client).await, (1007, "A text message is not UTF-8".to_owned()));
     let mut unmasked = server.raw().await;
