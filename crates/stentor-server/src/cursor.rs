@@ -101,9 +101,14 @@ impl Cursor {
         if !inner.logs().any(|marks| marks.delivered > marks.read) {
             return None;
         }
+        let is_new = inner.logs().any(|marks| marks.delivered > marks.asked);
         for marks in inner.logs() {
             marks.asked = marks.delivered;
             marks.asked_at = now;
+        }
+        if !is_new && inner.asked.is_some() {
+            // The same question once more: a late answer to the first counts, too.
+            return inner.asked.clone();
         }
         inner.asked = Some(format!("seen-{}", crate::random::text(8)));
         inner.asked.clone()
@@ -297,5 +302,18 @@ mod tests {
         assert_eq!(cursor.unsaved(), Unsaved { inbox: None, feeds: bob(5) });
         cursor.forget("bob");
         assert!(cursor.unsaved().is_empty());
+    }
+
+    #[test]
+    fn a_late_answer_counts_where_nothing_more_was_asked_about_meanwhile() {
+        let (cursor, now) = started(false);
+        cursor.deliver(id(6));
+        let first = cursor.ask(now).expect("there is something to ask about");
+        assert_eq!(cursor.ask(now + MINUTE).as_ref(), Some(&first));
+        cursor.deliver(id(7));
+        let second = cursor.ask(now + 2 * MINUTE).expect("there is more to ask about");
+        assert!(!cursor.answer(&first));
+        assert!(cursor.answer(&second));
+        assert_eq!(cursor.unsaved().inbox, Some(id(7)));
     }
 }
