@@ -414,7 +414,8 @@ impl Engine {
 
     /// Not all who wrote are named. Those who are known are asked about one by one; others there may be.
     fn news_not_known(&mut self, why: &str) {
-        let known = self.threads.keys().filter(|place| matches!(place, Place::Person(_)));
+        let known =
+            self.threads.keys().filter(|place| matches!(place, Place::Person(_)) && !place.is_service());
         self.news.extend(known.cloned());
         let text = format!("Others may have written meanwhile, of whom the server did not tell: {why}");
         self.info(&Place::Server, &text);

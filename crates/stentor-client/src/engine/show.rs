@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::queue::State;
-use super::thread::{Kept, Thread};
+use super::thread::{Kept, MOST_HELD, Thread};
 use super::{Engine, Output};
 use crate::event::{Event, Place, What};
 
@@ -32,7 +32,10 @@ impl Engine {
             return;
         }
         let waits = self.is_catching_up(&event.place) && !event.is_post();
-        if waits && let Some(thread) = self.thread_for(&event.place) {
+        if waits
+            && let Some(thread) = self.thread_for(&event.place)
+            && thread.held.as_ref().is_none_or(|held| held.events.len() < MOST_HELD)
+        {
             let held = thread.held.get_or_insert_default();
             return held.events.push_back(Kept { event, ours: Some(id.to_owned()) });
         }

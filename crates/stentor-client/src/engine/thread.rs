@@ -172,4 +172,4 @@ pub(super) type Threads = BTreeMap<crate::event::Place, Thread>;
 /// How many ids are remembered in a place.
 const MOST_SEEN: usize = 4096;
 /// How many events are kept while history is fetched.
-const MOST_HELD: usize = 1000;
+pub(super) const MOST_HELD: usize = 1000;

@@ -70,7 +70,7 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
             "That nickname is banned",
         ));
     }
-    if !same && let Some(channel) = silenced_in(session) {
+    if !same && let Some(channel) = silenced_in(session, nick) {
         let text = "You cannot change your nick while you are banned or muted there";
         return Err(Error::numeric(Numeric::ERR_BANONCHAN, &[nick.as_str(), &channel], text));
     }
@@ -114,16 +114,18 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
     Ok(())
 }
 
-/// A channel in which a ban or a mute that another nick could shake off takes the user's voice.
-fn silenced_in(session: &Session) -> Option<String> {
+/// A channel in which the user is banned or muted, and would not be under this nick.
+fn silenced_in(session: &Session, nick: &Nick) -> Option<String> {
     let profile = session.client.profile();
-    let who = (&*profile.source(), profile.account.as_deref());
+    let account = profile.account.as_deref();
+    let renamed = format!("{}!{}@{}", nick.as_str(), profile.user, profile.host);
     let id = &session.client.id;
     session.client.rooms().iter().find_map(|replica| {
         replica.with_state(|state| {
             let rank = state.members.get(id)?.rank();
-            let is_silenced = rank < Rank::Voice && policy::is_banned(state, who, true);
-            is_silenced.then(|| policy::name(state, replica.partition().name()).to_owned())
+            let is_silenced = |source: &str| policy::is_banned(state, (source, account), true);
+            let shakes_off = rank < Rank::Voice && is_silenced(&profile.source()) && !is_silenced(&renamed);
+            shakes_off.then(|| policy::name(state, replica.partition().name()).to_owned())
         })
     })
 }

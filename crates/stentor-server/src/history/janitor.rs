@@ -339,6 +339,9 @@ fn go_on<T>(partition: &Partition, result: Result<T, Refusal<()>>) -> Result<Opt
         Err(Refusal::Store(error @ (StoreError::Refused(_) | StoreError::Gone))) => {
             tracing::warn!(%partition, %error, "the janitor cannot keep this within its bounds");
         }
+        Err(Refusal::Contended) => {
+            tracing::warn!(%partition, "others write at once where the janitor tries to: it leaves this for the next round");
+        }
         Err(refusal) => tracing::debug!(%partition, ?refusal, "the janitor leaves this for the next round"),
     }
     Ok(None)

@@ -136,7 +136,7 @@ impl Member {
         let (nick, user, host, account, realname) = (next()?, next()?, next()?, next()?, next()?);
         let away = flags.strip_prefix('G');
         let flags = away.or(flags.strip_prefix('H')).unwrap_or_default();
-        // An older version takes the marks of somebody who is away for a part of the change, whose id has neither.
+        // An older version takes the marks of somebody who is away for a part of the change, whose id has none of them.
         let (oper, flags) = flags.strip_prefix('*').map_or((false, flags), |flags| (true, flags));
         let (bot, flags) = flags.strip_prefix(BOT).map_or((false, flags), |flags| (true, flags));
         let (invisible, change) = flags.strip_prefix('I').map_or((false, flags), |change| (true, change));

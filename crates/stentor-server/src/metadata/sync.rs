@@ -128,11 +128,18 @@ pub async fn joined(
     if !session.client.has(Capability::Metadata) {
         return Ok(());
     }
-    let view = View::room(session, replica);
-    if is_large(&[&view]) && !keys.is_empty() {
-        later(&view.name, reply);
+    let (name, members) = replica.with_state(|state| {
+        (policy::name(state, replica.partition().name()).to_owned(), state.members.len())
+    });
+    if keys.is_empty() {
+        Page::begin(session, &name, keys, reply).end(reply);
         return Ok(());
     }
+    if members > MEMBERS {
+        later(&name, reply);
+        return Ok(());
+    }
+    let view = View::room(session, replica);
     session.charge_targets(view.people.len(), MEMBERS_PER_LINE);
     let page = Page::begin(session, &view.name, keys, reply);
     let read = page.add_view(&view, reply).await;
@@ -143,10 +150,18 @@ pub async fn joined(
 /// What follows new subscriptions: what those keys have wherever the client sees it, or that it may be asked for later. The
 /// latter is told also to those who see nothing but themselves yet, as clients know it from Ergo.
 pub async fn subscribed(session: &mut Session, keys: &BTreeSet<String>, reply: &mut Reply) {
-    let views = View::all(session);
-    let is_alone = session.client.with_channels(|channels| channels.is_empty())
-        && views.iter().all(|view| view.people.is_empty());
-    if is_alone || is_large(&views.iter().collect::<Vec<_>>()) {
+    // Their members are counted before they are looked at: in several rooms there may be the same people.
+    let sizes: Vec<usize> = session
+        .client
+        .rooms()
+        .iter()
+        .map(|replica| replica.with_state(|state| state.members.len()))
+        .collect();
+    let is_large = sizes.iter().any(|size| *size > MEMBERS) || sizes.iter().sum::<usize>() > 10 * MEMBERS;
+    let views = if is_large { Vec::new() } else { View::all(session) };
+    let people: usize = views.iter().map(|view| view.people.len()).sum();
+    let is_alone = sizes.is_empty() && people == 0;
+    if is_large || is_alone || people > MEMBERS {
         later(ALL, reply);
     } else {
         tell(session, ALL, &views, keys, reply).await;
@@ -222,10 +237,6 @@ async fn values_of(session: &Session, people: &[(String, Partition)]) -> Result<
     let partitions: Vec<Partition> = people.iter().map(|(_, partition)| partition.clone()).collect();
     let peeks = session.node.hub.store().peek(&partitions, &[FIELD]).await?;
     Ok(peeks.iter().map(|peek| super::read(peek.fields.first().and_then(Option::as_deref))).collect())
-}
-
-fn is_large(views: &[&View]) -> bool {
-    views.iter().map(|view| view.people.len()).sum::<usize>() > MEMBERS
 }
 
 fn later(target: &str, reply: &mut Reply) {

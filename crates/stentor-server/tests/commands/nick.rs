@@ -70,6 +70,11 @@ async fn a_ban_is_not_shaken_off_by_another_nick_and_says_nothing_by_part() {
         numeric(&refused, "435").params,
         ["bob", "loud", "#room", "You cannot change your nick while you are banned or muted there"]
     );
+    // What holds whatever the nick does not keep anybody from another.
+    ann.ask("MODE #room +b m:*!*@localhost").await;
+    numeric(&bob.ask("NICK loud").await, "NICK");
+    ann.ask("MODE #room -b m:*!*@localhost").await;
+    bob.ask("NICK bob").await;
     ann.ask("MODE #room +v bob").await;
     numeric(&bob.ask("NICK loud").await, "NICK");
     bob.ask("NICK bob").await;
