@@ -49,6 +49,12 @@ impl Error {
         Self::Fail { command, code, context, text: text.to_owned() }
     }
 
+    /// Whether it may have been done all the same.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unknown(_)))
+    }
+
     /// Tells the client. The caller ends the connection where the error asks for that.
     pub fn send(&self, command: &str, reply: &mut Reply) {
         match self {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
+use crate::client::Profile;
 use crate::error::Error;
 use crate::node::claim;
 use crate::node::people::Person;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -86,14 +86,9 @@ async fn remove(session: &Session, nick: &str) -> Result<(), Error> {
 
 /// Changes the list where other nodes look it up too.
 async fn change(session: &Session, change: impl FnOnce(&mut Vec<(Arc<str>, String)>)) -> Result<(), Error> {
-    let before = session.client.profile();
-    session.client.update(|profile| change(&mut profile.accepted));
-    let written = claim::refresh(session, None).await;
-    // Where it is not known whether others see it changed, it is.
-    if !matches!(written, Ok(()) | Err(Error::Store(StoreError::Unknown(_)))) {
-        session.client.update(|profile| profile.accepted.clone_from(&before.accepted));
-    }
-    written
+    let mut after = Profile::clone(&session.client.profile());
+    change(&mut after.accepted);
+    claim::change(session, &after, |from, to| to.accepted.clone_from(&from.accepted), None).await
 }
 
 /// How many people one list holds.

@@ -8,11 +8,9 @@ use stentor_proto::text::truncate_utf8;
 use crate::client::Profile;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
-use crate::node::claim;
 use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -28,26 +26,16 @@ pub(super) async fn run(
     }
     let before = session.client.profile();
     if before.away != away {
-        let event = presence::event(session);
-        session.client.update(|profile| {
-            profile.away.clone_from(&away);
-            profile.events.away = event;
-        });
-        let told = line(&session.client.profile(), away.as_deref());
-        if let Err(error) = claim::refresh(session, Some(told)).await {
-            // Nobody else has heard of it: it has not happened. Where that is not known, it has: others may have heard.
-            if matches!(error, Error::Store(StoreError::Unknown(_))) {
-                presence::spread(session).await?;
-                return Err(error);
-            }
-            session.client.update(|profile| {
-                profile.away.clone_from(&before.away);
-                profile.events.away.clone_from(&before.events.away);
-            });
-            return Err(error);
-        }
+        let mut after = Profile::clone(&before);
+        after.away.clone_from(&away);
+        after.events.away = presence::event(session);
+        let told = line(&after, away.as_deref());
         // The numeric tells the client itself; its channels tell the others.
-        presence::spread(session).await?;
+        let fields = |from: &Profile, to: &mut Profile| {
+            to.away.clone_from(&from.away);
+            to.events.away.clone_from(&from.events.away);
+        };
+        presence::change(session, &after, fields, Some(told)).await?;
     }
     answer(away.is_some(), reply);
     Ok(())

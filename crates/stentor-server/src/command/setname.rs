@@ -3,12 +3,12 @@
 use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
+use crate::client::Profile;
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
-use crate::node::{claim, presence};
+use crate::node::presence;
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::StoreError;
 
 pub(super) async fn run(
     session: &mut Session,
@@ -25,26 +25,15 @@ pub(super) async fn run(
     let line = format!(":{} SETNAME :{name}", before.source());
     if before.realname != name {
         // The client itself is told once, below, whatever channels it is in.
-        let event = presence::event(session);
-        session.client.update(|profile| {
-            name.clone_into(&mut profile.realname);
-            profile.events.realname = event;
-        });
-        let profile = session.client.profile();
-        let told = profile.line("SETNAME").trailing(name).tag(EVENT_TAG, &profile.events.realname);
-        if let Err(error) = claim::refresh(session, Some(told.build())).await {
-            // Nobody else has heard of it: it has not happened. Where that is not known, it has: others may have heard.
-            if matches!(error, Error::Store(StoreError::Unknown(_))) {
-                presence::spread(session).await?;
-                return Err(error);
-            }
-            session.client.update(|profile| {
-                profile.realname.clone_from(&before.realname);
-                profile.events.realname.clone_from(&before.events.realname);
-            });
-            return Err(error);
-        }
-        presence::spread(session).await?;
+        let mut after = Profile::clone(&before);
+        name.clone_into(&mut after.realname);
+        after.events.realname = presence::event(session);
+        let told = after.line("SETNAME").trailing(name).tag(EVENT_TAG, &after.events.realname).build();
+        let fields = |from: &Profile, to: &mut Profile| {
+            to.realname.clone_from(&from.realname);
+            to.events.realname.clone_from(&from.events.realname);
+        };
+        presence::change(session, &after, fields, Some(told)).await?;
     }
     if session.client.has(Capability::SetName) {
         reply.line(line);

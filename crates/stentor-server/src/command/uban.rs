@@ -281,9 +281,7 @@ fn subject_of(person: &Person) -> Subject {
 async fn tell(bans: impl Iterator<Item = Ban>, reply: &mut Reply) {
     for ban in bans {
         reply.room().await;
-        let until = ban
-            .expires
-            .map_or_else(|| "for ever".to_owned(), |at| format!("until {}", clock::server_time(at)));
+        let until = clock::until(ban.expires);
         let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
         let (target, by, since) = (&ban.target, &ban.by, clock::server_time(ban.created));
         reply.notice(&format!("{target} {until}, by {by} since {since}{reason}"));

@@ -11,7 +11,7 @@ use crate::client::Profile;
 use crate::config::Privilege;
 use crate::error::Error;
 use crate::modes::{self, SERVER_NOTICES};
-use crate::node::{claim, presence};
+use crate::node::presence;
 use crate::operator;
 use crate::operator::notices::Topic;
 use crate::reply::Reply;
@@ -166,14 +166,9 @@ async fn set(session: &mut Session, before: &Profile, mut letters: Vec<char>) ->
     if letters == before.modes {
         return Ok(());
     }
-    session.client.update(|profile| profile.modes.clone_from(&letters));
-    if let Err(error) = claim::refresh(session, None).await {
-        // No other node has heard of it: it has not happened.
-        session.client.update(|now| now.modes.clone_from(&before.modes));
-        return Err(error);
-    }
+    let after = Profile { modes: letters, ..before.clone() };
     // Channels know who is a bot, and who is not found from outside.
-    presence::spread(session).await
+    presence::change(session, &after, |from, to| to.modes.clone_from(&from.modes), None).await
 }
 
 /// Ends the user's being an operator. False where it was none, or is none any more: then it was told of that.

@@ -14,6 +14,12 @@ pub fn server_time(ms: u64) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00.000Z".to_owned())
 }
 
+/// Until when something lasts, for people.
+#[must_use]
+pub fn until(expires: Option<u64>) -> String {
+    expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", server_time(at)))
+}
+
 /// Milliseconds since the Unix epoch from such a text; `None` for anything else.
 #[must_use]
 pub fn parse_server_time(text: &str) -> Option<u64> {

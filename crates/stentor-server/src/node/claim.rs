@@ -7,6 +7,7 @@ use stentor_proto::nick::Nick;
 use super::people::inbox_of;
 use crate::account::Account;
 use crate::account::record::{LOCKED, REVISION};
+use crate::client::Profile;
 use crate::config::DuplicateLogin;
 use crate::error::Error;
 use crate::fleet::sweep;
@@ -291,6 +292,26 @@ pub async fn refresh(session: &Session, line: Option<String>) -> Result<(), Erro
     let nick = session.client.profile().nick.clone();
     let Ok(nick) = Nick::parse(&nick, usize::MAX) else { return Ok(()) };
     write(session, &nick, line.into_iter().collect()).await
+}
+
+/// Changes what the profile says in some `fields` to what `after` says there, and what the claim on the nick tells others,
+/// as in [`refresh`]. It is taken back where nobody else can have heard of it.
+///
+/// # Errors
+/// The store's.
+pub async fn change(
+    session: &Session,
+    after: &Profile,
+    fields: fn(&Profile, &mut Profile),
+    line: Option<String>,
+) -> Result<(), Error> {
+    let before = session.client.profile();
+    session.client.update(|profile| fields(after, profile));
+    let written = refresh(session, line).await;
+    if written.as_ref().is_err_and(|error| !error.may_be_done()) {
+        session.client.update(|profile| fields(&before, profile));
+    }
+    written
 }
 
 /// Names in the node's index what the session may hold.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stentor_proto::line::Line;
 
-use super::Node;
+use super::{Node, claim};
 use crate::backoff::Backoff;
 use crate::client::{Client, Profile};
 use crate::error::Error;
@@ -22,6 +22,24 @@ pub fn event(session: &Session) -> String {
     let event = crate::random::text(12);
     session.node.hub.told().first(&event, &session.client.id);
     event
+}
+
+/// Changes the user's profile as [`claim::change`] does, and tells the user's channels, also where it is not known whether
+/// others have heard of it.
+///
+/// # Errors
+/// The store's.
+pub async fn change(
+    session: &mut Session,
+    after: &Profile,
+    fields: fn(&Profile, &mut Profile),
+    line: Option<String>,
+) -> Result<(), Error> {
+    let changed = claim::change(session, after, fields, line).await;
+    if changed.as_ref().map_or_else(Error::may_be_done, |()| true) {
+        spread(session).await?;
+    }
+    changed
 }
 
 /// Brings the user's member record in each channel up to the user's profile, and tells the members of each difference.

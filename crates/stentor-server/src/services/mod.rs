@@ -34,10 +34,12 @@ use stentor_proto::text::pack;
 use crate::account::AccountError;
 use crate::commit_identity::WriteError;
 use crate::config::Privilege;
+use crate::config::units::parse_typed_time;
 use crate::error::Error;
 use crate::operator::demand;
 use crate::reply::Reply;
 use crate::session::Session;
+use crate::store::partition::stable_hash;
 
 /// One service.
 #[derive(Debug)]
@@ -167,6 +169,17 @@ impl Word {
     fn may_be_said(&self, session: &Session) -> Result<(), Error> {
         self.privilege.map_or(Ok(()), |privilege| demand(session, privilege))
     }
+}
+
+/// What has to be said once more to do `what` for good: another code for each life of its subject.
+fn code(what: &str) -> String {
+    format!("{:08x}", stable_hash(what) >> 32)
+}
+
+/// Whether a word says when something ends, with other services: `+30d`, or `!T` and `!P` before a time.
+fn is_end(word: &str) -> bool {
+    ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag))
+        || word.starts_with('+') && parse_typed_time(word).is_some()
 }
 
 /// What the client is told of something that was not done to an account.

@@ -8,13 +8,12 @@ use super::order::ban_of;
 use super::room::{Room, Who};
 use super::{at, forbidden, refusal};
 use crate::config::Limit;
-use crate::config::units::parse_typed_time;
 use crate::error::Error;
 use crate::hub::{Decision, Member, State, clock};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::Reply;
-use crate::services::Said;
+use crate::services::{Said, is_end};
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
@@ -39,11 +38,7 @@ pub(super) async fn ban(session: &mut Session, words: &[&str], _: &mut Reply) ->
 }
 
 async fn set(session: &Session, channel: &str, whom: &str, reason: &[&str]) -> Said {
-    let is_time = |word: &str| {
-        ["!T", "!P"].iter().any(|flag| word.eq_ignore_ascii_case(flag))
-            || word.starts_with('+') && parse_typed_time(word).is_some()
-    };
-    if is_time(whom) || reason.first().is_some_and(|word| is_time(word)) {
+    if is_end(whom) || reason.first().is_some_and(|word| is_end(word)) {
         return Err(refusal(
             "Bans here last until they are lifted: leave out +<time>, !T with its time, or !P. The words behind the mask \
              are the reason.",

@@ -15,9 +15,8 @@ use crate::hub::{Decision, Refusal, State};
 use crate::modes::Rank;
 use crate::policy::{REGISTERED, standing};
 use crate::reply::Reply;
-use crate::services::Said;
+use crate::services::{self, Said};
 use crate::session::Session;
-use crate::store::partition::stable_hash;
 use crate::store::{Epoch, Partition, StoreError};
 
 pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
@@ -129,7 +128,7 @@ fn may_give_up(state: &State, who: &Who, name: &str) -> Result<(), Error> {
 /// What DROP has to be said with: another one for each founder and life of a channel.
 fn code(state: &State) -> Option<String> {
     let (epoch, founder) = (state.epoch?, state.field("founder")?);
-    Some(format!("{:08x}", stable_hash(&format!("drop {epoch} {founder}")) >> 32))
+    Some(services::code(&format!("drop {epoch} {founder}")))
 }
 
 fn dropped(state: &State, source: &str, name: &str) -> Decision {

@@ -10,14 +10,13 @@ use crate::command::register::is_used;
 use crate::config::units::parse_typed_time;
 use crate::config::{Privilege, Registration};
 use crate::error::Error;
-use crate::hub::clock::server_time;
+use crate::hub::clock::{server_time, until};
 use crate::invite::{Code, Invite, InviteError, check_uses};
 use crate::operator::audit::{Deed, deeds};
 use crate::operator::{self, authorise};
 use crate::reply::Reply;
 use crate::services;
 use crate::session::Session;
-use crate::store::partition::stable_hash;
 
 pub(super) async fn register(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let name = words.first().copied().unwrap_or_default();
@@ -66,7 +65,7 @@ pub(super) async fn suspend(session: &mut Session, words: &[&str], _: &mut Reply
     if words.first().is_some_and(|first| of_others.iter().any(|word| first.eq_ignore_ascii_case(word))) {
         return Err(refusal("Say SUSPEND <account> [<reason>], or UNSUSPEND <account>."));
     }
-    if words.get(1).is_some_and(|word| word.starts_with('+') && parse_typed_time(word).is_some()) {
+    if words.get(1).is_some_and(|word| services::is_end(word)) {
         return Err(refusal("An account is suspended until you say UNSUSPEND: leave the time out."));
     }
     let account = subject(session, words).await?;
@@ -94,7 +93,7 @@ pub(super) async fn unsuspend(session: &mut Session, words: &[&str], _: &mut Rep
 pub(super) async fn remove(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let account = subject(session, words).await?;
     // Another one for each owner of the name.
-    let code = format!("{:08x}", stable_hash(&format!("drop {}", account.epoch)) >> 32);
+    let code = services::code(&format!("drop {}", account.epoch));
     let name = &account.name;
     if words.get(1) != Some(&&*code) {
         return Ok(vec![format!(
@@ -136,7 +135,7 @@ async fn make_invitation(session: &Session, words: &[&str]) -> Said {
     authorise(session, Privilege::Invite, &deed).await?;
     let by = operator::name_of(&session.client.profile());
     let invite = session.node.invites.make(&code, uses, lifetime, &by).await.map_err(not_invited)?;
-    let (id, until, code) = (&invite.id, until(&invite), code.reveal());
+    let (id, until, code) = (&invite.id, until(invite.expires), code.reveal());
     let accounts = deeds::so_many_accounts(uses);
     let mut said = vec![
         format!("The invitation {code} (id {id}) makes {accounts}, {until}. It is not shown again."),
@@ -162,17 +161,17 @@ async fn list_invitations(session: &Session) -> Said {
     }
     let tell = |invite: &Invite| {
         let (id, uses, by) = (&invite.id, invite.uses_left, &invite.by);
-        format!("{id}: {uses} to make, {}, by {by} since {}.", until(invite), server_time(invite.created))
+        format!(
+            "{id}: {uses} to make, {}, by {by} since {}.",
+            until(invite.expires),
+            server_time(invite.created)
+        )
     };
     let mut said: Vec<String> = invites.iter().take(SHOWN).map(tell).collect();
     if invites.len() > SHOWN {
         said.push(format!("There are {} more, which are older.", invites.len() - SHOWN));
     }
     Ok(said)
-}
-
-fn until(invite: &Invite) -> String {
-    invite.expires.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", server_time(at)))
 }
 
 /// The account that is named, where the operator may change it: one whose roles give fewer privileges than the operator has,
