@@ -1,5 +1,6 @@
 //! A real terminal: a tmux server of its own with one shell, keys in, screen out.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -106,6 +107,18 @@ impl Terminal {
     /// The same, with the colours.
     pub fn coloured_screen(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-e"])
+    }
+
+    /// Writes all that programs send to the terminal from now on to a file too, byte by byte.
+    pub fn record(&self, file: &Path) {
+        self.tmux(&["pipe-pane", &format!("exec cat > '{}'", file.display())]);
+    }
+
+    /// What programs sent, as [`Self::record`] wrote it: up to this text at least.
+    pub fn recorded(&self, file: &Path, until: &str) -> String {
+        let read = || String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned();
+        look(PATIENCE, || Some(read()).filter(|sent| sent.contains(until)))
+            .unwrap_or_else(|| panic!("{until} was not recorded, but {:?}", read()))
     }
 
     /// Gives the terminal another size.

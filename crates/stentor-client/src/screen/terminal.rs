@@ -13,7 +13,7 @@ use crossterm::event::{
 use crossterm::execute;
 use crossterm::style::Print;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend};
 use ratatui::layout::Size;
 use ratatui::{Frame, Terminal};
 use rustix::process::{Signal, kill_current_process_group};
@@ -62,14 +62,27 @@ impl Screen {
     }
 
     /// Forgets what was drawn, so that all is drawn anew.
+    ///
+    /// Not [`Terminal::clear`]: that asks the terminal where its cursor is. The thread that waits for keys may take the
+    /// answer, and not every terminal gives one; either would end the program after two seconds.
     pub(super) fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.terminal.backend_mut().clear_region(ClearType::All)?;
+        // Of the two buffers the one that was drawn is emptied here; the other one is empty between two frames.
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
-    /// Takes the terminal again, after somebody else had it.
+    /// Takes the terminal, or takes it again after somebody else had it. That somebody may have come unseen, where a
+    /// signal that nobody can catch stopped this job: then the mode that the shell left is not ours.
     pub(super) fn take(&mut self) -> io::Result<()> {
         // Set first: what is begun must be ended, also where the rest fails.
-        TAKEN.store(true, Ordering::SeqCst);
+        let taken = TAKEN.swap(true, Ordering::SeqCst);
+        if taken {
+            // Raw mode is set anew only where it was ended before.
+            disable_raw_mode()?;
+        } else {
+            execute!(io::stdout(), Print(SAVE_WHEEL))?;
+        }
         enable_raw_mode()?;
         execute!(
             io::stdout(),
@@ -84,7 +97,7 @@ impl Screen {
         self.forget()
     }
 
-    /// Stops this job as Ctrl-Z does elsewhere, until the shell continues it.
+    /// Stops this job as Ctrl-Z does elsewhere, until the shell continues it; then the terminal is to be taken again.
     pub(super) async fn suspend(&mut self) -> io::Result<()> {
         let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
         give_back();
@@ -92,7 +105,7 @@ impl Screen {
         // The signal may reach another thread first. A group that no shell could wake again does not stop; then only
         // the time passes.
         let _ = tokio::time::timeout(STOPPING, continued.recv()).await;
-        self.take()
+        Ok(())
     }
 }
 
@@ -141,7 +154,8 @@ fn give_back_at_a_panic() {
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Many terminals turn the wheel into arrow keys while a program has the whole screen; that would turn the pages of the
 /// history of sent lines. The setting is saved first (xterm's private mode 1007).
-const KEEP_WHEEL_FROM_ARROWS: &str = "\x1b[?1007s\x1b[?1007l";
+const SAVE_WHEEL: &str = "\x1b[?1007s";
+const KEEP_WHEEL_FROM_ARROWS: &str = "\x1b[?1007l";
 const RESTORE_WHEEL: &str = "\x1b[?1007r";
 /// How long a job takes to stop at most.
 const STOPPING: Duration = Duration::from_millis(200);

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -39,13 +40,18 @@ impl Stage {
     }
 
     fn log_in(&self, terminal: &Terminal, environment: &str) {
-        let command = format!(
-            "{environment} {} chat ircs://localhost:{} --user alice --password-file ~/password --ca ~/ca.pem",
-            env!("CARGO_BIN_EXE_stentor"),
-            self.way.port
-        );
+        let command = format!("{environment} {}", self.command());
         terminal.enter(&format!("clear; {}; echo \"it ended with $?\"", command.trim_start()));
         terminal.wait_for(" online");
+    }
+
+    /// What logs alice in.
+    fn command(&self) -> String {
+        format!(
+            "{} chat ircs://localhost:{} --user alice --password-file ~/password --ca ~/ca.pem",
+            env!("CARGO_BIN_EXE_stentor"),
+            self.way.port
+        )
     }
 
     fn bob_on_two(&self) -> Chat {
@@ -298,6 +304,8 @@ fn the_terminal_is_as_it_was_after_a_stop_and_after_the_end() {
         "{coloured:?}"
     );
 
+    let record = stage.fleet.directory.path().join("record");
+    alice.record(&record);
     alice.press(&["C-z"]);
     alice.wait("the shell", |screen| screen.contains("Stopped") && !screen.contains("[#lobby]"));
     assert_eq!(alice.modes(), before);
@@ -322,6 +330,33 @@ fn the_terminal_is_as_it_was_after_a_stop_and_after_the_end() {
     assert_eq!(alice.modes(), before);
     alice.enter("stty -a | grep -o ' icanon\\| echo ' | tr -d '\\n'");
     alice.wait_for(" icanon echo");
+    // Nothing depends on an answer of the terminal: the reader of keys may take it, and some terminals give none.
+    let sent = alice.recorded(&record, " icanon echo");
+    assert!(!sent.contains("\x1b[6n"), "the cursor's place was asked for: {sent:?}");
+    // What was saved at the beginning is what is there at the end.
+    assert_eq!((count(&sent, "\x1b[?1007s"), count(&sent, "\x1b[?1007r")), (1, 2), "{sent:?}");
+}
+
+#[test]
+fn a_job_that_was_stopped_by_a_signal_that_nobody_can_catch_has_its_terminal_again() {
+    let stage = Stage::start();
+    let alice = stage.shell(80, 24);
+    let command = stage.command();
+    alice.enter(&format!("sh -c 'echo $$ > pid; exec {command}'; echo \"it ended with $?\""));
+    alice.wait_for(" online");
+    join(&alice, "lobby");
+    let pid = fs::read_to_string(stage.fleet.directory.path().join("pid")).expect("it was written");
+    let stopped = Command::new("kill").args(["-STOP", pid.trim()]).status().expect("kill is there");
+    assert!(stopped.success());
+    alice.wait_for("Stopped");
+    // The mode is still the one of the screen, in which Enter ends no line.
+    alice.write("clear; stty sane; fg");
+    alice.press(&["C-j"]);
+    alice.wait("the screen", |screen| screen.contains("[#lobby]") && !screen.contains("Stopped"));
+    alice.write("read at once");
+    alice.wait_for("[#lobby] read at once");
+    alice.press(&["C-c"]);
+    alice.wait("an empty line", |screen| !screen.contains("read at once"));
 }
 
 #[test]
