@@ -154,9 +154,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     }
                 }
             }
-            // The rest of a line is read whatever its length: the reader keeps no more of it than the limits allow.
+            // The rest of a line is read whatever its length: the reader keeps no more of it than the limits allow. While a
+            // command runs it goes on: what arrives shows that the client is alive.
             let has_room = !self.reader.has_line() || self.reader.buffered() < READ_AHEAD;
-            let may_read = idle.is_some() && !self.input_ended && has_room;
+            let may_read = !self.input_ended && has_room;
             if may_read && buffer.len() < READ_SIZE {
                 buffer.resize(READ_SIZE, 0);
             }

@@ -75,6 +75,22 @@ async fn who_leaves_an_account_while_the_store_is_away_does_not_go_on_without_an
     assert!(closed.last().is_some_and(|line| line.text().contains("store cannot be reached")), "{closed:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_a_ping_while_a_command_waits_for_the_store_is_not_timed_out() {
+    let mut pair = Pair::start(&[("limits.ping_interval", "'1s'"), ("limits.ping_timeout", "'2s'")]).await;
+    let mut ann = pair.one.client("ann").await;
+    ann.ask("JOIN #room").await;
+    pair.redis().pause();
+    ann.send("PRIVMSG #room :into the void").await;
+    // That takes longer than both: the node asks, and closes whoever is silent.
+    let answer = loop {
+        let line = ann.expect(|line| line.starts_with("PING ") || line.contains(" NOTICE ann ")).await;
+        let Some(token) = line.strip_prefix("PING ") else { break line };
+        ann.send(&format!("PONG {token}")).await;
+    };
+    assert!(answer.contains("may or may not have been done"), "{answer}");
+}
+
 async fn pause_for_longer_than_a_lease(pair: &mut Pair, client: &mut TestClient) {
     outlast_a_lease(pair, client).await;
     pair.redis().resume();
