@@ -28,7 +28,9 @@ pub(super) async fn run(_: &mut Session, message: &Message<'_>, reply: &mut Repl
     })?;
     let (usage, does) = command.help;
     reply.numeric(Numeric::RPL_HELPSTART, &[command.name], usage);
-    reply.numeric(Numeric::RPL_HELPTXT, &[command.name], does);
+    for line in std::iter::once(&does).chain(command.details) {
+        reply.numeric(Numeric::RPL_HELPTXT, &[command.name], line);
+    }
     reply.numeric(Numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
     Ok(())
 }

@@ -97,6 +97,8 @@ pub struct Command {
     run: Handler,
     /// How it is written and what it does, for HELP.
     pub help: (&'static str, &'static str),
+    /// What HELP on it tells besides, a line each.
+    pub details: &'static [&'static str],
 }
 
 /// When a command may be sent.
@@ -125,10 +127,15 @@ const fn command(
     run: Handler,
     help: (&'static str, &'static str),
 ) -> Command {
-    Command { name, params, when: When::Registered, cost: 1, active: false, run, help }
+    Command { name, params, when: When::Registered, cost: 1, active: false, run, help, details: &[] }
 }
 
 impl Command {
+    const fn explained(mut self, details: &'static [&'static str]) -> Self {
+        self.details = details;
+        self
+    }
+
     const fn always(mut self) -> Self {
         self.when = When::Always;
         self
@@ -208,7 +215,12 @@ pub const TABLE: &[Command] = &[
             "Pages back in what was said.",
         ),
     )
-    .costs(3),
+    .costs(3)
+    .explained(&[
+        "The target is a channel, or the other side of a conversation.",
+        "A reference is msgid=<id> or timestamp=<time>, as in 2026-01-31T09:00:00.000Z; LATEST also takes *.",
+        "TARGETS <time> <time> <limit> has no target: it lists what was talked in between.",
+    ]),
     command("CS", 0, handler!(chanserv::run), ("CS <words>", "The same as CHANSERV.")),
     command(
         "DLINE",
@@ -241,9 +253,13 @@ pub const TABLE: &[Command] = &[
         "LIST",
         0,
         handler!(list::run),
-        ("LIST [<channel or mask>,…] [><count>] [<<count>]", "Lists channels, by name, mask or size."),
+        ("LIST [<channel, mask or condition>,…]", "Lists channels, by name, mask, size or age."),
     )
-    .costs(5),
+    .costs(5)
+    .explained(&[
+        "Conditions: >5 or <5 members, C>60 or C<60 minutes since it was made, T>60 or T<60 since its topic was set.",
+        "!<mask> leaves channels out, as in LIST *rust*,!*test*,>2",
+    ]),
     command("LUSERS", 0, handler!(lusers::run), ("LUSERS", "Counts who is here.")),
     command(
         "MARKREAD",
@@ -393,7 +409,12 @@ pub const TABLE: &[Command] = &[
              INFO <target>",
             "Keeps people out of the network (operators).",
         ),
-    ),
+    )
+    .explained(&[
+        "A target is an address like 192.0.2.7, a range like 2001:db8::/48, a mask like spam*!*@*, or an account's name.",
+        "A time is 30m, 12h or 7d, and a number alone is in minutes; without one a ban lasts until it is lifted.",
+        "FORCE is asked for what would hit very many, yourself or an admin. INFO also takes the nick of somebody.",
+    ]),
     command("UNDLINE", 1, handler!(uban::undline), ("UNDLINE <address or range>", "Lifts a DLINE (operators).")),
     command("UNKLINE", 1, handler!(uban::unkline), ("UNKLINE <mask>", "Lifts a KLINE (operators).")),
     command(
@@ -431,7 +452,12 @@ pub const TABLE: &[Command] = &[
         handler!(who::run),
         ("WHO <channel, nick or mask> [o][%<fields>[,<token>]]", "Lists people."),
     )
-    .costs(3),
+    .costs(3)
+    .explained(&[
+        "o: operators alone.",
+        "Fields, as with WHOX: t token, c channel, u user name, i address, h host, s server, n nick, f flags, d hops, \
+         l idle seconds, a account, o channel rank, r real name.",
+    ]),
     command("WHOIS", 0, handler!(whois::run), ("WHOIS <nick>", "Tells about somebody.")).costs(2),
     command(
         "WHOWAS",

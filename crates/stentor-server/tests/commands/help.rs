@@ -28,6 +28,8 @@ async fn one_command_is_explained_whatever_its_case() {
     let commands: Vec<&str> = lines.iter().map(|line| line.command.as_str()).collect();
     assert_eq!(commands, ["704", "705", "706"]);
     assert!(lines.iter().all(|line| line.param(1) == "PRIVMSG"));
+    let lines = ann.ask("HELP uban").await;
+    assert!(command(&lines, "705").iter().any(|line| line.text().contains("a number alone is in minutes")));
     assert_eq!(numeric(&ann.ask("HELP nonsense").await, "524").param(1), "nonsense");
 }
 
