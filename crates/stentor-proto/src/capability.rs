@@ -44,6 +44,8 @@ pub enum Capability {
     MessageTags,
     /// `METADATA` tells and keeps what people and rooms say about themselves.
     Metadata,
+    /// The same, under the name that it had as draft 2.
+    MetadataDraft2,
     /// `NAMES` and `WHO` give all prefixes of a member.
     MultiPrefix,
     /// A message of several lines comes as one batch.
@@ -76,7 +78,7 @@ pub struct CapabilitySet(u64);
 
 impl Capability {
     /// Every capability, by name.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AccountNotify,
         Self::AccountTag,
         Self::AwayNotify,
@@ -89,6 +91,7 @@ impl Capability {
         Self::EventPlayback,
         Self::ExtendedIsupport,
         Self::MessageRedaction,
+        Self::MetadataDraft2,
         Self::Metadata,
         Self::Multiline,
         Self::NoImplicitNamesDraft,
@@ -133,6 +136,7 @@ impl Capability {
             Self::MessageRedaction => "draft/message-redaction",
             Self::MessageTags => "message-tags",
             Self::Metadata => "draft/metadata-3",
+            Self::MetadataDraft2 => "draft/metadata-2",
             Self::MultiPrefix => "multi-prefix",
             Self::Multiline => "draft/multiline",
             Self::NoImplicitNames => "no-implicit-names",

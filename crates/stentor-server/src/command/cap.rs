@@ -71,7 +71,7 @@ fn offered(config: &Config) -> impl Iterator<Item = (Capability, String)> {
     let has_metadata = config.limits.metadata_keys > 0;
     let is_offered = move |capability: &Capability| match capability {
         Capability::AccountRegistration => !closed,
-        Capability::Metadata => has_metadata,
+        Capability::Metadata | Capability::MetadataDraft2 => has_metadata,
         _ => true,
     };
     Capability::ALL.into_iter().filter(is_offered).map(|capability| (capability, value(config, capability)))
@@ -81,7 +81,7 @@ fn value(config: &Config, capability: Capability) -> String {
     match capability {
         Capability::Sasl => super::authenticate::mechanisms(&config.accounts).to_owned(),
         Capability::AccountRegistration => making_accounts(&config.accounts).to_owned(),
-        Capability::Metadata => {
+        Capability::Metadata | Capability::MetadataDraft2 => {
             let limits = &config.limits;
             format!(
                 "before-connect,max-subs={},max-keys={},max-key-bytes={},max-value-bytes={}",

@@ -1,10 +1,9 @@
-//! METADATA: what people and rooms say about themselves, by the draft `draft/metadata-3`.
+//! METADATA: what people and rooms say about themselves, by the drafts `draft/metadata-2` and `draft/metadata-3`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stentor_proto::capability::Capability;
 use stentor_proto::channel::is_channel_like;
 use stentor_proto::line::Line;
 use stentor_proto::message::Message;
@@ -25,7 +24,7 @@ pub(super) async fn run(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    if session.registering.is_some() && !session.client.has(Capability::Metadata) {
+    if session.registering.is_some() && !metadata::is_wanted(&session.client) {
         return Err(super::not_registered());
     }
     let target = message.param(0).unwrap_or_default();

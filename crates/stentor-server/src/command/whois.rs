@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
@@ -117,7 +116,7 @@ fn tell_service(session: &Session, service: &Service, reply: &mut Reply) {
 
 /// What the person says, where the client knows what to do with it and the store can be asked.
 async fn tell_metadata(session: &Session, person: &Person, reply: &mut Reply) {
-    if !session.client.has(Capability::Metadata) {
+    if !metadata::is_wanted(&session.client) {
         return;
     }
     let Ok(peek) = session.node.hub.store().peek_one(&person.inbox, &[metadata::FIELD]).await else { return };

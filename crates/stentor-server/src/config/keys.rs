@@ -436,7 +436,7 @@ pub static KEYS: &[Key] = &[
         number(0, 100),
         "20",
         Restart,
-        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-3`).",
+        "How many keys the metadata of one person or room may have. 0: there is no metadata (`draft/metadata-2` and `-3`).",
     ),
     row("metadata.max_value", number(1, 390), "280", Restart, "The longest value in metadata, in bytes."),
     row(

@@ -1,4 +1,5 @@
-//! Metadata by the draft `draft/metadata-3`: what people and rooms say about themselves, as keys with values.
+//! Metadata by the drafts `draft/metadata-2` and `draft/metadata-3`: what people and rooms say about themselves, as keys
+//! with values.
 //!
 //! - [`own`]: what a session says about itself
 //! - [`sync`]: telling a client what is set now
@@ -64,10 +65,16 @@ pub fn is_key(key: &str) -> bool {
     (1..=KEY_LENGTH).contains(&key.len()) && key.bytes().all(legal)
 }
 
-/// Sends a client the value of one key, or that it is not set.
-pub fn push(client: &Client, target: &str, key: &str, value: Option<&str>) {
-    let nick = client.profile().nick.clone();
-    client.queue.push_line(&numeric(&client.server, &nick, target, key, value));
+/// Tells a client which value a key has now, or that it has none, without being asked: a numeric by draft 3, and by draft 2
+/// the command, to clients that know that one alone.
+#[must_use]
+pub fn news(client: &Client, target: &str, key: &str, value: Option<&str>) -> String {
+    if client.has(Capability::Metadata) {
+        let nick = client.profile().nick.clone();
+        return numeric(&client.server, &nick, target, key, value);
+    }
+    let line = Line::new("METADATA").source(&client.server).param(target).param(key).param(EVERYBODY);
+    value.into_iter().fold(line, Line::trailing).build()
 }
 
 /// `RPL_KEYVALUE` or `RPL_KEYNOTSET`.
@@ -83,7 +90,7 @@ pub fn numeric(server: &str, nick: &str, target: &str, key: &str, value: Option<
 
 /// Asks a client to synchronise a target, each client at a time of its own: texts may have been missed.
 pub fn ask_to_sync_soon(client: &Client, target: &str) {
-    if client.has(Capability::Metadata) && !client.metadata_keys().is_empty() {
+    if is_wanted(client) && !client.metadata_keys().is_empty() {
         let (nick, seconds) = (client.profile().nick.clone(), 1 + crate::random::number() % SPREAD_SECONDS);
         let line = Line::numeric(&*client.server, Numeric::ERR_METADATASYNCLATER, nick);
         client.queue.push_line(&line.param(target).param(seconds).trailing(LATER).build());
@@ -106,10 +113,16 @@ pub fn arrived(client: &Client, nick: &str) {
     client.queue.push_line(&line().param(format!("-{reference}")).build());
 }
 
+/// Whether a client has asked for metadata, under either of the names that clients know.
+#[must_use]
+pub fn is_wanted(client: &Client) -> bool {
+    client.has(Capability::Metadata) || client.has(Capability::MetadataDraft2)
+}
+
 /// Whether a client has what it takes to hear of metadata: the capability, and the batches that it comes in.
 #[must_use]
 pub fn is_aware(client: &Client) -> bool {
-    client.has(Capability::Metadata) && client.has(Capability::Batch)
+    is_wanted(client) && client.has(Capability::Batch)
 }
 
 impl Update {
@@ -150,8 +163,7 @@ impl Update {
     /// Whether any of it is for this client.
     #[must_use]
     pub fn is_for(&self, client: &Client) -> bool {
-        client.has(Capability::Metadata)
-            && client.metadata_keys().iter().any(|key| self.changes.contains_key(key))
+        is_wanted(client) && client.metadata_keys().iter().any(|key| self.changes.contains_key(key))
     }
 
     /// Whether a room that is told of it may tell this member. Of a person whom the room shows to some members alone, `from`
@@ -171,7 +183,7 @@ impl Update {
     pub fn tell(&self, client: &Client) {
         for key in client.metadata_keys().iter() {
             if let Some(value) = self.changes.get(key) {
-                push(client, &self.target, key, value.as_deref());
+                client.queue.push_line(&news(client, &self.target, key, value.as_deref()));
             }
         }
     }

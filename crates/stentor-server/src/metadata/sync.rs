@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use stentor_proto::capability::Capability;
 use stentor_proto::numeric::Numeric;
 
 use super::{ALL, BATCH, FIELD, Values, own};
@@ -89,9 +88,7 @@ impl<'a> Page<'a> {
     async fn add(&self, target: &str, values: &Values, reply: &mut Reply) {
         for (key, value) in values.iter().filter(|(key, _)| self.keys.contains(*key)) {
             reply.room().await;
-            let nick = self.session.client.profile().nick.clone();
-            let line = super::numeric(&self.session.client.server, &nick, target, key, Some(value));
-            reply.line_in(&self.batch, line);
+            reply.line_in(&self.batch, super::news(&self.session.client, target, key, Some(value)));
         }
     }
 
@@ -125,7 +122,7 @@ pub async fn joined(
     keys: &BTreeSet<String>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    if !session.client.has(Capability::Metadata) {
+    if !super::is_wanted(&session.client) {
         return Ok(());
     }
     let (name, members) = replica.with_state(|state| {
@@ -193,7 +190,7 @@ pub async fn tell(
 /// Tells a client that monitors people, and has just been told that these are here, what its keys have of them: a batch for
 /// each, also an empty one.
 pub async fn monitored(session: &mut Session, people: &[(String, Partition)], reply: &mut Reply) {
-    if people.is_empty() || !session.client.has(Capability::Metadata) {
+    if people.is_empty() || !super::is_wanted(&session.client) {
         return;
     }
     session.charge_targets(people.len(), MEMBERS_PER_LINE);
@@ -222,13 +219,13 @@ pub async fn monitored(session: &mut Session, people: &[(String, Partition)], re
 
 /// Tells a client at its welcome what it says about itself.
 pub fn welcome(session: &Session, reply: &mut Reply) {
-    if !session.client.has(Capability::Metadata) {
+    if !super::is_wanted(&session.client) {
         return;
     }
     let nick = session.client.profile().nick.clone();
     let batch = reply.open(BATCH, &[&nick]);
     for (key, value) in own::values(session) {
-        reply.line_in(&batch, super::numeric(&session.client.server, &nick, &nick, &key, Some(&value)));
+        reply.line_in(&batch, super::news(&session.client, &nick, &key, Some(&value)));
     }
     reply.close(batch);
 }

@@ -6,7 +6,7 @@ use stentor_server::config::{Config, Registration};
 use stentor_testing::{TestServer, command, numeric};
 
 /// What the first version of the network promises, and what came to it since.
-const OFFERED: [&str; 31] = [
+const OFFERED: [&str; 32] = [
     "account-notify",
     "account-tag",
     "away-notify",
@@ -19,6 +19,7 @@ const OFFERED: [&str; 31] = [
     "draft/event-playback",
     "draft/extended-isupport",
     "draft/message-redaction",
+    "draft/metadata-2",
     "draft/metadata-3",
     "draft/multiline",
     "draft/no-implicit-names",
@@ -49,12 +50,13 @@ async fn all_that_is_there_is_offered_with_its_values() {
     let offered = offer(&lines);
     assert_eq!(offered.keys().copied().collect::<Vec<_>>(), OFFERED);
     assert_eq!(offered["sasl"], "PLAIN,EXTERNAL,SCRAM-SHA-256");
-    assert_eq!(
-        offered["draft/metadata-3"],
-        "before-connect,max-subs=50,max-keys=20,max-key-bytes=48,max-value-bytes=280"
-    );
+    for name in ["draft/metadata-2", "draft/metadata-3"] {
+        let value = "before-connect,max-subs=50,max-keys=20,max-key-bytes=48,max-value-bytes=280";
+        assert_eq!(offered[name], value, "{name}");
+    }
     assert_eq!(offered["draft/multiline"], "max-bytes=4096,max-lines=32");
-    let with_values = ["draft/account-registration", "draft/metadata-3", "draft/multiline", "sasl"];
+    let with_values =
+        ["draft/account-registration", "draft/metadata-2", "draft/metadata-3", "draft/multiline", "sasl"];
     assert!(offered.iter().all(|(name, value)| value.is_empty() || with_values.contains(name)));
     // Who knows version 301 alone gets names without values, in one line, and first those that are no drafts.
     let lines = server.connect().await.ask("CAP LS").await;

@@ -270,6 +270,28 @@ async fn what_is_said_before_the_welcome_comes_with_it() {
 }
 
 #[tokio::test]
+async fn clients_of_the_second_draft_hear_by_its_command() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["draft/metadata-2", "batch"]).await;
+    let mut bob = server.client_with("bob", &WANTED).await;
+    ann.ask("JOIN #room").await;
+    bob.ask("JOIN #room").await;
+    ann.ask("METADATA * SUB color").await;
+    bob.ask("METADATA * SET color red").await;
+    let red = ["bob", "color", "*", "red"];
+    assert_eq!(numeric(&ann.drain_until_pong().await, "METADATA").params, red);
+    let synchronised = ann.ask("METADATA bob SYNC").await;
+    assert_eq!(batches(&synchronised), [["metadata", "bob"]]);
+    assert_eq!(numeric(&synchronised, "METADATA").params, red);
+    assert_eq!(told(&ann.ask("METADATA bob GET color").await), [("bob", "color", Some("red"))]);
+    bob.ask("METADATA * SET color").await;
+    assert_eq!(numeric(&ann.drain_until_pong().await, "METADATA").params, red[..3]);
+    ann.ask("CAP REQ -draft/metadata-2").await;
+    bob.ask("METADATA * SET color blue").await;
+    assert_eq!(ann.drain_until_pong().await.len(), 0);
+}
+
+#[tokio::test]
 async fn accounts_and_founded_rooms_keep_theirs_and_guests_do_not() {
     let server = TestServer::start_with(&[("accounts.registration", "'open'")]).await;
     server.account("ann", "correct-horse").await;
@@ -549,6 +571,8 @@ async fn of_a_large_room_one_is_told_to_ask_later() {
 async fn without_keys_it_is_not_offered() {
     let server = TestServer::start_with(&[("metadata.max_keys", "0")]).await;
     let mut ann = server.client("ann").await;
-    assert_eq!(numeric(&ann.ask("CAP REQ draft/metadata-3").await, "CAP").param(1), "NAK");
+    for name in ["draft/metadata-2", "draft/metadata-3"] {
+        assert_eq!(numeric(&ann.ask(&format!("CAP REQ {name}")).await, "CAP").param(1), "NAK");
+    }
     numeric(&ann.ask("METADATA * LIST").await, "421");
 }
