@@ -45,6 +45,21 @@ impl SendQueue {
         Self { inner: Mutex::default(), ready: Notify::new(), drained: Notify::new(), bound }
     }
 
+    /// An empty queue with the same bound.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self::new(self.bound)
+    }
+
+    /// Moves all lines to the end of another queue.
+    pub fn pour_into(&self, other: &Self) {
+        let mut inner = self.lock();
+        inner.bytes = 0;
+        let lines = std::mem::take(&mut inner.lines);
+        drop(inner);
+        lines.into_iter().for_each(|line| other.push(line));
+    }
+
     /// Adds one line, its line end included. Past the bound, or once closed, it is dropped.
     pub fn push(&self, line: Bytes) {
         let mut inner = self.lock();

@@ -11,7 +11,7 @@ use super::chathistory;
 use super::waiting::{MOST, ago};
 use crate::cursor::Marks;
 use crate::following::record::Subscription;
-use crate::following::sessions;
+use crate::following::sessions::{self, Read};
 use crate::history::conversation::merge;
 use crate::history::{Cut, Log, Mark, Place, Said};
 use crate::hub::clock;
@@ -31,7 +31,8 @@ pub(super) async fn deliver(session: &mut Session, reply: &mut Reply) {
     let now = Instant::now();
     if session.client.has(Capability::ChatHistory) {
         for (publisher, Subscription { epoch, seen }) in taken {
-            sessions::open(session, &publisher, epoch, None, |newest| Marks::new(seen, newest, true, now));
+            let marks = |newest| Marks::new(seen, newest, true, now);
+            sessions::open(session, &publisher, epoch, Read::Nothing, marks);
         }
         return;
     }
@@ -58,27 +59,26 @@ struct Feed {
 }
 
 impl Feed {
-    /// Opens it where nothing came after `last`, or, where that is `None`, whatever came. Returns its newest entry then.
-    fn open(&self, session: &Session, last: Option<EntryId>) -> Option<EntryId> {
+    /// Opens it, unless something is still to be read: false then.
+    fn open(&self, session: &Session, read: Read) -> bool {
         let marks = |newest| Marks::new(self.start.seen, newest, self.waited, Instant::now()).owing_a_pong();
-        sessions::open(session, &self.publisher, self.start.epoch, last, marks)
+        sessions::open(session, &self.publisher, self.start.epoch, read, marks)
     }
 }
 
 /// Sends what is new in all of the feeds in the order of time, and opens those that have nothing more. Returns the others;
-/// none of them, where this is the last attempt: what comes from here on may overtake what is read from the log.
+/// none of them, where this is the last attempt: what comes from here on is held until this has been read and sent.
 async fn hand_over(session: &Session, feeds: Vec<Feed>, is_last: bool, reply: &mut Reply) -> Vec<Feed> {
     let mut read = Vec::with_capacity(feeds.len());
     let mut found = Found::default();
     for mut feed in feeds {
         let Some(mut log) = chathistory::posts(session, &feed.publisher) else {
             // It is not followed any more; what comes of it is for others.
-            feed.open(session, None);
+            feed.open(session, Read::Nothing);
             continue;
         };
         if is_last {
-            feed.waited = true;
-            log.last = feed.open(session, None).unwrap_or_default();
+            log.last = sessions::hold(session, &feed.publisher);
         }
         match found.add(session, &log, feed.from).await {
             Ok(waited) => {
@@ -88,7 +88,7 @@ async fn hand_over(session: &Session, feeds: Vec<Feed>, is_last: bool, reply: &m
             }
             Err(error) => {
                 tracing::debug!(%error, "what was posted cannot be read");
-                feed.open(session, None);
+                feed.open(session, Read::Nothing);
                 // Nothing counts as read: the next login delivers it.
                 session.client.cursor.forget(&feed.publisher);
                 found.is_incomplete = true;
@@ -96,10 +96,8 @@ async fn hand_over(session: &Session, feeds: Vec<Feed>, is_last: bool, reply: &m
         }
     }
     found.send(session, reply).await;
-    if is_last {
-        return Vec::new();
-    }
-    read.retain(|feed| feed.open(session, Some(feed.from)).is_none());
+    let how = if is_last { Read::UpToHeld } else { Read::UpTo };
+    read.retain(|feed| !feed.open(session, how(feed.from)) && !is_last);
     read
 }
 
@@ -178,6 +176,5 @@ impl Found {
     }
 }
 
-/// How often what came meanwhile is read from the logs before all feeds are opened. Each look takes less time than a post,
-/// so even somebody who posts without a pause is caught up with.
-const ROUNDS: usize = 32;
+/// How often what came meanwhile is read from the logs: the last time while the rest is held.
+const ROUNDS: usize = 2;

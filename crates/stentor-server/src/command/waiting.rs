@@ -44,8 +44,7 @@ async fn deliver_messages(session: &mut Session, reply: &mut Reply) {
         session.client.cursor.start(Marks::new(seen, newest, true, now));
         return;
     }
-    let Some((newest, waited)) = hand_over(session, &inbox, seen, reply).await else { return };
-    session.client.cursor.start(Marks::new(seen, newest, waited, now).owing_a_pong());
+    hand_over(session, &inbox, seen, reply).await;
 }
 
 /// The account was made by a version that kept no cursor: what it received before this login is history.
@@ -56,21 +55,16 @@ async fn begin_now(session: &Session, newest: EntryId) {
     }
 }
 
-/// Sends what is after `seen`, and opens the inbox where that ends: there, and whether there was anything. `None` where the
-/// log cannot be read; the inbox is open all the same, and nothing counts as read.
-async fn hand_over(
-    session: &Session,
-    inbox: &Replica,
-    seen: EntryId,
-    reply: &mut Reply,
-) -> Option<(EntryId, bool)> {
-    let id = &session.client.id;
+/// Sends what is after `seen`, and opens the inbox where that ends. Where the log cannot be read it is opened all the same,
+/// and nothing counts as read.
+async fn hand_over(session: &Session, inbox: &Replica, seen: EntryId, reply: &mut Reply) {
+    let (id, cursor) = (&session.client.id, &session.client.cursor);
     let (mut from, mut waited) = (seen, false);
     for round in 1..=ROUNDS {
         let Some(mut log) = chathistory::inbox(session, View::Received) else { break };
         if round == ROUNDS {
-            // More keeps coming. What comes from here on may overtake the last that is read from the log.
-            log.last = inbox.open_local(id, None).unwrap_or_default();
+            // More keeps coming: what comes from here on waits until this has been read and sent.
+            log.last = inbox.hold_local(id);
         }
         match Waiting::read(session, &log, from).await {
             Ok(waiting) => {
@@ -83,13 +77,15 @@ async fn hand_over(
                 break;
             }
         }
-        if round == ROUNDS || inbox.open_local(id, Some(log.last)).is_some() {
-            return Some((log.last, waited));
+        // First, so that a message that comes as soon as the inbox is open is counted.
+        cursor.start(Marks::new(seen, log.last, waited, Instant::now()).owing_a_pong());
+        if inbox.open_local(id, (round < ROUNDS).then_some(log.last)).is_some() {
+            return;
         }
+        cursor.stop();
         from = log.last;
     }
     inbox.open_local(id, None);
-    None
 }
 
 /// Messages that waited.
@@ -208,8 +204,8 @@ pub(super) fn ago(ms: u64) -> String {
 pub(super) const MOST: usize = 200;
 /// How many older ones are counted.
 pub(super) const COUNTED: usize = 1000;
-/// How often what came meanwhile is read from the log before the inbox is opened.
-const ROUNDS: usize = 4;
+/// How often what came meanwhile is read from the log: the last time while the rest is held.
+const ROUNDS: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -149,24 +149,47 @@ pub fn let_go(session: &mut Session, publisher: &str) {
     session.client.cursor.forget(publisher);
 }
 
-/// Makes further posts of a feed reach the client; where `after` is given, only if nothing came after that. Returns the feed's
-/// newest entry then. `marks` is what the client has read where it was sent, or can fetch, all up to an entry.
+/// What of a feed was read from its log.
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    /// Nothing: the client fetches it.
+    Nothing,
+    /// All up to this entry, and what came after it is still to be read.
+    UpTo(EntryId),
+    /// All up to this entry, and what came after it was held.
+    UpToHeld(EntryId),
+}
+
+/// Keeps further posts of a feed until it is opened, and returns its newest entry.
+#[must_use]
+pub fn hold(session: &Session, publisher: &str) -> EntryId {
+    let followed = session.following.get(publisher);
+    followed.map(|followed| followed.held.hold_local(&session.client.id)).unwrap_or_default()
+}
+
+/// Makes further posts of a feed reach the client, unless something is still to be read: false then. `marks` is what the
+/// client has read where it was sent, or can fetch, all up to an entry.
 pub fn open(
     session: &Session,
     publisher: &str,
     epoch: Epoch,
-    after: Option<EntryId>,
+    read: Read,
     marks: impl FnOnce(EntryId) -> Marks,
-) -> Option<EntryId> {
-    let followed = session.following.get(publisher)?;
-    let (_, before) = links::newest(&followed.held)?;
+) -> bool {
+    let Some(followed) = session.following.get(publisher) else { return false };
+    let Some((_, newest)) = links::newest(&followed.held) else { return false };
+    let (up_to, after) = match read {
+        Read::Nothing => (newest, None),
+        Read::UpTo(entry) => (entry, Some(entry)),
+        Read::UpToHeld(entry) => (entry, None),
+    };
     // First, so that a post that comes as soon as the feed is open is counted.
-    session.client.cursor.start_feed(publisher, epoch, marks(after.unwrap_or(before)));
-    let newest = followed.held.open_local(&session.client.id, after);
-    if newest.is_none() {
+    session.client.cursor.start_feed(publisher, epoch, marks(up_to));
+    let is_open = followed.held.open_local(&session.client.id, after).is_some();
+    if !is_open {
         session.client.cursor.forget(publisher);
     }
-    newest
+    is_open
 }
 
 /// Begins to hear a feed from now on: the session is about to subscribe to it.

@@ -1,8 +1,9 @@
 //! A node's copy of one partition, and the one place where its entries reach clients.
 
 mod deliver;
+mod shut;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use stentor_proto::message::Message;
@@ -19,6 +20,7 @@ use crate::history::view::is_received;
 use crate::metadata;
 use crate::store::{By, Change, Entry, EntryId, Kind, Link, Partition, Snapshot};
 use deliver::Lines;
+use shut::Shut;
 
 /// A copy of a partition that follows its log.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ struct Inner {
     /// Clients of this node that the partition's lines are for.
     locals: HashMap<UserId, Arc<Client>>,
     /// Those of them whom only the changes of their account reach as yet, or nothing of a feed.
-    shut: HashSet<UserId>,
+    shut: HashMap<UserId, Shut>,
     /// How often entries may have been missed, and how often that had happened when the copy was last known to be whole.
     lost: (u64, u64),
 }
@@ -120,19 +122,36 @@ impl Replica {
     /// Makes what happens to its account reach `client`, and the partition's lines once that is opened.
     pub fn add_local_shut(&self, client: Arc<Client>) {
         let mut inner = self.lock();
-        inner.shut.insert(client.id.clone());
+        inner.shut.insert(client.id.clone(), Shut::Deaf);
         inner.locals.insert(client.id.clone(), client);
     }
 
-    /// Makes the lines of all further entries reach a client that was added shut, and returns the newest entry. Where `after`
-    /// is given and another entry is the newest, nothing is done.
+    /// Keeps the lines of all further entries for a client that was added shut until it is opened, and returns the newest
+    /// entry.
+    pub fn hold_local(&self, id: &str) -> EntryId {
+        let mut inner = self.lock();
+        if let Some((id, client)) =
+            inner.locals.get_key_value(id).filter(|(id, _)| inner.shut.contains_key(*id))
+        {
+            let (id, shut) = (id.clone(), Shut::hold(client));
+            inner.shut.insert(id, shut);
+        }
+        inner.newest()
+    }
+
+    /// Makes what was held, and the lines of all further entries, reach a client that was added shut, and returns the newest
+    /// entry. Where `after` is given and another entry is the newest, nothing is done.
     pub fn open_local(&self, id: &str, after: Option<EntryId>) -> Option<EntryId> {
         let mut inner = self.lock();
-        let newest = inner.state.last.as_ref().map(|last| last.id).unwrap_or_default();
+        let newest = inner.newest();
         if after.is_some_and(|after| after != newest) {
             return None;
         }
-        inner.shut.remove(id);
+        if let Some(shut) = inner.shut.remove(id)
+            && let Some(client) = inner.locals.get(id)
+        {
+            shut.open(client, &self.partition);
+        }
         Some(newest)
     }
 
@@ -494,8 +513,11 @@ impl Inner {
             }
             Kind::User => {
                 // Messages may be among what was missed: the next login gets them.
-                for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
-                    client.cursor.stop();
+                for (id, client) in &self.locals {
+                    match self.shut.get_mut(id) {
+                        Some(shut) => shut.note_gap(),
+                        None => client.cursor.stop(),
+                    }
                 }
                 self.follow_roles();
                 let owner = self.state.field("session").and_then(|value| value.split(' ').next());
@@ -513,33 +535,46 @@ impl Inner {
             }
             Kind::Feed => {
                 // Posts may be among what was missed: the next login gets them.
-                for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
-                    client.cursor.forget(partition.name());
+                for (id, client) in &self.locals {
+                    match self.shut.get_mut(id) {
+                        Some(shut) => shut.note_gap(),
+                        None => client.cursor.forget(partition.name()),
+                    }
                 }
             }
             _ => {}
         }
     }
 
+    fn newest(&self) -> EntryId {
+        self.state.last.as_ref().map(|last| last.id).unwrap_or_default()
+    }
+
     /// A post is in the queues of those who follow.
-    fn move_feeds(&self, partition: &Partition, entry: &Entry) {
+    fn move_feeds(&mut self, partition: &Partition, entry: &Entry) {
         let is_post = |line: &String| Message::parse(line).is_ok_and(|message| message.command == "PUBLISH");
         if !entry.body.lines.iter().any(is_post) {
             return;
         }
-        for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
-            client.cursor.deliver_post(partition.name(), entry.id);
+        for (id, client) in &self.locals {
+            match self.shut.get_mut(id) {
+                Some(shut) => shut.note(entry.id),
+                None => client.cursor.deliver_post(partition.name(), entry.id),
+            }
         }
     }
 
     /// What was received is in the queues of those whom it reaches by now.
-    fn move_cursors(&self, entry: &Entry) {
+    fn move_cursors(&mut self, entry: &Entry) {
         let is_received = |line: &String| Message::parse(line).is_ok_and(|message| is_received(&message));
         if !entry.body.lines.iter().any(is_received) {
             return;
         }
-        for client in self.locals.values().filter(|client| !self.shut.contains(&client.id)) {
-            client.cursor.deliver(entry.id);
+        for (id, client) in &self.locals {
+            match self.shut.get_mut(id) {
+                Some(shut) => shut.note(entry.id),
+                None => client.cursor.deliver(entry.id),
+            }
         }
     }
 

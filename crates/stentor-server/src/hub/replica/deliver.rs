@@ -3,6 +3,7 @@
 use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
+use super::shut::Shut;
 use super::{Inner, Origin};
 use crate::client::Client;
 use crate::following::audience::Heard;
@@ -92,7 +93,12 @@ impl Inner {
             let mut rendering =
                 Rendering::new(first, lines.time, &msgid).with_rest(rest).in_channel(in_channel);
             for (id, client) in &self.locals {
-                if except == Some(&**id) || self.shut.contains(id) || !audience.includes(&self.state, id) {
+                let queue = match self.shut.get(id) {
+                    Some(Shut::Deaf) => continue,
+                    Some(Shut::Held(lines)) => lines.queue(),
+                    None => &client.queue,
+                };
+                if except == Some(&**id) || !audience.includes(&self.state, id) {
                     continue;
                 }
                 if !is_watching(partition, client) || !tell_once(rendering.message(), id, told) {
@@ -104,10 +110,10 @@ impl Inner {
                     let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
                     let nick = &client.profile().nick;
                     if is_for && let Some(bytes) = rendering.bytes_for(client.capabilities(), nick) {
-                        client.queue.push(bytes);
+                        queue.push(bytes);
                     }
                 } else if let Some(bytes) = rendering.bytes(client.capabilities()) {
-                    client.queue.push(bytes);
+                    queue.push(bytes);
                 }
             }
         }
