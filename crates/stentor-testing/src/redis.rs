@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::process;
 use crate::tls::Authority;
 
 /// How a server is to be started.
@@ -155,18 +156,16 @@ impl RedisServer {
 
     /// Stops the process where it stands (SIGSTOP). Its connections stay open.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        self.signal("STOP");
     }
 
     /// Lets it go on (SIGCONT).
     pub fn resume(&self) {
-        self.signal("-CONT");
+        self.signal("CONT");
     }
 
-    fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("the server runs");
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal} failed");
+    fn signal(&self, name: &str) {
+        process::signal(self.child.as_ref().expect("the server runs"), name);
     }
 }
 

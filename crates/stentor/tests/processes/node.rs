@@ -92,8 +92,7 @@ impl Node {
 
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name} failed");
+        stentor_testing::process::signal(&self.child, name);
     }
 
     /// Its exit code, once it has ended; none where a signal ended it.

@@ -177,8 +177,7 @@ impl Talker {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -{name} failed");
+        stentor_testing::process::signal(&self.child, name);
     }
 
     /// Its exit code, once it has ended by itself.
