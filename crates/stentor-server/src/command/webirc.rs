@@ -52,9 +52,11 @@ pub(super) async fn run(
     let Some(admission) = node.admissions.admit(address, &config.limits) else {
         return Err(Error::Close("Too many connections from your address".to_owned()));
     };
-    // `tls` speaks of the way to the gateway; the one from there is to be safe, too.
-    let says_tls = message.param(4).is_some_and(|options| options.split(' ').any(|one| one == "tls"));
-    let secure = says_tls && (profile.secure || gateway.is_loopback());
+    // It speaks of the way to the gateway; the one from there is to be safe, too. A value means nothing, and `tls` is how
+    // older gateways say it.
+    let is_secure = |option: &str| matches!(option.split('=').next(), Some("secure" | "tls"));
+    let says_so = message.param(4).is_some_and(|options| options.split(' ').any(is_secure));
+    let secure = says_so && (profile.secure || gateway.is_loopback());
     session.address = address;
     session.client.set_address(address);
     session.moved = Some(admission);

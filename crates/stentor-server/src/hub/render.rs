@@ -151,7 +151,7 @@ impl<'e> Rendering<'e> {
         Some(Bytes::from(lines))
     }
 
-    /// A message of several lines as one batch, which has the tags.
+    /// A message of several lines as one batch, which has the tags. Where it is part of another one, its end says so too.
     fn push_batch(&self, lines: &mut String, capabilities: CapabilitySet, first_tag: &str) {
         let (source, reference) = (self.message.source.unwrap_or_default(), &self.reference);
         let target = self.message.param(0).unwrap_or_default();
@@ -165,6 +165,11 @@ impl<'e> Rendering<'e> {
                 lines.push_str(part);
             }
             push_line(lines, message, capabilities);
+        }
+        if first_tag.starts_with("batch=") {
+            lines.push('@');
+            lines.push_str(first_tag);
+            lines.push(' ');
         }
         for part in [":", source, " BATCH -", reference, "\r\n"] {
             lines.push_str(part);
