@@ -234,17 +234,25 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
     Ok(())
 }
 
-/// The bans that somebody who is here, or an address or an account, is kept out by. Of somebody who is not here, the nick
-/// alone is known. The addresses of users of other nodes are not known here.
+/// The bans that somebody who is here, or an address or an account, is kept out by, and those within a range. Of somebody
+/// who is not here, the nick alone is known. The addresses of users of other nodes are not known here.
 async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
     let about = about.ok_or_else(|| UBAN.invalid("Name a nick, an address, a mask or an account"))?;
     let target: Option<Target> = about.parse().ok();
-    let who = match about.parse::<AddressRange>() {
-        Ok(range) => Some(Subject::new("*", "*", "*", range.network(), None)),
-        Err(_) => {
+    let range = about.parse::<AddressRange>().ok();
+    let who = match range {
+        Some(range) => {
+            let address = range.network();
+            Some(Subject::new("*", "*", &session.node.cloak(address), address, None))
+        }
+        None => {
             let person = session.node.find_person(about).await?.filter(|person| person.online);
             person.map(|person| subject_of(&person))
         }
+    };
+    let is_within = |target: &Target| match (target, range) {
+        (Target::Range(inner), Some(range)) => range.contains(inner.network()),
+        _ => false,
     };
     let absent = who.is_none() && matches!(target, Some(Target::Account(_)));
     if absent {
@@ -254,6 +262,7 @@ async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Resu
     let hits = |ban: &Ban| {
         Some(&ban.target) == target.as_ref()
             || who.as_ref().is_some_and(|who| ban.target.matches(who))
+            || is_within(&ban.target)
             || absent && names(&ban.target, about)
     };
     let bans = session.node.ban_list.list().await?;

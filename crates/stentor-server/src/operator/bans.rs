@@ -76,9 +76,16 @@ impl Bans {
             if live.len() >= BANS_MAX && live.iter().all(|(there, _)| *there != field) {
                 return Err(BanError::Full);
             }
-            let mut changes: Vec<Change> = over.into_iter().map(|(field, _)| Change::Unset(field)).collect();
+            // Those that are over go with it, unless somebody has set them anew meanwhile.
+            let is_other = |(there, _): &&(String, Ban)| *there != field;
+            let over: Vec<_> = over.iter().filter(is_other).take(TIDIED_AT_ONCE).collect();
+            let mut changes: Vec<Change> =
+                over.iter().map(|(there, _)| Change::Unset(there.clone())).collect();
             changes.push(Change::Set(field.clone(), ban.to_value()));
-            let draft = Draft { changes, ..Draft::new(Partition::bans(), begin_or_within(epoch).0) };
+            let is_as_read =
+                |(there, ban): &&(String, Ban)| Guard::Field(there.clone(), Is::Equal(ban.to_value()));
+            let guards = over.iter().map(is_as_read).collect();
+            let draft = Draft { guards, changes, ..Draft::new(Partition::bans(), begin_or_within(epoch).0) };
             if self.committer.attempt(draft).await? {
                 return Ok(ban);
             }
@@ -147,6 +154,9 @@ impl Bans {
 
 /// How many bans there may be at once: every login is held against each.
 pub const BANS_MAX: usize = 5000;
+
+/// How many bans that are over a new one takes away: a store allows only so many guards.
+const TIDIED_AT_ONCE: usize = 100;
 
 /// Why something was not done to a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,8 +43,19 @@ impl BanWatch {
     /// The ban that keeps somebody out now.
     #[must_use]
     pub fn find(&self, who: &Subject, now: StoreTime) -> Option<Arc<Ban>> {
+        self.find_among(|_| true, who, now)
+    }
+
+    /// The ban on addresses that keeps somebody out now.
+    #[must_use]
+    pub fn find_of_address(&self, who: &Subject, now: StoreTime) -> Option<Arc<Ban>> {
+        self.find_among(|target| matches!(target, Target::Range(_)), who, now)
+    }
+
+    fn find_among(&self, kind: fn(&Target) -> bool, who: &Subject, now: StoreTime) -> Option<Arc<Ban>> {
         let set = self.set.read().expect("no writer of the bans panics").clone();
-        set.0.values().find(|ban| ban.lasts(now) && ban.target.matches(who)).cloned()
+        let is_it = |ban: &&Arc<Ban>| kind(&ban.target) && ban.lasts(now) && ban.target.matches(who);
+        set.0.values().find(is_it).cloned()
     }
 
     /// Puts the bans in force that the copy shows, and returns those that were not.
@@ -145,8 +156,7 @@ pub fn banned(session: &Session, nick: &str, account: Option<&str>) -> Option<Ar
 /// The ban that keeps an address out, whoever comes from there.
 #[must_use]
 pub fn of_address(node: &Node, client: &Client) -> Option<Arc<Ban>> {
-    let found = node.bans.find(&Subject::of(client), node.fleet.now());
-    found.filter(|ban| matches!(ban.target, Target::Range(_)))
+    node.bans.find_of_address(&Subject::of(client), node.fleet.now())
 }
 
 /// Tells a client that has just connected, and closes it.

@@ -42,7 +42,8 @@ fn batch(lines: &[Said]) -> (&Said, Vec<String>) {
         format!("{sign}{}", line.text())
     });
     let end = format!("-{reference}");
-    assert!(lines.iter().any(|line| line.command == "BATCH" && line.param(0) == end), "it ends");
+    let end = lines.iter().find(|line| line.command == "BATCH" && line.param(0) == end).expect("it ends");
+    assert_eq!(end.tag("batch"), start.tag("batch"), "both ends are in the same batch");
     (start, texts.collect())
 }
 

@@ -72,6 +72,57 @@ async fn a_range_keeps_real_addresses_out_and_spares_loopback() {
 }
 
 #[tokio::test]
+async fn a_banned_address_is_turned_away_at_once_whatever_else_keeps_it_out() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    for at in 0.."192.0.2.9".len() {
+        let mut mask = "192.0.2.9".to_owned();
+        mask.replace_range(at..=at, "?");
+        root.ask(&format!("KLINE *!*@{mask} :a mask")).await;
+    }
+    root.ask("DLINE 192.0.2.0/24 :the range").await;
+    let mut eve = server.connect_from(address("192.0.2.9")).await;
+    let told = eve.expect_closed().await;
+    assert!(numeric(&told, "465").text().ends_with("the range"), "{told:?}");
+}
+
+#[tokio::test]
+async fn of_an_address_all_bans_are_told_that_keep_it_out() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut root = operator(&server, "root").await;
+    let cloak = server.node.cloak(address("192.0.2.9"));
+    root.ask(&format!("KLINE *!*@{cloak} :its cloak")).await;
+    root.ask("DLINE 192.0.2.9 :itself").await;
+    root.ask("DLINE 192.0.2.128/25 :the other half").await;
+    for (about, wanted) in [
+        ("192.0.2.9", &["its cloak", "itself"][..]),
+        ("192.0.2.0/24", &["itself", "the other half"]),
+        ("192.0.2.200", &["the other half"]),
+    ] {
+        let lines = root.ask(&format!("UBAN INFO {about}")).await;
+        let told = notices(&lines).join("\n");
+        for reason in ["its cloak", "itself", "the other half"] {
+            assert_eq!(told.contains(reason), wanted.contains(&reason), "{about}, {reason}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_is_set_again_while_another_tidies_up_stays() {
+    let server = TestServer::start().await;
+    let bans = server.node.ban_list.clone();
+    let target = |text: &str| text.parse().expect("it is a target");
+    for round in 0..100 {
+        let (again, other) = (target(&format!("again{round}!*@*")), target(&format!("other{round}!*@*")));
+        bans.add(&again, Some(Duration::ZERO), "root", "").await.expect("it is set, and over");
+        let (one, two) = tokio::join!(bans.add(&other, None, "root", ""), bans.add(&again, None, "root", ""));
+        one.and(two).expect("both are set");
+        let list = bans.list().await.expect("it can be read");
+        assert!(list.iter().any(|ban| ban.target == again), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_mask_sees_the_real_address_too() {
     let server = TestServer::start_with(&OPERATOR).await;
     let mut root = operator(&server, "root").await;

@@ -36,6 +36,21 @@ async fn a_gateways_users_have_addresses_of_their_own() {
     let whois = six.ask("WHOIS bob").await;
     assert_eq!(numeric(&whois, "338").param(3), "192.0.2.7");
     assert!(whois.iter().all(|line| line.command != "671"), "nobody said that it is secure");
+    for option in ["secure", "tls=1", "secure=examplevalue123"] {
+        let mut client = server.connect().await;
+        for line in [
+            &format!("WEBIRC operpassword gate host.example 192.0.2.7 :local-port=6697 {option}"),
+            "NICK cat",
+            "USER c 0 * :C",
+        ] {
+            client.send(line).await;
+        }
+        client.expect_numeric("001").await;
+        client.drain_until_pong().await;
+        numeric(&client.ask("WHOIS cat").await, "671");
+        client.send("QUIT").await;
+        client.expect_closed().await;
+    }
 }
 
 #[tokio::test]
