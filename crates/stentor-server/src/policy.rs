@@ -147,8 +147,13 @@ pub fn may_speak(state: &State, channel: &str, speaker: Speaker<'_>) -> Result<R
     if rank >= Rank::Voice {
         return Ok(Rank::Plain);
     }
+    let is_banned = || is_banned(state, (speaker.source, speaker.account), true);
     if has_mode(state, 'U') {
-        return Ok(SEES_ALL);
+        // Of what members say, operators judge; a ban keeps others from bothering them, too.
+        return match speaker.member.is_none() && is_banned() {
+            true => refuse("Cannot send to channel: you are banned (+b)"),
+            false => Ok(SEES_ALL),
+        };
     }
     if has_mode(state, 'm') {
         return refuse("Cannot send to channel: only voiced members may speak (+m)");
@@ -156,7 +161,7 @@ pub fn may_speak(state: &State, channel: &str, speaker: Speaker<'_>) -> Result<R
     if has_mode(state, 'M') && speaker.account.is_none() {
         return refuse("Cannot send to channel: log in to speak (+M)");
     }
-    if is_banned(state, (speaker.source, speaker.account), true) {
+    if is_banned() {
         return refuse("Cannot send to channel: you are banned (+b)");
     }
     Ok(Rank::Plain)

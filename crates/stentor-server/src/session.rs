@@ -167,6 +167,12 @@ impl Session {
         }
     }
 
+    /// Whether its connection is to end: of a command that does several things, what is not done yet stays undone.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.client.queue.closed().is_some()
+    }
+
     /// The room with this folded name, where it is one of the client's own.
     #[must_use]
     pub fn joined(&self, folded: &str) -> Option<Arc<Replica>> {

@@ -34,6 +34,9 @@ pub(super) async fn run(
     session.charge_targets(targets.len(), super::EACH);
     let mut keys = message.param(1).unwrap_or_default().split(',');
     for target in targets {
+        if session.is_over() {
+            break;
+        }
         let key = keys.next().filter(|key| !key.is_empty());
         let mut entered = join(session, target, key, reply).await;
         if let Ok(Some(other)) = &entered {

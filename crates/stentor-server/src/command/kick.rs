@@ -33,6 +33,9 @@ pub(super) async fn run(
     }
     session.charge_targets(targets.len(), super::EACH);
     for (index, target) in targets.into_iter().enumerate() {
+        if session.is_over() {
+            break;
+        }
         let channel = channels.get(index).copied().unwrap_or(first);
         let kicked = match session.room(channel).await {
             Ok(held) => kick(session, &held, channel, target, reason, reply).await,

@@ -102,6 +102,9 @@ async fn say(
     let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
     let said = Said { kind, tags, text, more: &[], is_transient, guest };
     for target in targets {
+        if session.is_over() {
+            break;
+        }
         let result = if let Some((channel, rank)) = room_of(target) {
             to_channel(session, (channel, rank), &said, reply).await
         } else if let Some(service) = services::find(target) {

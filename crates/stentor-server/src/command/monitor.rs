@@ -58,6 +58,9 @@ async fn add(session: &mut Session, targets: Vec<&str>, reply: &mut Reply) -> Re
     let config = session.node.config();
     let (mut added, mut failed) = (Vec::new(), None);
     for (index, target) in targets.iter().enumerate() {
+        if session.is_over() {
+            break;
+        }
         let Ok(nick) = Nick::parse(target, config.limits.nick_length) else { continue };
         if session.monitored.contains_key(nick.folded()) {
             continue;

@@ -36,7 +36,7 @@ async fn each(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     for target in targets {
-        if session.client.queue.closed().is_some() {
+        if session.is_over() {
             break;
         }
         if let Err(error) = part(session, target, reason, reply).await {
@@ -103,7 +103,7 @@ async fn part(
 }
 
 /// Whether all of the channel may hear a member's reason.
-fn may_say(state: &State, channel: &str, member: &Member, reason: &str) -> bool {
+pub(super) fn may_say(state: &State, channel: &str, member: &Member, reason: &str) -> bool {
     let speaker = Speaker {
         member: Some(member),
         source: &member.source(),

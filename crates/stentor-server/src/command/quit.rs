@@ -14,8 +14,8 @@ use crate::store::Partition;
 pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Reply) -> Result<(), Error> {
     let limit = session.node.config().limits.kick_length;
     let reason = match message.param(0).filter(|reason| !reason.is_empty()) {
-        Some(reason) => format!("Quit: {}", truncate_utf8(reason, limit)),
-        None => "Client Quit".to_owned(),
+        Some(reason) => format!("{SAID}{}", truncate_utf8(reason, limit)),
+        None => SILENT.to_owned(),
     };
     if session.client.queue.is_drained() {
         session.client.cursor.goodbye();
@@ -39,6 +39,12 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
     let partition = Partition::channel(channel);
     let decide = |state: &State| {
         let member = policy::own_member(state, channel, &id)?;
+        // What somebody says with it is said to the channel, too: by those who may speak there.
+        let is_heard = |said: &str| super::part::may_say(state, channel, &member, said);
+        let reason = match reason.strip_prefix(SAID) {
+            Some(said) if !is_heard(said) => SILENT,
+            _ => reason,
+        };
         let line = member.line("QUIT").tag(EVENT_TAG, &id).trailing(reason).build();
         Ok::<_, Error>(super::part::leave(state, &id, line, false))
     };
@@ -61,3 +67,8 @@ pub async fn leave(session: &Session, channel: &str, reason: &str) -> Result<(),
     session.client.with_channels(|channels| channels.remove(channel));
     Ok(())
 }
+
+/// What stands before a reason that somebody gives.
+const SAID: &str = "Quit: ";
+/// The reason of who gives none.
+const SILENT: &str = "Client Quit";

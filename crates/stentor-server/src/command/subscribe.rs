@@ -31,6 +31,9 @@ pub(super) async fn run(
         }
     }
     for nick in names(session, message, reply) {
+        if session.is_over() {
+            break;
+        }
         let claim = claim(session, SUBSCRIBE, nick);
         let result = match claim {
             Ok(claim) => subscribe(session, &claim, nick, mode, reply).await,
@@ -47,6 +50,9 @@ pub(super) async fn end(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     for nick in names(session, message, reply) {
+        if session.is_over() {
+            break;
+        }
         let claim = claim(session, UNSUBSCRIBE, nick);
         let result = match claim {
             Ok(claim) => unsubscribe(session, &claim, nick, reply).await,

@@ -103,6 +103,12 @@ async fn operators_judge_what_the_others_say() {
     ann.ask("MODE #room +v dan").await;
     dan.ask("PRIVMSG #room :for all").await;
     assert_eq!(said(&eve.drain_until_pong().await), ["for all"]);
+    // From outside, a ban keeps somebody from the operators, too.
+    ann.ask("MODE #room -n+b fay!*@*").await;
+    let (mut fay, mut gus) = (server.client("fay").await, server.client("gus").await);
+    numeric(&fay.ask("PRIVMSG #room :from fay").await, "404");
+    gus.ask("PRIVMSG #room :from gus").await;
+    assert_eq!(said(&ann.drain_until_pong().await), ["from gus"]);
 }
 
 #[tokio::test]

@@ -22,6 +22,19 @@ async fn those_in_common_channels_see_it_once() {
 }
 
 #[tokio::test]
+async fn who_may_not_speak_says_nothing_by_leaving_the_network() {
+    let server = TestServer::start().await;
+    let (mut ann, mut eve) = (server.client("ann").await, server.client("eve").await);
+    ann.ask("JOIN #room").await;
+    eve.ask("JOIN #room").await;
+    ann.ask("MODE #room +m").await;
+    eve.send("QUIT :one more thing").await;
+    let last = eve.expect_closed().await;
+    assert_eq!(numeric(&last, "ERROR").text(), "Quit: one more thing");
+    assert_eq!(ann.expect_numeric("QUIT").await.text(), "Client Quit");
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_a_quit_too() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;

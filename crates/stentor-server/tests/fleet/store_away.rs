@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Pair;
-use stentor_testing::{Said, TestClient};
+use stentor_testing::{Said, TestClient, command};
 
 const SHORT: &[(&str, &str)] = &[("fleet.lease", "'2s'"), ("fleet.margin", "'500ms'")];
 
@@ -89,6 +89,35 @@ async fn who_answers_a_ping_while_a_command_waits_for_the_store_is_not_timed_out
         ann.send(&format!("PONG {token}")).await;
     };
     assert!(answer.contains("may or may not have been done"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_closed_in_the_middle_of_a_command_does_no_more_of_it() {
+    let mut pair = Pair::start(&[]).await;
+    let rooms = "#one,#two,#three,#four";
+    let mut bob = pair.two.client("bob").await;
+    bob.ask(&format!("JOIN {rooms}")).await;
+    let mut ann = pair.one.client("ann").await;
+    pair.redis().pause();
+    // The PONG shows that the node has read the command, which waits for the store.
+    ann.send_bytes(b"PING x\r\n").await;
+    ann.expect(|line| line.contains(" PONG ")).await;
+    ann.send(&format!("JOIN {rooms}")).await;
+    let client = pair.one.node.clients.all().into_iter().find(|client| client.profile().nick == "ann");
+    let client = client.expect("she is here");
+    let before = client.last_heard();
+    loop {
+        let more = client.heard_more();
+        if client.last_heard() > before {
+            break;
+        }
+        more.await;
+    }
+    client.queue.close("Killed");
+    pair.redis().resume();
+    ann.expect_closed().await;
+    let joins = command(&bob.drain_until_pong().await, "JOIN").len();
+    assert!(joins <= 1, "{joins} rooms were entered");
 }
 
 async fn pause_for_longer_than_a_lease(pair: &mut Pair, client: &mut TestClient) {
