@@ -323,7 +323,7 @@ async fn to_person(
     said: &Said<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let person = session.node.find_person(target).await?.ok_or_else(|| super::no_such_nick(target))?;
+    let person = session.node.find_recipient(target).await?.ok_or_else(|| super::no_such_nick(target))?;
     may_write_to(session, &person, said)?;
     if session.client.profile().has_mode(REGISTERED_ONLY) && person.online {
         super::accept::answerable(session, &person).await?;

@@ -208,7 +208,7 @@ async fn in_private(session: &mut Session, request: &Request<'_>, reply: &mut Re
     let recipient = outbox::recipient_of(&entry);
     if !other.eq_ignore_ascii_case(request.target) {
         // They may have another nick by now.
-        let person = session.node.find_person(request.target).await?;
+        let person = session.node.find_recipient(request.target).await?;
         if person.is_none_or(|person| Some(&person.inbox) != recipient.as_ref()) {
             return Err(request.unknown());
         }

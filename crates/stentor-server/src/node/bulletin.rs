@@ -137,6 +137,11 @@ impl Node {
             ["COUNT"] => crate::command::lusers::answer(self).await,
             ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question),
             ["ADDRESS", id] => crate::command::whois::address(self, id),
+            ["NICK", id] => {
+                let client = self.clients.by_id(id).map(|client| client.profile());
+                let registered = client.filter(|profile| profile.registered);
+                registered.map_or_else(|| "unknown".to_owned(), |profile| profile.nick.clone())
+            }
             ["KNOWS", id] => {
                 let known = self.clients.by_id(id).is_some();
                 if known { "yes".to_owned() } else { "no".to_owned() }

@@ -1,6 +1,7 @@
 //! Finding people by nick, wherever they are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Node;
 use crate::client::Client;
@@ -34,6 +35,8 @@ pub struct Person {
     pub writer: Option<Writer>,
     /// The client, where it is on this node.
     pub local: Option<Arc<Client>>,
+    /// Of an account whose owner has no such nick: the session that is logged in to it, if any.
+    session: Option<String>,
 }
 
 impl Node {
@@ -76,10 +79,12 @@ impl Node {
                 online: true,
                 writer,
                 local: None,
+                session: None,
             }));
         }
         let name = account.fields.get(5).cloned().flatten();
         let removed = account.fields.get(6).cloned().flatten();
+        let session = account.fields.get(10).cloned().flatten();
         Ok(name.filter(|_| removed.is_none()).map(|name| Person {
             id: "".into(),
             source: name.clone(),
@@ -92,8 +97,30 @@ impl Node {
             online: false,
             writer: None,
             local: None,
+            session,
             nick: name,
         }))
+    }
+
+    /// Whom a private message to this nick reaches. As an account's name it means whoever is logged in to that, under
+    /// whatever nick: their modes judge it. Where their node does not answer it is the account alone.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn find_recipient(&self, nick: &str) -> Result<Option<Person>, StoreError> {
+        let found = self.find_person(nick).await?;
+        let session = found.as_ref().and_then(|person| person.session.as_deref());
+        let Some((id, writer)) = session.and_then(|session| session.split_once(' ')) else { return Ok(found) };
+        if let Some(client) = self.clients.by_id(id) {
+            return Ok(if client.profile().registered { Some(local_person(self, client)) } else { found });
+        }
+        let Ok(writer) = writer.parse::<Writer>() else { return Ok(found) };
+        if self.fleet.is_dead(&writer).await? {
+            return Ok(found);
+        }
+        let Some(nick) = self.ask(&writer, &format!("NICK {id}"), PATIENCE).await else { return Ok(found) };
+        let holder = self.find_person(&nick).await?.filter(|person| *person.id == *id);
+        Ok(holder.or(found))
     }
 }
 
@@ -121,9 +148,12 @@ fn local_person(node: &Node, client: Arc<Client>) -> Person {
         online: true,
         writer: Some(client.tenure().writer().clone()),
         local: Some(client),
+        session: None,
     }
 }
 
-/// All but `name` and `removed`, which are an account's, are a nick's claim's.
+/// All but `name`, `removed` and `session`, which are an account's, are a nick's claim's.
 const FIELDS: &[&str] =
-    &["user", "who", "account", "away", "writer", "name", "removed", "modes", "accepted", "oper"];
+    &["user", "who", "account", "away", "writer", "name", "removed", "modes", "accepted", "oper", "session"];
+/// How long another node may take to tell a nick.
+const PATIENCE: Duration = Duration::from_secs(1);

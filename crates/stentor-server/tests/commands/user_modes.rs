@@ -75,6 +75,21 @@ async fn one_may_hear_from_the_logged_in_alone() {
 }
 
 #[tokio::test]
+async fn the_name_of_an_account_is_no_way_around_the_modes_of_its_user() {
+    let server = TestServer::start().await;
+    server.account("alice", "secret").await;
+    let mut ally = server.login("alice", "secret", &[]).await;
+    let mut eve = server.client("eve").await;
+    ally.ask("NICK ally").await;
+    ally.ask("MODE ally +RT").await;
+    numeric(&eve.ask("PRIVMSG alice :hello").await, "477");
+    ally.ask("MODE ally -R").await;
+    numeric(&eve.ask("PRIVMSG alice :\u{1}VERSION\u{1}").await, "531");
+    assert!(eve.ask("PRIVMSG alice :hello").await.is_empty(), "she is here, whatever her nick");
+    assert_eq!(numeric(&ally.drain_until_pong().await, "PRIVMSG").params, ["ally", "hello"]);
+}
+
+#[tokio::test]
 async fn one_may_take_no_ctcp() {
     let server = TestServer::start().await;
     let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);

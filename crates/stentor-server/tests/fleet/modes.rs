@@ -9,6 +9,20 @@ fn said(lines: &[Said]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_modes_of_an_accounts_user_hold_on_every_node_whatever_the_nick() {
+    let pair = Pair::start(&[]).await;
+    pair.one.account("alice", "secret").await;
+    let mut ally = pair.one.login("alice", "secret", &[]).await;
+    let mut eve = pair.two.client("eve").await;
+    ally.ask("NICK ally").await;
+    ally.ask("MODE ally +R").await;
+    numeric(&eve.ask("PRIVMSG alice :hello").await, "477");
+    ally.ask("MODE ally -R").await;
+    assert!(eve.ask("PRIVMSG alice :hello").await.is_empty());
+    assert_eq!(ally.expect_numeric("PRIVMSG").await.params, ["ally", "hello"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_to_a_rank_is_heard_by_it_on_every_node() {
     let pair = Pair::start(&[]).await;
     let mut op = pair.one.client("op").await;
