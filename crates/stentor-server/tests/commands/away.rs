@@ -3,6 +3,23 @@
 use stentor_testing::{TestServer, command, numeric};
 
 #[tokio::test]
+async fn nobody_is_told_of_their_own_absence_when_they_join() {
+    let server = TestServer::start().await;
+    let mut bob = server.client("bob").await;
+    bob.ask("JOIN #room").await;
+    let mut ann = server.connect().await;
+    for line in ["CAP LS 302", "CAP REQ :away-notify draft/pre-away", "AWAY :tea", "NICK ann", "USER a 0 * :A"] {
+        ann.send(line).await;
+    }
+    ann.send("CAP END").await;
+    ann.expect_numeric("001").await;
+    ann.drain_until_pong().await;
+    let joined = ann.ask("JOIN #room").await;
+    numeric(&joined, "JOIN");
+    assert!(command(&joined, "AWAY").is_empty(), "{joined:?}");
+}
+
+#[tokio::test]
 async fn it_is_acknowledged_and_shown_to_who_writes() {
     let server = TestServer::start().await;
     let mut ann = server.client("ann").await;

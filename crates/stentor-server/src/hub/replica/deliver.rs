@@ -52,8 +52,8 @@ impl Inner {
             let msgid = (lines.msgid)(line);
             let in_channel = partition.kind() == Kind::Channel;
             let rendering = Rendering::new(first, lines.time, &msgid).with_rest(rest).in_channel(in_channel);
-            if rendering.message().command == metadata::COMMAND {
-                // The command itself answers.
+            // Of metadata and of one's own absence the command itself tells; the latter stands behind a JOIN, too.
+            if [metadata::COMMAND, "AWAY"].contains(&rendering.message().command) {
                 continue;
             }
             if rendering.is_said() && !origin.echo || !tell_once(rendering.message(), &origin.client.id, told)
