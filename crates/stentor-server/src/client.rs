@@ -91,6 +91,8 @@ pub struct Profile {
     pub events: Events,
     /// Whether every hop from the client to its node is encrypted.
     pub secure: bool,
+    /// Whether the client has said by TLS which host it looks for.
+    pub names_host: bool,
     /// The certificate whose key the client has shown to hold. In no entry.
     pub certificate: Option<Fingerprint>,
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(
         "LIST" => {
             let names: Vec<String> =
                 session.client.capabilities().iter().map(|one| one.name().to_owned()).collect();
-            list(session, reply, "LIST", &names, true);
+            list(session, reply, "LIST", &names, session.client.knows_values());
         }
         "REQ" => {
             if let Some(registering) = session.registering.as_mut() {
@@ -138,11 +138,16 @@ fn making_accounts(accounts: &Accounts) -> &'static str {
     }
 }
 
-/// The policy of coming by TLS alone. It is told and never requested: whoever asks for it is refused.
+/// The policy of coming by TLS alone. It is told and never requested: whoever asks for it is refused. Who has not said which
+/// host they look for has none that they could remember it for.
 fn sts(session: &Session) -> Option<String> {
     let Sts { duration, port, preload } = session.node.config().tls.sts?;
-    if !session.client.profile().secure {
+    let profile = session.client.profile();
+    if !profile.secure {
         return Some(format!("sts=port={port}"));
+    }
+    if !profile.names_host {
+        return None;
     }
     let preload = if preload { ",preload" } else { "" };
     Some(format!("sts=duration={},port={port}{preload}", duration.as_secs()))
@@ -189,7 +194,16 @@ fn request(session: &Session, wanted: &str, reply: &mut Reply) {
     }
     let nick = session.client.profile().nick.clone();
     let answer = if known { "ACK" } else { "NAK" };
-    reply.line(Line::new("CAP").source(reply.server()).param(nick).param(answer).trailing(wanted).build());
+    let line = Line::new("CAP").source(reply.server()).param(nick).param(answer);
+    let length = line.clone().trailing("").build().len();
+    let names: Vec<&str> = wanted.split(' ').filter(|name| !name.is_empty()).collect();
+    let mut pieces: Vec<String> = stentor_proto::text::pack(length, names, ' ').collect();
+    if pieces.is_empty() {
+        pieces.push(String::new());
+    }
+    for piece in pieces {
+        reply.line(line.clone().trailing(piece).build());
+    }
     if known {
         let was_aware = metadata::is_aware(&session.client);
         session.client.change_capabilities(before, capabilities);

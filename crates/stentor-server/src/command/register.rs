@@ -106,6 +106,9 @@ async fn claim_proved(
 pub(super) fn refused(error: LoginError, refusal: Numeric) -> Error {
     match error {
         LoginError::Store(error) => Error::Store(error),
+        LoginError::Locked if refusal == Numeric::ERR_SASLFAIL => {
+            Error::numeric(Numeric::ERR_NICKLOCKED, &[], &format!("Login failed: {error}"))
+        }
         other => Error::numeric(refusal, &[], &format!("Login failed: {other}")),
     }
 }

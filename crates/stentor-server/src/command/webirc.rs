@@ -66,7 +66,8 @@ pub(super) async fn run(
     session.client.update(|profile| {
         profile.host = node.cloak(address);
         profile.secure = secure;
-        // It is the gateway's.
+        // They are the gateway's.
+        profile.names_host = false;
         profile.certificate = None;
     });
     // A ban that comes from now on finds the client at this address.

@@ -42,6 +42,7 @@ where
         user: "*".to_owned(),
         host: node.cloak(peer.address),
         secure: peer.secure,
+        names_host: peer.names_host,
         certificate: peer.certificate,
         ..Profile::default()
     };
@@ -88,6 +89,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether the stream is encrypted up to the client.
     pub secure: bool,
+    /// Whether the client has said by TLS (SNI) which host it looks for.
+    pub names_host: bool,
     /// The certificate whose key the client has shown to hold.
     pub certificate: Option<Fingerprint>,
 }
@@ -96,7 +99,7 @@ impl Peer {
     /// A client without TLS.
     #[must_use]
     pub fn plain(address: IpAddr) -> Self {
-        Self { address, secure: false, certificate: None }
+        Self { address, secure: false, names_host: false, certificate: None }
     }
 }
 

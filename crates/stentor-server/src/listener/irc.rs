@@ -151,9 +151,10 @@ impl Gate {
         }
         let stream = in_time(patience, tls.accept(stream)).await?;
         // A session that is resumed remembers its certificate.
-        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let tls = stream.get_ref().1;
+        let certificate = tls.peer_certificates().and_then(<[_]>::first);
         let certificate = certificate.map(|certificate| Fingerprint::of(certificate));
-        let peer = Peer { address, secure: true, certificate };
+        let peer = Peer { address, secure: true, names_host: tls.server_name().is_some(), certificate };
         Ok(Arrived::Secure(Box::new(stream), peer, admission))
     }
 

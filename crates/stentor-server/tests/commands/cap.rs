@@ -69,6 +69,26 @@ async fn all_that_is_there_is_offered_with_its_values() {
 }
 
 #[tokio::test]
+async fn no_answer_is_longer_than_a_line() {
+    let server = TestServer::start().await;
+    let mut ann = server.connect().await;
+    ann.ask("CAP LS").await;
+    let wanted = OFFERED.iter().filter(|name| !["cap-notify", "sasl"].contains(name));
+    let (ones, others): (Vec<&str>, Vec<&str>) = wanted.partition(|name| name.contains('/'));
+    for names in [ones.join(" "), others.join(" ")] {
+        ann.ask(&format!("CAP REQ :{names}")).await;
+    }
+    // Version 301 knows no answer of several lines.
+    let listed = ann.ask("CAP LIST").await;
+    assert!(listed.len() == 1 && listed[0].bare.len() <= 510 && listed[0].param(2) != "*", "{listed:?}");
+    let wanted = "-away-notify ".repeat(38);
+    let answer = ann.ask(&format!("CAP REQ :{wanted}")).await;
+    assert!(answer.iter().all(|line| line.param(1) == "ACK" && line.bare.len() <= 510), "{answer:?}");
+    let told: Vec<&str> = answer.iter().flat_map(|line| line.text().split(' ')).collect();
+    assert_eq!(told.join(" "), wanted.trim_end());
+}
+
+#[tokio::test]
 async fn a_policy_of_tls_is_told_and_cannot_be_asked_for() {
     let settings = [("tls.sts", "'30d'"), ("tls.sts_port", "6697"), ("tls.sts_preload", "true")];
     let server = TestServer::start_with(&settings).await;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use stentor_server::account::{Fingerprint, Password};
 use stentor_server::tls;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Client, Server};
+use super::{Client, Server, in_time};
 
 /// A certificate that its client made itself.
 struct Own {
@@ -50,7 +50,7 @@ async fn external(client: &mut Client<TlsStream<TcpStream>>, response: &str) -> 
     client.send(format!("CAP REQ sasl\r\nAUTHENTICATE EXTERNAL\r\nAUTHENTICATE {response}\r\n")).await;
     loop {
         let line = client.line().await;
-        if line.contains(" 903 ") || line.contains(" 904 ") || line.is_empty() {
+        if [" 902 ", " 903 ", " 904 "].iter().any(|end| line.contains(end)) || line.is_empty() {
             return line;
         }
     }
@@ -84,7 +84,8 @@ async fn a_certificate_logs_in_to_the_account_that_lists_it() {
     assert!(external(&mut Own::new().connect(&mut server).await, "+").await.contains(" 904 "));
     accounts.lock("ann").await.expect("it is there");
     let mut locked = own.connect(&mut server).await;
-    assert!(external(&mut locked, "+").await.contains("locked"));
+    let refused = external(&mut locked, "+").await;
+    assert!(refused.contains(" 902 ") && refused.contains("locked"), "{refused}");
 }
 
 #[tokio::test]
@@ -112,6 +113,19 @@ async fn the_policy_of_tls_has_its_duration_where_it_is_kept() {
     ann.send("CAP LS 302\r\n").await;
     let line = ann.line_with("sts=").await;
     assert!(line.contains("sts=duration=3600,port=6697"), "{line}");
+    // Who comes to an address has no host to remember it for.
+    let stream = TcpStream::connect(server.secure).await.expect("it is listened on");
+    let address = ServerName::try_from("127.0.0.1").expect("an address is a name, too");
+    let mut bob =
+        Client::new(in_time(server.connector.connect(address, stream)).await.expect("it is listed"));
+    bob.send("CAP LS 302\r\nCAP LIST\r\n").await;
+    loop {
+        let line = bob.line().await;
+        assert!(!line.contains("sts="), "{line}");
+        if line.contains(" LIST ") {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

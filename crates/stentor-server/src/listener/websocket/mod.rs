@@ -198,7 +198,7 @@ impl Host {
         };
         let is_near = self.peer.secure || self.peer.address.is_loopback();
         let secure = is_near && handshake::forwarded_secure(request.headers());
-        Ok(Peer { address: client, secure, certificate: None })
+        Ok(Peer { address: client, secure, names_host: false, certificate: None })
     }
 }
 
