@@ -1,5 +1,6 @@
 //! PRIVMSG, NOTICE and TAGMSG: what people say.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -232,11 +233,18 @@ pub(super) fn client_tags(session: &Session, message: &Message<'_>) -> String {
         return String::new();
     }
     let config = session.node.config();
-    let is_legal = |raw: &&str| {
+    let mut seen = HashSet::new();
+    // Keys are opaque: what they are made of, today's grammar need not know. Of several with one key the last one counts.
+    let is_passed_on = |raw: &&str| {
         let key = raw.split('=').next().unwrap_or(raw);
-        tag::is_client_only(key) && tag::is_valid_key(key) && !is_denied(&config.denied_tags, key)
+        tag::is_client_only(key)
+            && key.len() > 1
+            && !is_denied(&config.denied_tags, key)
+            && seen.insert(key.to_owned())
     };
-    message.tags.raw().split(';').filter(is_legal).collect::<Vec<_>>().join(";")
+    let mut tags: Vec<&str> = message.tags.raw().rsplit(';').filter(is_passed_on).collect();
+    tags.reverse();
+    tags.join(";")
 }
 
 /// Whether a client-only tag is denied, by the rules of the token CLIENTTAGDENY.

@@ -502,7 +502,8 @@ pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<()
 /// A request's label, where this client may label requests.
 #[must_use]
 pub fn label(client: &Client, message: &Message<'_>) -> Option<String> {
-    let label = message.tags.raw().split(';').find_map(|tag| tag.strip_prefix("label="));
+    // Of several the last one counts, as with any tag.
+    let label = message.tags.raw().rsplit(';').find_map(|tag| tag.strip_prefix("label="));
     label
         .filter(|label| label.len() <= LABEL_LENGTH && !label.is_empty())
         // An answer of several lines is a batch, so one capability is nothing without the other.

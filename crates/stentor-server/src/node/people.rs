@@ -110,7 +110,9 @@ impl Node {
     pub async fn find_recipient(&self, nick: &str) -> Result<Option<Person>, StoreError> {
         let found = self.find_person(nick).await?;
         let session = found.as_ref().and_then(|person| person.session.as_deref());
-        let Some((id, writer)) = session.and_then(|session| session.split_once(' ')) else { return Ok(found) };
+        let Some((id, writer)) = session.and_then(|session| session.split_once(' ')) else {
+            return Ok(found);
+        };
         if let Some(client) = self.clients.by_id(id) {
             return Ok(if client.profile().registered { Some(local_person(self, client)) } else { found });
         }

@@ -8,7 +8,9 @@ async fn nobody_is_told_of_their_own_absence_when_they_join() {
     let mut bob = server.client("bob").await;
     bob.ask("JOIN #room").await;
     let mut ann = server.connect().await;
-    for line in ["CAP LS 302", "CAP REQ :away-notify draft/pre-away", "AWAY :tea", "NICK ann", "USER a 0 * :A"] {
+    for line in
+        ["CAP LS 302", "CAP REQ :away-notify draft/pre-away", "AWAY :tea", "NICK ann", "USER a 0 * :A"]
+    {
         ann.send(line).await;
     }
     ann.send("CAP END").await;

@@ -112,6 +112,14 @@ async fn a_label_that_is_too_long_is_no_label() {
 }
 
 #[tokio::test]
+async fn of_two_labels_the_last_one_counts() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let lines = ann.ask("@label=one;label=two PING x").await;
+    assert_eq!(lines.first().and_then(|line| line.tag("label")).as_deref(), Some("two"));
+}
+
+#[tokio::test]
 async fn what_is_given_up_is_answered_under_its_label() {
     let server = TestServer::start().await;
     let capabilities = [CAPABILITIES, &["draft/multiline"]].concat();

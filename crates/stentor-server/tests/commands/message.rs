@@ -158,6 +158,17 @@ async fn denied_tags_are_taken_off_and_said_to_be() {
 }
 
 #[tokio::test]
+async fn clients_tags_are_passed_on_whatever_their_keys_and_each_once() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["message-tags"]).await;
+    let mut bob = server.client_with("bob", &["message-tags"]).await;
+    ann.ask("@+my_tag=1;+a=first;+;+a=last TAGMSG bob").await;
+    let lines = bob.drain_until_pong().await;
+    let told = &numeric(&lines, "TAGMSG").line;
+    assert!(told.contains("+my_tag=1;+a=last") && !told.contains("first"), "{told}");
+}
+
+#[tokio::test]
 async fn reactions_are_stored_and_typing_is_not() {
     let server = TestServer::start().await;
     let wanted = ["message-tags", "echo-message"];
