@@ -200,6 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                         };
                         return (session, reason);
                     }
+                    clock.wrote(self.client.queue.bytes(), Instant::now());
                 }
                 Woke::Due => {
                     if let Some(reason) = clock.act(&self.client, &self.node) {
@@ -469,6 +470,14 @@ impl Clock {
         [registration, ping, seen, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
     }
 
+    /// Notes that something was written and that so many bytes wait behind it. The question may be among those: who reads
+    /// slowly, and reads, has the whole time for the answer.
+    fn wrote(&mut self, waiting: usize, now: Instant) {
+        if waiting > 0 && self.pinged.is_some() {
+            self.pinged = Some(now);
+        }
+    }
+
     /// Does what is due. A reason, where the connection is to end.
     fn act(&mut self, client: &Client, node: &Node) -> Option<String> {
         let now = Instant::now();
@@ -520,3 +529,27 @@ const RELEASE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Nothing is due for so long.
 const FAR: Duration = Duration::from_hours(24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_an_answer_begins_when_the_question_was_written() {
+        let (begin, minute) = (Instant::now(), Duration::from_mins(1));
+        let mut clock = Clock {
+            register_by: None,
+            ping_interval: Some(minute),
+            ping_timeout: minute,
+            pinged: None,
+            close_at: None,
+        };
+        clock.wrote(1, begin);
+        assert_eq!(clock.pinged, None, "nothing was asked");
+        clock.pinged = Some(begin);
+        clock.wrote(1, begin + minute);
+        assert_eq!(clock.pinged, Some(begin + minute), "it may wait yet");
+        clock.wrote(0, begin + 2 * minute);
+        assert_eq!(clock.pinged, Some(begin + minute), "it has been written by now");
+    }
+}
