@@ -380,7 +380,10 @@ impl Newcomer<'_> {
         let mut member = member.clone();
         let mut lines = vec![line];
         lines.extend(self.away.clone());
-        let prefixes = standing::prefixes(standing::rank_of(state, self.account));
+        // A room that a crash left without members has no operator either: the first who may enter is one.
+        let is_left_over = state.members.is_empty() && !standing::is_kept(state);
+        let least = if is_left_over { Rank::Operator } else { Rank::Plain };
+        let prefixes = standing::prefixes(standing::rank_of(state, self.account).max(least));
         if !prefixes.is_empty() {
             prefixes.clone_into(&mut member.prefixes);
             let nicks = vec![&*member.nick; prefixes.len()].join(" ");

@@ -1,6 +1,26 @@
 //! JOIN.
 
+use stentor_server::commit_identity::{Committer, Draft};
+use stentor_server::store::{Change, Epoch, Life, Partition};
 use stentor_testing::{TestServer, command, numeric};
+
+#[tokio::test]
+async fn the_first_in_a_room_that_a_crash_left_without_members_is_its_operator() {
+    let server = TestServer::start().await;
+    let set = |name: &str, value: &str| Change::Set(name.to_owned(), value.to_owned());
+    let changes = vec![set("name", "#room"), set("modes", "nk"), set("key", "sesame"), set("rules", "x")];
+    let draft =
+        Draft { changes, ..Draft::new(Partition::channel("#room"), Life::Begin(Epoch::random())) };
+    let committer = Committer::standalone(server.node.hub.store().clone());
+    assert!(committer.attempt(draft).await.expect("the store is open"));
+    let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);
+    numeric(&ann.ask("JOIN #room").await, "475");
+    assert_eq!(numeric(&ann.ask("JOIN #room sesame").await, "353").text(), "@ann");
+    let joined = bob.ask("JOIN #room sesame").await;
+    let mut names: Vec<&str> = numeric(&joined, "353").text().split(' ').collect();
+    names.sort_unstable();
+    assert_eq!(names, ["@ann", "bob"]);
+}
 
 #[tokio::test]
 async fn the_first_to_join_makes_the_channel_and_is_its_operator() {
