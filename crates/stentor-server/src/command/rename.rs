@@ -52,7 +52,7 @@ pub(super) async fn run(
     if !knows && claim.is_some() {
         reply.expect_many();
     }
-    let origin = reply.origin(false, knows);
+    let origin = reply.origin(false, knows || claim.is_some());
     let node = session.node.clone();
     let holds = || claim.as_ref().is_none_or(|claim| claim.holds(node.fleet.now()));
     let decide =

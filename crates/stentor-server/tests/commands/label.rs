@@ -143,3 +143,14 @@ async fn a_note_beside_an_echo_is_a_part_of_the_answer() {
     let lines = answer(&mut ann, "PRIVMSG bob :hi").await;
     assert_eq!(lines.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), ["PRIVMSG", "301"]);
 }
+
+#[tokio::test]
+async fn a_message_to_several_is_acknowledged_where_its_sender_gets_no_copy() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["batch", "labeled-response"]).await;
+    let _bob = server.client("bob").await;
+    ann.ask("JOIN #room").await;
+    let lines = ann.ask("@label=abc PRIVMSG #room,bob :hi").await;
+    assert_eq!((lines.len(), lines[0].command.as_str()), (1, "ACK"), "{lines:#?}");
+    assert_eq!(answer(&mut ann, "PRIVMSG #room,nobody :hi").await[0].command, "401");
+}
