@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use stentor_proto::capability::{Capability, CapabilitySet};
@@ -42,6 +42,8 @@ pub struct Client {
     profile: RwLock<Arc<Profile>>,
     /// The keys of metadata that it hears of.
     metadata_keys: RwLock<Arc<BTreeSet<String>>>,
+    /// The copy of the partition of its private messages that its session holds.
+    inbox: RwLock<Weak<Replica>>,
     /// The channels it is in, by place.
     channels: Mutex<HashMap<String, Held>>,
     /// The channels that it was last invited to, by folded name.
@@ -140,6 +142,7 @@ impl Client {
             knows_values: AtomicBool::new(false),
             profile: RwLock::new(Arc::new(profile)),
             metadata_keys: RwLock::default(),
+            inbox: RwLock::default(),
             channels: Mutex::default(),
             invited: Mutex::default(),
             behind: AtomicBool::new(false),
@@ -304,6 +307,19 @@ impl Client {
     /// Replaces them. The caller bounds them.
     pub fn set_metadata_keys(&self, keys: BTreeSet<String>) {
         *self.metadata_keys.write().expect("no writer of the keys panics") = Arc::new(keys);
+    }
+
+    /// Notes where its private messages are by now, or that they are nowhere.
+    pub fn set_inbox(&self, inbox: Option<&Arc<Replica>>) {
+        *self.inbox.write().expect("no writer of an inbox panics") =
+            inbox.map(Arc::downgrade).unwrap_or_default();
+    }
+
+    /// A field of its own partition. It may be asked for while the copy of a room is looked at, never the other way round.
+    #[must_use]
+    pub fn own_field(&self, name: &str) -> Option<String> {
+        let inbox = self.inbox.read().expect("no writer of an inbox panics").upgrade()?;
+        inbox.with_state(|state| state.field(name).map(str::to_owned))
     }
 
     /// Its channels, for a look or a change.

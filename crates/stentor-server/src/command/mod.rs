@@ -23,7 +23,7 @@ pub(crate) mod limits;
 mod links;
 mod list;
 pub(crate) mod lusers;
-mod markread;
+pub(crate) mod markread;
 mod message;
 mod metadata;
 mod metadata_keys;

@@ -254,7 +254,11 @@ async fn a_service_hears_each_line() {
     assert_eq!(texts, said);
     assert!(start.tag("msgid").is_some() && start.param(2) == "NickServ", "{start:?}");
     let outer = &lines[0];
-    assert_eq!((outer.tag("label").as_deref(), outer.param(1)), (Some("x"), "labeled-response"), "{lines:#?}");
+    assert_eq!(
+        (outer.tag("label").as_deref(), outer.param(1)),
+        (Some("x"), "labeled-response"),
+        "{lines:#?}"
+    );
     assert_eq!(start.tag("batch").as_deref(), Some(&outer.param(0)[1..]));
     let told = command(&lines, "NOTICE");
     assert_eq!(told.len(), 2, "{told:?}");

@@ -51,7 +51,9 @@ async fn what_is_said_to_it_is_kept_nowhere_and_comes_back_to_its_sender_alone()
     assert!(echo.source.starts_with("ann!"), "{echo:?}");
     assert_eq!((echo.tag("account").as_deref(), echo.tag("+a").as_deref()), (Some("ann"), Some("b")));
     assert!(echo.tag("time").is_some() && echo.tag("msgid").is_some(), "{echo:?}");
-    for line in ["NOTICE NickServ :sesame", "@+typing=active TAGMSG NickServ", "PRIVMSG NickServ :\u{1}VERSION\u{1}"] {
+    for line in
+        ["NOTICE NickServ :sesame", "@+typing=active TAGMSG NickServ", "PRIVMSG NickServ :\u{1}VERSION\u{1}"]
+    {
         let lines = ann.ask(line).await;
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(line.contains(&lines[0].command) && lines[0].source.starts_with("ann!"), "{lines:?}");
