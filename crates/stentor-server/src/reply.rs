@@ -339,7 +339,9 @@ const REPEATED: usize = 100;
 fn is_specified(command: &str, code: &str) -> bool {
     let specified =
         ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME"];
-    specified.contains(&command) || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
+    specified.contains(&command)
+        || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
+        || (command, code) == ("*", "ACCOUNT_REQUIRED")
 }
 
 /// Puts one more tag in front of a line.

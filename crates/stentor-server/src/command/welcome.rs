@@ -93,6 +93,9 @@ pub fn isupport(config: &Config) -> Isupport {
         Some(limit) => tokens.set("MONITOR", limit),
         None => tokens.flag("MONITOR"),
     };
+    if config.accounts.required {
+        tokens = tokens.flag("draft/ACCOUNTREQUIRED");
+    }
     if !config.denied_tags.is_empty() {
         tokens = tokens.set("CLIENTTAGDENY", config.denied_tags.join(","));
     }
