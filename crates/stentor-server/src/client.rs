@@ -14,7 +14,7 @@ use tokio::sync::futures::Notified;
 
 use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
-use crate::hub::{Held, Replica, UserId};
+use crate::hub::{Held, Replica, UserId, render};
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -289,8 +289,10 @@ impl Client {
         let profile = self.profile();
         self.demoted.store(true, Ordering::Release);
         let gone = if heard.is_empty() { "-o" } else { "-os" };
-        let line = Line::new("MODE").source(profile.source()).param(&profile.nick).param(gone);
-        self.queue.push_line(&line.build());
+        let line = profile.line("MODE").param(&profile.nick).param(gone).build();
+        if let Some(line) = render::alone(&line, self.capabilities()) {
+            self.queue.push_line(&line);
+        }
     }
 
     /// Whether it was demoted since the last call.
@@ -433,11 +435,13 @@ impl Profile {
 
     /// The beginning of a line that comes from this user: its source, and the account for those who asked for that tag.
     pub fn line(&self, command: &str) -> Line {
-        let line = Line::new(command).source(self.source());
-        match &self.account {
-            Some(account) => line.tag("account", account),
-            None => line,
-        }
+        Line::new(command).source(self.source()).raw_tags(&self.tags())
+    }
+
+    /// What tags say of this user on whatever comes from it.
+    #[must_use]
+    pub fn tags(&self) -> String {
+        render::tags_of(self.account.as_deref())
     }
 }
 

@@ -9,6 +9,7 @@ use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use crate::client::Client;
 use crate::hub::Origin;
+use crate::hub::render::alone;
 
 /// The answer to one command.
 ///
@@ -130,6 +131,14 @@ impl Reply {
                 let line = with_tag(&format!("batch={reference}"), &line);
                 self.client.queue.push_line(&line);
             }
+        }
+    }
+
+    /// A line that comes from the client's own user, with the tags that the client asked for; nothing where it did not ask for
+    /// such lines.
+    pub fn own(&mut self, line: &Line) {
+        if let Some(line) = alone(&line.build(), self.client.capabilities()) {
+            self.line(line);
         }
     }
 
