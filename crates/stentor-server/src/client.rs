@@ -15,6 +15,7 @@ use tokio::sync::futures::Notified;
 use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
 use crate::hub::{Held, Replica, UserId, render};
+use crate::modes::BOT;
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -433,7 +434,7 @@ impl Profile {
         format!("{}!{}@{}", self.nick, self.user, self.host)
     }
 
-    /// The beginning of a line that comes from this user: its source, and the account for those who asked for that tag.
+    /// The beginning of a line that comes from this user: its source, and what tags say of it to those who asked for them.
     pub fn line(&self, command: &str) -> Line {
         Line::new(command).source(self.source()).raw_tags(&self.tags())
     }
@@ -441,7 +442,7 @@ impl Profile {
     /// What tags say of this user on whatever comes from it.
     #[must_use]
     pub fn tags(&self) -> String {
-        render::tags_of(self.account.as_deref())
+        render::tags_of(self.account.as_deref(), self.has_mode(BOT))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::Privilege;
 use crate::error::Error;
 use crate::fleet::sweep;
 use crate::hub::{Refusal, render};
+use crate::modes::BOT;
 use crate::node::Node;
 use crate::node::people::Person;
 use crate::operator::audit::Deed;
@@ -68,7 +69,9 @@ pub(crate) async fn answer(node: &Node, id: &str, by: &str, question: &str) -> S
 async fn tags_of(node: &Node, by: &str) -> String {
     let found = node.find_person(by.split('!').next().unwrap_or(by));
     match tokio::time::timeout(LOOKUP, found).await {
-        Ok(Ok(Some(person))) if person.source == by => render::tags_of(person.account.as_deref()),
+        Ok(Ok(Some(person))) if person.source == by => {
+            render::tags_of(person.account.as_deref(), person.modes.contains(BOT))
+        }
         _ => String::new(),
     }
 }

@@ -19,7 +19,7 @@ use crate::hub::msgid::MessageId;
 use crate::hub::multiline::{self, Whole};
 use crate::hub::render::{GUEST_TAG, Rendering, guest_mark};
 use crate::hub::{Decision, Origin, Refusal, State, clock};
-use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
+use crate::modes::{NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
@@ -180,9 +180,6 @@ impl Said<'_> {
     /// The first line, for members of a rank and higher.
     fn line_for(&self, rank: Rank, sender: &Profile, target: &str) -> String {
         let mut line = for_rank(sender.line(self.kind.name()), rank).raw_tags(&self.tags).param(target);
-        if sender.has_mode(BOT) {
-            line = line.tag("bot", "");
-        }
         if let Some(text) = self.text {
             line = line.trailing(text);
         }

@@ -30,8 +30,10 @@ pub fn guest_mark(id: &str) -> String {
 
 /// What tags say of a user on whatever comes from it.
 #[must_use]
-pub fn tags_of(account: Option<&str>) -> String {
-    account.map_or_else(String::new, |account| format!("account={}", escape_value(account)))
+pub fn tags_of(account: Option<&str>, is_bot: bool) -> String {
+    let account = account.map(|account| format!("account={}", escape_value(account)));
+    let bot = is_bot.then(|| "bot".to_owned());
+    account.into_iter().chain(bot).collect::<Vec<_>>().join(";")
 }
 
 /// A line that is in no entry as a client with these capabilities reads it now, without its line end; `None` where it is not
