@@ -385,8 +385,11 @@ pub(super) async fn run(
 
 /// Moves a guest who has come to an account there, and tells its channels.
 async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
-    // Its own channels tell the client, too: nothing else does where it is in none.
-    session.client.update(|profile| profile.events.account = crate::random::text(12));
+    // The client itself is told first, and not again by its channels: it may be in none.
+    let event = presence::event(session);
+    session.client.update(|profile| profile.events.account = event);
+    let profile = session.client.profile();
+    reply.own(&profile.line("ACCOUNT").param(profile.account.as_deref().unwrap_or("*")));
     let said = own::values(session);
     let moved = claim::move_inbox(session).await;
     if session.inbox.is_none()

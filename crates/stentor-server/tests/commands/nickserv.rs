@@ -121,6 +121,36 @@ async fn who_logs_out_is_a_guest_again() {
 }
 
 #[tokio::test]
+async fn who_is_in_no_channel_hears_of_the_own_account_too() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let capabilities = ["account-notify", "account-tag", "labeled-response", "batch"];
+    let mut guest = server.client_with("guest", &capabilities).await;
+    let mut other = server.client("other").await;
+    for (line, numerics, account) in [
+        ("NS IDENTIFY ann sesame", "900", "ann"),
+        ("NS LOGOUT", "901", "*"),
+        ("REGISTER * * secret", "900", "guest"),
+    ] {
+        let lines = guest.ask(&format!("@label=x {line}")).await;
+        let at = |wanted: &str| lines.iter().position(|line| line.command == wanted);
+        assert!(at(numerics).is_some() && at(numerics) < at("ACCOUNT"), "{lines:#?}");
+        let own = numeric(&lines, "ACCOUNT");
+        assert_eq!((own.param(0), own.tag("batch")), (account, lines[1].tag("batch")), "{lines:#?}");
+        assert!(own.source.starts_with("guest!"), "{own:?}");
+        guest.ask("NICK someone").await;
+        guest.ask("NICK guest").await;
+    }
+    // Once, also where a channel could tell it, and only to those who asked for it.
+    let mut third = server.client_with("third", &["account-notify"]).await;
+    for client in [&mut third, &mut other] {
+        client.ask("JOIN #room").await;
+    }
+    assert_eq!(command(&third.ask("NS REGISTER barley1").await, "ACCOUNT").len(), 1);
+    assert!(command(&other.ask("NS REGISTER barley1").await, "ACCOUNT").is_empty());
+}
+
+#[tokio::test]
 async fn an_account_is_dropped_by_who_says_so_twice() {
     let server = TestServer::start().await;
     server.account("ann", "sesame").await;
