@@ -148,6 +148,42 @@ async fn another_spelling_is_told_to_those_alone_who_know_renaming() {
 }
 
 #[tokio::test]
+async fn another_spelling_waits_for_no_minute_and_begins_none() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &[RENAME]).await;
+    let mut bob = server.client("bob").await;
+    ann.ask("JOIN #old").await;
+    numeric(&ann.ask("RENAME #old #new").await, "RENAME");
+    assert_eq!(numeric(&ann.ask("RENAME #new #New").await, "RENAME").params, ["#new", "#New", ""]);
+    assert_eq!(numeric(&ann.ask("RENAME #New #NEW").await, "RENAME").params, ["#New", "#NEW", ""]);
+    assert!(fail(&ann.ask("RENAME #NEW #other").await, "CANNOT_RENAME").text().contains("a moment ago"));
+    // Who looks for the old name is still led here.
+    assert_eq!(numeric(&bob.ask("JOIN #old").await, "JOIN").param(0), "#NEW");
+    forget_the_pause(&server, &mut ann, "#old").await;
+    numeric(&ann.ask("RENAME #NEW #new").await, "RENAME");
+    numeric(&ann.ask("RENAME #new #other").await, "RENAME");
+}
+
+#[tokio::test]
+async fn a_large_room_changes_its_capitals() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &[RENAME]).await;
+    ann.ask("JOIN #large").await;
+    let room = Partition::channel("#large");
+    let snapshot = server.node.hub.store().snapshot(&room).await.expect("it is read").expect("it is there");
+    let (_, member) = snapshot.members.first().expect("ann is in it");
+    let others =
+        (0..1000).map(|n| Change::SetMember(format!("u{n}"), member.replace(" ann ", &format!(" u{n} "))));
+    let draft = Decision { changes: others.collect(), ..Decision::default() };
+    let life = Life::Within(snapshot.epoch);
+    let written = server.node.hub.write_blind::<()>(&server.node.tenure(), &room, life, draft).await;
+    assert!(matches!(written, Ok(Some(_))), "{written:?}");
+    ann.drain_until_pong().await;
+    assert!(fail(&ann.ask("RENAME #large #other").await, "CANNOT_RENAME").text().contains("1000 members"));
+    numeric(&ann.ask("RENAME #large #Large").await, "RENAME");
+}
+
+#[tokio::test]
 async fn the_old_name_is_free_and_history_goes_with_the_room() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", &[RENAME, "message-tags", "batch", "draft/chathistory"]).await;
