@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use stentor_proto::capability::{Capability, CapabilitySet};
@@ -14,7 +14,8 @@ use tokio::sync::futures::Notified;
 
 use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
-use crate::hub::{Held, Replica, UserId};
+use crate::hub::{Held, Replica, UserId, render};
+use crate::modes::BOT;
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -42,6 +43,8 @@ pub struct Client {
     profile: RwLock<Arc<Profile>>,
     /// The keys of metadata that it hears of.
     metadata_keys: RwLock<Arc<BTreeSet<String>>>,
+    /// The copy of the partition of its private messages that its session holds.
+    inbox: RwLock<Weak<Replica>>,
     /// The channels it is in, by place.
     channels: Mutex<HashMap<String, Held>>,
     /// The channels that it was last invited to, by folded name.
@@ -142,6 +145,7 @@ impl Client {
             knows_values: AtomicBool::new(false),
             profile: RwLock::new(Arc::new(profile)),
             metadata_keys: RwLock::default(),
+            inbox: RwLock::default(),
             channels: Mutex::default(),
             invited: Mutex::default(),
             behind: AtomicBool::new(false),
@@ -288,8 +292,10 @@ impl Client {
         let profile = self.profile();
         self.demoted.store(true, Ordering::Release);
         let gone = if heard.is_empty() { "-o" } else { "-os" };
-        let line = Line::new("MODE").source(profile.source()).param(&profile.nick).param(gone);
-        self.queue.push_line(&line.build());
+        let line = profile.line("MODE").param(&profile.nick).param(gone).build();
+        if let Some(line) = render::alone(&line, self.capabilities()) {
+            self.queue.push_line(&line);
+        }
     }
 
     /// Whether it was demoted since the last call.
@@ -306,6 +312,19 @@ impl Client {
     /// Replaces them. The caller bounds them.
     pub fn set_metadata_keys(&self, keys: BTreeSet<String>) {
         *self.metadata_keys.write().expect("no writer of the keys panics") = Arc::new(keys);
+    }
+
+    /// Notes where its private messages are by now, or that they are nowhere.
+    pub fn set_inbox(&self, inbox: Option<&Arc<Replica>>) {
+        *self.inbox.write().expect("no writer of an inbox panics") =
+            inbox.map(Arc::downgrade).unwrap_or_default();
+    }
+
+    /// A field of its own partition. It may be asked for while the copy of a room is looked at, never the other way round.
+    #[must_use]
+    pub fn own_field(&self, name: &str) -> Option<String> {
+        let inbox = self.inbox.read().expect("no writer of an inbox panics").upgrade()?;
+        inbox.with_state(|state| state.field(name).map(str::to_owned))
     }
 
     /// Its channels, for a look or a change.
@@ -417,13 +436,15 @@ impl Profile {
         format!("{}!{}@{}", self.nick, self.user, self.host)
     }
 
-    /// The beginning of a line that comes from this user: its source, and the account for those who asked for that tag.
+    /// The beginning of a line that comes from this user: its source, and what tags say of it to those who asked for them.
     pub fn line(&self, command: &str) -> Line {
-        let line = Line::new(command).source(self.source());
-        match &self.account {
-            Some(account) => line.tag("account", account),
-            None => line,
-        }
+        Line::new(command).source(self.source()).raw_tags(&self.tags())
+    }
+
+    /// What tags say of this user on whatever comes from it.
+    #[must_use]
+    pub fn tags(&self) -> String {
+        render::tags_of(self.account.as_deref(), self.has_mode(BOT))
     }
 }
 

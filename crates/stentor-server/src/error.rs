@@ -57,6 +57,12 @@ impl Error {
 
     /// Tells the client. The caller ends the connection where the error asks for that.
     pub fn send(&self, command: &str, reply: &mut Reply) {
+        self.send_about(command, &[], reply);
+    }
+
+    /// The same, with the command's parameters: some specifications have a code of their own for what is the server's fault,
+    /// and tell what it is about.
+    pub fn send_about(&self, command: &str, params: &[&str], reply: &mut Reply) {
         match self {
             Self::Numeric(numeric, params, text) => {
                 let params: Vec<&str> = params.iter().map(String::as_str).collect();
@@ -66,40 +72,51 @@ impl Error {
                 let context: Vec<&str> = context.iter().map(String::as_str).collect();
                 reply.standard("FAIL", command, code, &context, text);
             }
-            Self::Store(StoreError::Unknown(_)) => reply.standard(
-                "FAIL",
-                command,
+            other => {
+                let Some((code, text)) = other.fault(command) else { return };
+                let (code, about) = own_code(command).unwrap_or((code, 0));
+                reply.standard("FAIL", command, code, params.get(..about).unwrap_or(params), text);
+            }
+        }
+    }
+
+    /// The code and the sentence of what is the server's fault.
+    fn fault(&self, command: &str) -> Option<(&'static str, &'static str)> {
+        let fault = match self {
+            Self::Store(StoreError::Unknown(_)) => (
                 "OUTCOME_UNKNOWN",
-                &[],
                 "The store did not answer in time: this may or may not have been done. Look before you try again.",
             ),
-            Self::Store(StoreError::Unavailable(_)) => reply.standard(
-                "FAIL",
-                command,
+            Self::Store(StoreError::Unavailable(_)) => (
                 "TEMPORARILY_UNAVAILABLE",
-                &[],
                 "The store cannot be reached, and nothing was stored. Please try again in a moment.",
             ),
-            Self::Contended => reply.standard(
-                "FAIL",
-                command,
+            Self::Contended => (
                 "TEMPORARILY_UNAVAILABLE",
-                &[],
                 "Too many others changed the same thing just now, and nothing was stored. Please try again.",
             ),
-            Self::Fenced => reply.standard(
-                "FAIL",
-                command,
+            Self::Fenced => (
                 "TEMPORARILY_UNAVAILABLE",
-                &[],
                 "The store was away, and nothing was stored. Please try again in a moment.",
             ),
             Self::Store(error) => {
                 tracing::error!(%error, command, "the store refused a command");
-                reply.standard("FAIL", command, "INTERNAL_ERROR", &[], "That failed, and nothing was stored.");
+                ("INTERNAL_ERROR", "That failed, and nothing was stored.")
             }
-            Self::Silent | Self::Close(_) => {}
-        }
+            Self::Numeric(..) | Self::Fail { .. } | Self::Silent | Self::Close(_) => return None,
+        };
+        Some(fault)
+    }
+}
+
+/// What a command's specification calls a failure that is the server's, whatever became of it, and how many of the command's
+/// parameters tell what it is about.
+fn own_code(command: &str) -> Option<(&'static str, usize)> {
+    match command {
+        "CHATHISTORY" => Some(("MESSAGE_ERROR", 2)),
+        "MARKREAD" => Some(("INTERNAL_ERROR", 1)),
+        "SETNAME" => Some(("CANNOT_CHANGE_REALNAME", 0)),
+        _ => None,
     }
 }
 

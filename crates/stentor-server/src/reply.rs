@@ -9,6 +9,7 @@ use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use crate::client::Client;
 use crate::hub::Origin;
+use crate::hub::render::alone;
 
 /// The answer to one command.
 ///
@@ -28,6 +29,8 @@ enum Label {
     None,
     /// Not used yet.
     Open(String),
+    /// Of a batch that begins with the first message: there may be none.
+    Many(String),
     /// Given to the client's own copy of an entry.
     Given(String),
     /// A batch with this reference is open.
@@ -92,7 +95,7 @@ impl Reply {
     /// Takes the label away: a later answer bears it.
     pub fn take_label(&mut self) -> Option<String> {
         match std::mem::replace(&mut self.label, Label::None) {
-            Label::Open(label) => Some(label),
+            Label::Open(label) | Label::Many(label) => Some(label),
             other => {
                 self.label = other;
                 None
@@ -120,7 +123,7 @@ impl Reply {
         match &self.label {
             Label::Open(_) => self.waiting.push(line),
             Label::None => self.client.queue.push_line(&line),
-            Label::Given(_) => {
+            Label::Many(_) | Label::Given(_) => {
                 self.open_batch();
                 self.line(line);
             }
@@ -128,6 +131,14 @@ impl Reply {
                 let line = with_tag(&format!("batch={reference}"), &line);
                 self.client.queue.push_line(&line);
             }
+        }
+    }
+
+    /// A line that comes from the client's own user, with the tags that the client asked for; nothing where it did not ask for
+    /// such lines.
+    pub fn own(&mut self, line: &Line) {
+        if let Some(line) = alone(&line.build(), self.client.capabilities()) {
+            self.line(line);
         }
     }
 
@@ -165,7 +176,9 @@ impl Reply {
     /// The tag that a nested batch carries to be part of this answer, where there is one to carry. Opens the answer's own
     /// batch where the request was labelled.
     pub fn nested_tag(&mut self) -> Option<String> {
-        self.expect_many();
+        if !matches!(self.label, Label::Given(_)) {
+            self.open_batch();
+        }
         match &self.label {
             Label::Batch(reference) => Some(format!("batch={reference}")),
             _ => None,
@@ -235,10 +248,12 @@ impl Reply {
         }
     }
 
-    /// Says that several messages will answer, so that those that the hub sends are in the batch too.
+    /// Says that several messages may answer, so that those that the hub sends are in the batch too.
     pub fn expect_many(&mut self) {
-        if matches!(self.label, Label::Open(_)) {
-            self.open_batch();
+        match &self.label {
+            Label::Open(label) if self.waiting.is_empty() => self.label = Label::Many(label.clone()),
+            Label::Open(_) => self.open_batch(),
+            _ => {}
         }
     }
 
@@ -251,7 +266,7 @@ impl Reply {
                 self.label = Label::Given(label);
                 tag
             }
-            Label::Open(_) | Label::Given(_) if copies => {
+            Label::Open(_) | Label::Many(_) | Label::Given(_) if copies => {
                 self.open_batch();
                 return self.origin(echo, copies);
             }
@@ -274,7 +289,7 @@ impl Reply {
             self.open_batch();
         }
         match std::mem::replace(&mut self.label, Label::None) {
-            Label::Open(label) => {
+            Label::Open(label) | Label::Many(label) => {
                 let line = self.waiting.pop().unwrap_or_else(|| format!(":{} ACK", self.server));
                 self.client.queue.push_line(&with_tag(&format!("label={label}"), &line));
             }
@@ -287,7 +302,7 @@ impl Reply {
 
     fn open_batch(&mut self) {
         let label = match &self.label {
-            Label::Open(label) => format!("@label={label} "),
+            Label::Open(label) | Label::Many(label) => format!("@label={label} "),
             // The label is on an own copy already; what follows belongs to no request any more.
             Label::Given(_) => {
                 self.label = Label::None;
@@ -333,7 +348,9 @@ const REPEATED: usize = 100;
 fn is_specified(command: &str, code: &str) -> bool {
     let specified =
         ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME"];
-    specified.contains(&command) || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
+    specified.contains(&command)
+        || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
+        || (command, code) == ("*", "ACCOUNT_REQUIRED")
 }
 
 /// Puts one more tag in front of a line.

@@ -225,7 +225,12 @@ impl Engine {
         let fail = message.command == "FAIL";
         match (command, fail) {
             ("REGISTER", true) if self.on_register_failure(code, &text) => return,
-            ("CHATHISTORY", true) => return self.on_history_failure(code, &text),
+            ("CHATHISTORY", true) => {
+                // Where the message is not kept, it is named behind the subcommand and the target; otherwise the server has
+                // failed.
+                let is_lost = code != "MESSAGE_ERROR" || context.len() > 2;
+                return self.on_history_failure(if is_lost { code } else { "" }, &text);
+            }
             ("CHATHISTORY", false) => return self.on_history_note(code, message),
             ("JOIN", true) if code == "CHANNEL_RENAMED" && self.on_renamed_meanwhile(context, &text) => {
                 return;

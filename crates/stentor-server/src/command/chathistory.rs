@@ -22,6 +22,7 @@ use crate::hub::{Replica, State};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
+use crate::services;
 use crate::session::Session;
 use crate::store::{Kind as PartitionKind, Partition, Range, StoreError};
 
@@ -174,7 +175,7 @@ impl<'a> Reference<'a> {
 
 /// A room or a conversation that the client may read.
 struct Buffer {
-    /// What the answer calls it: a room by its own name; a person as the client does, since nobody may be there to ask.
+    /// What the answer calls it: by its own name, where that is known.
     name: String,
     logs: Conversation,
 }
@@ -189,13 +190,21 @@ impl Buffer {
         let folded = nick.folded().to_owned();
         let view = if plays_back(session) { View::WithEvents(folded) } else { View::With(folded) };
         let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
+        let name = match services::find(target) {
+            Some(service) => service.name.to_owned(),
+            None => session
+                .node
+                .find_person(target)
+                .await?
+                .map_or_else(|| target.to_owned(), |person| person.nick),
+        };
         let own = session.account_folded().unwrap_or_default();
         if own == nick.folded() || session.client.profile().nick.eq_ignore_ascii_case(nick.folded()) {
             logs.extend(own_posts(session).await?);
         } else {
             logs.extend(posts(session, nick.folded()));
         }
-        Ok(Self { name: target.to_owned(), logs: Conversation { logs } })
+        Ok(Self { name, logs: Conversation { logs } })
     }
 
     /// `None` unless the client is a member.

@@ -431,7 +431,9 @@ impl Newcomer<'_> {
 
 async fn greet(session: &Session, held: &Replica, name: &ChannelName, reply: &mut Reply) {
     super::topic::show(held, name.folded(), reply, false);
-    super::markread::tell(session, held, name.as_str(), reply);
+    if let Some(line) = super::markread::joined(&session.client, held.partition(), name.as_str()) {
+        reply.line(line);
+    }
     let has = |capability| session.client.has(capability);
     if !has(Capability::NoImplicitNames) && !has(Capability::NoImplicitNamesDraft) {
         super::names::show(session, held, name.folded(), reply).await;

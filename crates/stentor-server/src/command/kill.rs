@@ -10,7 +10,8 @@ use stentor_proto::text::truncate_utf8;
 use crate::config::Privilege;
 use crate::error::Error;
 use crate::fleet::sweep;
-use crate::hub::Refusal;
+use crate::hub::{Refusal, render};
+use crate::modes::BOT;
 use crate::node::Node;
 use crate::node::people::Person;
 use crate::operator::audit::Deed;
@@ -35,11 +36,12 @@ pub(super) async fn run(session: &mut Session, message: &Message<'_>, _: &mut Re
 }
 
 async fn end(session: &Session, person: &Person, reason: &str) -> Result<(), Error> {
-    let (node, by) = (&session.node, session.client.profile().source());
+    let (node, profile) = (&session.node, session.client.profile());
+    let by = profile.source();
     // A session of this node may still have claims of a lost incarnation, which nobody answers for.
     let elsewhere = person.writer.as_ref().filter(|_| person.local.is_none());
     let Some(writer) = elsewhere.filter(|writer| *writer != node.tenure().writer()) else {
-        kill_here(node, &person.id, &by, reason);
+        kill_here(node, &person.id, (&by, &profile.tags()), reason);
         return Ok(());
     };
     let question = format!("KILL {} {by} {reason}", person.id);
@@ -57,16 +59,30 @@ async fn end(session: &Session, person: &Person, reason: &str) -> Result<(), Err
 }
 
 /// Answers another node's `KILL <user's id> <nick!user@host> <reason>`.
-pub(crate) fn answer(node: &Node, id: &str, by: &str, question: &str) -> String {
+pub(crate) async fn answer(node: &Node, id: &str, by: &str, question: &str) -> String {
     let reason = question.splitn(4, ' ').nth(3).unwrap_or_default();
-    let killed = kill_here(node, id, by, reason);
+    let killed = kill_here(node, id, (by, &tags_of(node, by).await), reason);
     if killed { "done".to_owned() } else { "gone".to_owned() }
 }
 
-fn kill_here(node: &Node, id: &str, by: &str, reason: &str) -> bool {
+/// What tags say of an operator on another node, whose question does not tell it; nothing where that cannot be found out soon.
+async fn tags_of(node: &Node, by: &str) -> String {
+    let found = node.find_person(by.split('!').next().unwrap_or(by));
+    match tokio::time::timeout(LOOKUP, found).await {
+        Ok(Ok(Some(person))) if person.source == by => {
+            render::tags_of(person.account.as_deref(), person.modes.contains(BOT))
+        }
+        _ => String::new(),
+    }
+}
+
+fn kill_here(node: &Node, id: &str, (by, tags): (&str, &str), reason: &str) -> bool {
     let Some(client) = node.clients.by_id(id) else { return false };
     let nick = client.profile().nick.clone();
-    client.queue.push_line(&Line::new("KILL").source(by).param(nick).trailing(reason).build());
+    let line = Line::new("KILL").source(by).raw_tags(tags).param(nick).trailing(reason).build();
+    if let Some(line) = render::alone(&line, client.capabilities()) {
+        client.queue.push_line(&line);
+    }
     client.queue.close(&text(by, reason));
     true
 }
@@ -77,3 +93,5 @@ fn text(by: &str, reason: &str) -> String {
 
 /// How long another node may take to end a session.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the look for who asked for that may take.
+const LOOKUP: Duration = Duration::from_millis(300);

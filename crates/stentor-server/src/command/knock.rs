@@ -32,11 +32,9 @@ pub(super) async fn run(
         return Err(Error::numeric(Numeric::ERR_TOOMANYKNOCK, &[&name], text));
     }
     // One line for everybody who may open, so it names the channel where others name the client.
-    let line = for_rank(Line::numeric(reply.server(), Numeric::RPL_KNOCK, &name), SEES_ALL)
-        .param(&name)
-        .param(&source)
-        .trailing("has asked for an invitation")
-        .build();
+    let line = Line::numeric(reply.server(), Numeric::RPL_KNOCK, &name).raw_tags(&profile.tags());
+    let line =
+        for_rank(line, SEES_ALL).param(&name).param(&source).trailing("has asked for an invitation").build();
     session.node.hub.publish(held.partition(), &session.client.id, &line).await?;
     session.knocked = Some(Instant::now());
     reply.numeric(Numeric::RPL_KNOCKDLVR, &[&name], "Your knock has been delivered");

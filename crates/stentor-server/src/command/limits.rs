@@ -45,7 +45,11 @@ pub(crate) static TABLE: Table = Table {
             LEADS_ON,
             "Those who are no members, unless it is secret; its members may use the name again at once.",
         ),
-        Limit::count("Members of a room that is renamed", rename::MEMBERS, "A larger one keeps its name."),
+        Limit::count(
+            "Members of a room that is renamed",
+            rename::MEMBERS,
+            "A larger one keeps its name, but for its capitals.",
+        ),
         Limit::count(
             "Names of renamed rooms",
             NAMES_MAX,

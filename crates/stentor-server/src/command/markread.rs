@@ -10,9 +10,10 @@ use stentor_proto::message::Message;
 use stentor_proto::nick::Nick;
 use stentor_proto::text::truncate_utf8;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::hub::clock::{parse_server_time, server_time};
-use crate::hub::{Decision, Replica, State};
+use crate::hub::{Decision, State};
 use crate::policy;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -28,7 +29,7 @@ pub(super) async fn run(
     };
     let field = field_of(session, target).await?;
     let Some(time) = message.param(1) else {
-        reply.line(line(reply.server(), target, marked(session, &field)));
+        reply.line(line(reply.server(), target, marked(&session.client, &field)));
         return Ok(());
     };
     let wanted = time.strip_prefix("timestamp=").and_then(parse_server_time).ok_or_else(|| invalid(time))?;
@@ -41,11 +42,10 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Tells a client that knows markers what is marked in the room that it has joined.
-pub(super) fn tell(session: &Session, room: &Replica, channel: &str, reply: &mut Reply) {
-    if session.client.has(Capability::ReadMarker) {
-        reply.line(line(reply.server(), channel, marked(session, &of_room(room.partition()))));
-    }
+/// What a client that knows markers is told of the room that it has joined.
+pub(crate) fn joined(client: &Client, room: &Partition, channel: &str) -> Option<String> {
+    let marked = || line(&client.server, channel, marked(client, &of_room(room)));
+    client.has(Capability::ReadMarker).then(marked)
 }
 
 async fn set(
@@ -103,9 +103,8 @@ fn surplus(state: &State) -> Option<String> {
 }
 
 /// When the conversation was read last, in milliseconds since the Unix epoch.
-fn marked(session: &Session, field: &str) -> Option<u64> {
-    let inbox = session.inbox.as_ref()?;
-    inbox.with_state(|state| state.field(field)?.parse().ok())
+fn marked(client: &Client, field: &str) -> Option<u64> {
+    client.own_field(field)?.parse().ok()
 }
 
 /// What the marker of a conversation is called. That of a room goes by its place, which a renaming leaves as it is.

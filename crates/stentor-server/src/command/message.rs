@@ -20,11 +20,11 @@ use crate::hub::msgid::MessageId;
 use crate::hub::multiline::{self, Whole};
 use crate::hub::render::{GUEST_TAG, Rendering, guest_mark};
 use crate::hub::{Decision, Origin, Refusal, State, clock};
-use crate::modes::{BOT, NO_CTCP, REGISTERED_ONLY, Rank};
+use crate::modes::{NO_CTCP, REGISTERED_ONLY, Rank};
 use crate::node::people::Person;
 use crate::policy::{self, Speaker};
 use crate::reply::Reply;
-use crate::services;
+use crate::services::{self, Service};
 use crate::session::Session;
 use crate::store::{Change, Entry, EntryId, Guard, Is, Partition, StoreError};
 
@@ -109,11 +109,7 @@ async fn say(
         let result = if let Some((channel, rank)) = room_of(target) {
             to_channel(session, (channel, rank), &said, reply).await
         } else if let Some(service) = services::find(target) {
-            match said.kind {
-                Kind::Privmsg => services::hear(session, service, text.unwrap_or_default(), reply).await,
-                // A program's words draw no answer, and nothing that is said here is kept.
-                Kind::Notice | Kind::Tagmsg => Ok(()),
-            }
+            to_service(session, service, &said, reply).await
         } else {
             to_person(session, target, &said, reply).await
         };
@@ -151,9 +147,12 @@ pub(super) async fn several(
     let kind = if is_notice { Kind::Notice } else { Kind::Privmsg };
     let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
     let said = Said { kind, tags, text: Some(&first.text), more, is_transient: false, guest };
-    let result = match room_of(target) {
-        Some((channel, rank)) => to_channel(session, (channel, rank), &said, reply).await,
-        None => to_person(session, target, &said, reply).await,
+    let result = if let Some((channel, rank)) = room_of(target) {
+        to_channel(session, (channel, rank), &said, reply).await
+    } else if let Some(service) = services::find(target) {
+        to_service(session, service, &said, reply).await
+    } else {
+        to_person(session, target, &said, reply).await
     };
     match result {
         Err(Error::Numeric(..)) if is_notice && !reply.is_labelled() => Ok(()),
@@ -185,9 +184,6 @@ impl Said<'_> {
     /// The first line, for members of a rank and higher.
     fn line_for(&self, rank: Rank, sender: &Profile, target: &str) -> String {
         let mut line = for_rank(sender.line(self.kind.name()), rank).raw_tags(&self.tags).param(target);
-        if sender.has_mode(BOT) {
-            line = line.tag("bot", "");
-        }
         if let Some(text) = self.text {
             line = line.trailing(text);
         }
@@ -214,6 +210,19 @@ impl Said<'_> {
 
     fn lines(&self, sender: &Profile, target: &str) -> Vec<String> {
         self.lines_for(Rank::Plain, sender, target)
+    }
+
+    /// Its lines as they are meant: each with those that go on with it.
+    fn sentences(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = self.text.into_iter().map(str::to_owned).collect();
+        for part in self.more {
+            match sentences.last_mut() {
+                Some(last) if part.is_concatenated => last.push_str(&part.text),
+                _ => sentences.push(part.text.clone()),
+            }
+        }
+        sentences.retain(|sentence| !sentence.is_empty());
+        sentences
     }
 
     /// All lines for members of a rank and higher, the first with the tags.
@@ -389,6 +398,31 @@ async fn to_person(
                 "Not connected now; your message waits for them",
             );
         }
+    }
+    Ok(())
+}
+
+/// What is said to a service is in no log: its sender's echo is the only copy. Of several lines it hears each by itself.
+async fn to_service(
+    session: &mut Session,
+    service: &'static Service,
+    said: &Said<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    // A program's words draw no answer.
+    let heard = if said.kind == Kind::Privmsg { said.sentences() } else { Vec::new() };
+    if said.is_echoed_to(&session.client) {
+        if heard.iter().any(|text| services::is_answered(text)) {
+            reply.expect_many();
+        }
+        let lines = said.lines(&session.client.profile(), service.name);
+        let (time, msgid) = (clock::server_time(clock::wall_ms()), crate::random::text(TRANSIENT_ID));
+        let origin = reply.origin(true, true);
+        send_own(session, &lines, &time, &msgid, &origin.tag);
+    }
+    for text in heard {
+        services::hear(session, service, &text, reply).await?;
+        reply.room().await;
     }
     Ok(())
 }

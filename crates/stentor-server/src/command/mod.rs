@@ -23,7 +23,7 @@ pub(crate) mod limits;
 mod links;
 mod list;
 pub(crate) mod lusers;
-mod markread;
+pub(crate) mod markread;
 mod message;
 mod metadata;
 mod metadata_keys;
@@ -490,7 +490,7 @@ pub async fn dispatch(session: &mut Session, message: &Message<'_>) -> Result<()
     let result = run(session, message, &mut reply).await;
     if let Err(error) = &result {
         reply.reclaim();
-        error.send(&message.command.to_ascii_uppercase(), &mut reply);
+        error.send_about(&message.command.to_ascii_uppercase(), message.params(), &mut reply);
     }
     reply.finish();
     match result {

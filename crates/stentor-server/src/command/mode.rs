@@ -12,7 +12,7 @@ use stentor_proto::numeric::Numeric;
 use crate::client::Profile;
 use crate::config::Config;
 use crate::error::Error;
-use crate::hub::{Decision, Held, Member, State, clock};
+use crate::hub::{Decision, Held, Member, Origin, State, clock};
 use crate::modes::{self, Rank};
 use crate::policy;
 use crate::reply::Reply;
@@ -218,61 +218,91 @@ async fn forward_to(session: &Session, target: &str, to: &str, by: By) -> Result
 
 async fn change(
     session: &Session,
-    (held, target): (&Held, &str),
+    room: (&Held, &str),
     by: By,
     wanted: &[ModeChange],
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    let id = session.client.id.clone();
-    let folded = target.to_ascii_lowercase();
-    let config = session.node.config();
-    let mut complaints = Vec::new();
     // A mask is shown in full, and a key that was not named, so what is shown may be longer than what was asked.
     let most: usize = wanted.iter().map(|change| change.arg.as_ref().map_or(2, |arg| arg.len() + 40)).sum();
     if most > modes::LINE_BYTES {
         reply.expect_many();
     }
-    let origin = reply.origin(false, true);
-    let result = session
-        .node
-        .hub
-        .transact(held, &session.client.tenure(), Some(origin), |state| {
-            complaints.clear();
-            let setter = match by {
-                By::Member => Setter::member(&*policy::own_member(state, target, &id)?),
-                By::Network if state.epoch.is_none() => return Err(policy::no_such_channel(target)),
-                By::Network => Setter::network(&session.client.profile()),
-            };
-            let mut draft = Draft::new(state, &config, &setter);
-            for change in wanted {
-                if let Err(error) = draft.add(target, change)
-                    && !complaints.contains(&error)
-                {
-                    complaints.push(error);
-                }
-            }
-            let name = policy::name(state, &folded);
-            let done = draft.finish()?;
-            let lines = render(&done.modes, modes::LINE_BYTES).into_iter().map(|modes| {
-                let mut line = setter.line.clone().param(name);
-                for word in modes.split(' ') {
-                    line = line.param(word);
-                }
-                line.build()
-            });
-            let mut guards = vec![policy::rules_guard(state)];
-            guards.extend(setter.value.map(|value| Guard::Member(id.to_string(), Is::Equal(value))));
-            guards.extend(done.guards);
-            Ok(Decision { life: state.within(), guards, changes: done.changes, lines: lines.collect() })
-        })
-        .await;
+    // A label is on the one line of a change that is done whole; beside complaints that is in a batch with them.
+    let mut outcome = Outcome { may_be_partial: !reply.is_labelled(), ..Outcome::default() };
+    let mut result = commit(session, room, by, wanted, reply.origin(false, true), &mut outcome).await;
+    if outcome.is_partial && !outcome.may_be_partial {
+        reply.reclaim();
+        reply.expect_many();
+        outcome.may_be_partial = true;
+        result = commit(session, room, by, wanted, reply.origin(false, true), &mut outcome).await;
+    }
     if result.is_err() {
         reply.reclaim();
     }
-    for complaint in complaints {
+    for complaint in outcome.complaints {
         more_precisely(session, complaint).await.send("MODE", reply);
     }
-    result.map(drop).map_err(Error::from)
+    result
+}
+
+/// What can be done of a command, as of the last look at the state.
+#[derive(Default)]
+struct Outcome {
+    complaints: Vec<Error>,
+    /// Whether some changes can be made, and others cannot.
+    is_partial: bool,
+    /// Whether those are made then.
+    may_be_partial: bool,
+}
+
+async fn commit(
+    session: &Session,
+    (held, target): (&Held, &str),
+    by: By,
+    wanted: &[ModeChange],
+    origin: Origin,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let id = session.client.id.clone();
+    let folded = target.to_ascii_lowercase();
+    let config = session.node.config();
+    let decide = |state: &State| {
+        outcome.complaints.clear();
+        outcome.is_partial = false;
+        let setter = match by {
+            By::Member => Setter::member(&*policy::own_member(state, target, &id)?),
+            By::Network if state.epoch.is_none() => return Err(policy::no_such_channel(target)),
+            By::Network => Setter::network(&session.client.profile()),
+        };
+        let mut draft = Draft::new(state, &config, &setter);
+        for change in wanted {
+            if let Err(error) = draft.add(target, change)
+                && !outcome.complaints.contains(&error)
+            {
+                outcome.complaints.push(error);
+            }
+        }
+        let name = policy::name(state, &folded);
+        let done = draft.finish()?;
+        outcome.is_partial = !outcome.complaints.is_empty();
+        if outcome.is_partial && !outcome.may_be_partial {
+            return Err(Error::Silent);
+        }
+        let lines = render(&done.modes, modes::LINE_BYTES).into_iter().map(|modes| {
+            let mut line = setter.line.clone().param(name);
+            for word in modes.split(' ') {
+                line = line.param(word);
+            }
+            line.build()
+        });
+        let mut guards = vec![policy::rules_guard(state)];
+        guards.extend(setter.value.map(|value| Guard::Member(id.to_string(), Is::Equal(value))));
+        guards.extend(done.guards);
+        Ok(Decision { life: state.within(), guards, changes: done.changes, lines: lines.collect() })
+    };
+    let made = session.node.hub.transact(held, &session.client.tenure(), Some(origin), decide).await;
+    made.map(drop).map_err(Error::from)
 }
 
 /// Who is not in the channel may not exist at all.

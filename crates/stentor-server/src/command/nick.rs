@@ -84,14 +84,13 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
             Err(Refused::Error(error)) => return Err(error),
         }
     }
-    let source = before.source();
     // The client itself is told first, and not again by its channels.
     let event = presence::event(session);
     session.client.update(|profile| {
         nick.as_str().clone_into(&mut profile.nick);
         profile.events.nick = event;
     });
-    reply.line(format!(":{source} NICK {}", nick.as_str()));
+    reply.own(&before.line("NICK").param(nick.as_str()));
     if let (Some(old), false) = (old, same) {
         session.leftovers.push(old);
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::numeric::Numeric;
 
@@ -47,9 +46,9 @@ pub(super) async fn run(
     if !made {
         return Err(no_role());
     }
-    let nick = session.client.profile().nick.clone();
+    let profile = session.client.profile();
     reply.numeric(Numeric::RPL_YOUREOPER, &[], "You are now an IRC operator");
-    reply.line(Line::new("MODE").source(source).param(&nick).param("+o").build());
+    reply.own(&profile.line("MODE").param(&profile.nick).param("+o"));
     tell_others(session).await
 }
 

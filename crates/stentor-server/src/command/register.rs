@@ -353,10 +353,9 @@ pub(super) async fn run(
     message: &Message<'_>,
     reply: &mut Reply,
 ) -> Result<(), Error> {
+    let nick = wanted_nick(session);
     let name = match message.param(0).unwrap_or_default() {
-        "*" => wanted_nick(session).ok_or_else(|| {
-            fail("NEED_NICK", &["*"], "Choose a nick first, or name the account that you want")
-        })?,
+        "*" => nick.clone().unwrap_or_else(|| "*".to_owned()),
         name => name.to_owned(),
     };
     if session.account.is_some() {
@@ -364,17 +363,14 @@ pub(super) async fn run(
     }
     let accounts = session.node.config().accounts;
     if session.registering.is_some() && !accounts.registration_before_connect {
-        return Err(fail(
-            "COMPLETE_CONNECTION_REQUIRED",
-            &[&name],
-            "Finish connecting, then make an account",
-        ));
+        return Err(fail("COMPLETE_CONNECTION_REQUIRED", &[], "Finish connecting, then make an account"));
     }
-    if accounts.required && wanted_nick(session).is_some_and(|nick| !nick.eq_ignore_ascii_case(&name)) {
+    // Which names there are is told to nobody who has not chosen one.
+    let nick = nick.ok_or_else(|| fail("NEED_NICK", &["*"], "Choose a nick first, then make an account"))?;
+    if accounts.required && !nick.eq_ignore_ascii_case(&name) {
         return Err(fail("ACCOUNT_NAME_MUST_BE_NICK", &[&name], "The account's name must be your nick"));
     }
     if session.registering.is_some() {
-        let nick = wanted_nick(session).unwrap_or_else(|| name.clone());
         watch::check(session, &nick, Some(&name), reply)?;
     }
     let account = make_account(session, &name, message.param(2).unwrap_or_default()).await?;
@@ -388,8 +384,11 @@ pub(super) async fn run(
 
 /// Moves a guest who has come to an account there, and tells its channels.
 async fn settle_in(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
-    // Its own channels tell the client, too: nothing else does where it is in none.
-    session.client.update(|profile| profile.events.account = crate::random::text(12));
+    // The client itself is told first, and not again by its channels: it may be in none.
+    let event = presence::event(session);
+    session.client.update(|profile| profile.events.account = event);
+    let profile = session.client.profile();
+    reply.own(&profile.line("ACCOUNT").param(profile.account.as_deref().unwrap_or("*")));
     let said = own::values(session);
     let moved = claim::move_inbox(session).await;
     if session.inbox.is_none()

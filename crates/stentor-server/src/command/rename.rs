@@ -52,7 +52,7 @@ pub(super) async fn run(
     if !knows && claim.is_some() {
         reply.expect_many();
     }
-    let origin = reply.origin(false, knows);
+    let origin = reply.origin(false, knows || claim.is_some());
     let node = session.node.clone();
     let holds = || claim.as_ref().is_none_or(|claim| claim.holds(node.fleet.now()));
     let decide =
@@ -88,6 +88,9 @@ impl Request<'_> {
     fn may_rename(&self, state: &State) -> Result<Member, Error> {
         let needed = if state.field("founder").is_some() { Rank::Founder } else { Rank::Operator };
         let member = policy::own_ranked(state, self.from, self.id, needed)?;
+        if self.respells(state) {
+            return Ok(Member::clone(&member));
+        }
         if state.members.len() > MEMBERS {
             return Err(self.cannot(&format!("It has more than {MEMBERS} members")));
         }
@@ -104,6 +107,8 @@ impl Request<'_> {
         }
         let member = self.may_rename(state)?;
         let set = |field: &str, value: String| Change::Set(field.to_owned(), value);
+        // Another spelling leads nobody from one name to another, and so begins no pause.
+        let renamed = (!self.respells(state)).then(|| set(RENAMED, format!("{} {old}", self.now.0)));
         let line = member.line("RENAME").param(policy::name(state, old)).param(name.as_str());
         Ok(Decision {
             life: state.within(),
@@ -111,14 +116,18 @@ impl Request<'_> {
                 Guard::Member(self.id.to_owned(), Is::Equal(member.to_value())),
                 policy::rules_guard(state),
             ],
-            changes: vec![
-                set("name", name.as_str().to_owned()),
-                set(RENAMED, format!("{} {old}", self.now.0)),
-                // Whoever joins or speaks decides again, by the new name.
-                set("rules", policy::fresh_rules()),
-            ],
+            // Whoever joins or speaks decides again, by the new name.
+            changes: [set("name", name.as_str().to_owned()), set("rules", policy::fresh_rules())]
+                .into_iter()
+                .chain(renamed)
+                .collect(),
             lines: vec![line.trailing(self.reason).build()],
         })
+    }
+
+    /// Whether the name stays the same but for its capitals.
+    fn respells(&self, state: &State) -> bool {
+        policy::is_named(state, &self.to.to_ascii_lowercase())
     }
 
     fn refused(&self, error: ClaimError) -> Error {
@@ -140,7 +149,7 @@ impl Request<'_> {
     }
 }
 
-/// How long a channel keeps a name at least.
+/// How long a channel keeps a name at least, whatever its capitals.
 pub(super) const PAUSE: Duration = Duration::from_secs(60);
 /// A channel with more members is not renamed: clients that do not know RENAME are told all of them anew.
 pub(super) const MEMBERS: usize = 1000;

@@ -1,6 +1,5 @@
 //! SETNAME: changes the real name.
 
-use stentor_proto::capability::Capability;
 use stentor_proto::message::Message;
 
 use crate::client::Profile;
@@ -22,7 +21,6 @@ pub(super) async fn run(
         return Err(Error::fail("SETNAME", "INVALID_REALNAME", &[], &text));
     }
     let before = session.client.profile();
-    let line = format!(":{} SETNAME :{name}", before.source());
     if before.realname != name {
         // The client itself is told once, below, whatever channels it is in.
         let mut after = Profile::clone(&before);
@@ -35,8 +33,6 @@ pub(super) async fn run(
         };
         presence::change(session, &after, fields, Some(told)).await?;
     }
-    if session.client.has(Capability::SetName) {
-        reply.line(line);
-    }
+    reply.own(&before.line("SETNAME").trailing(name));
     Ok(())
 }

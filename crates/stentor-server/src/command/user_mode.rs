@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use stentor_proto::line::Line;
 use stentor_proto::message::Message;
 use stentor_proto::mode::{ModeChange, ModeClass, ModeError, parse_changes, render};
 use stentor_proto::numeric::Numeric;
@@ -55,7 +54,7 @@ pub(super) async fn run(
         reply.expect_many();
     }
     for modes in pieces {
-        reply.line(Line::new("MODE").source(profile.source()).param(&profile.nick).param(modes).build());
+        reply.own(&profile.line("MODE").param(&profile.nick).param(modes));
     }
     if shows {
         show_notices(&now, reply);

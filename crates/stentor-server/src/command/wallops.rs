@@ -33,6 +33,7 @@ async fn say(
     let text = message.nonempty(0).ok_or_else(|| super::need_more_params(command))?;
     let what = command.to_ascii_lowercase();
     authorise(session, privilege, &Deed { what: &what, target: "", reason: text }).await?;
-    let source = session.client.profile().source();
-    broadcast::send(&session.node, kind, &source, text).await.map_err(Error::from)
+    let profile = session.client.profile();
+    let from = (&*profile.source(), &*profile.tags());
+    broadcast::send(&session.node, kind, from, text).await.map_err(Error::from)
 }

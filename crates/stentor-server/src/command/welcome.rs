@@ -3,7 +3,6 @@
 use stentor_proto::ban;
 use stentor_proto::capability::Capability;
 use stentor_proto::isupport::Isupport;
-use stentor_proto::line::Line;
 use stentor_proto::mode::ModeClass;
 use stentor_proto::numeric::Numeric;
 
@@ -36,7 +35,7 @@ pub(super) fn send(session: &Session, reply: &mut Reply) {
     super::motd::send(session, reply);
     if !profile.modes.is_empty() {
         let modes = format!("+{}", profile.modes);
-        reply.line(Line::new("MODE").source(profile.source()).param(&profile.nick).param(modes).build());
+        reply.own(&profile.line("MODE").param(&profile.nick).param(modes));
     }
 }
 
@@ -93,6 +92,9 @@ pub fn isupport(config: &Config) -> Isupport {
         Some(limit) => tokens.set("MONITOR", limit),
         None => tokens.flag("MONITOR"),
     };
+    if config.accounts.required {
+        tokens = tokens.flag("draft/ACCOUNTREQUIRED");
+    }
     if !config.denied_tags.is_empty() {
         tokens = tokens.set("CLIENTTAGDENY", config.denied_tags.join(","));
     }

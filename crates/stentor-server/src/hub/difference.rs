@@ -7,6 +7,7 @@ use stentor_proto::line::Line;
 use stentor_proto::mode::{ModeChange, ModeClass, render};
 
 use super::renamed;
+use super::render::tags_of;
 use super::state::{Member, State, UserId};
 use crate::modes::{self, PREFIXES};
 use crate::store::{Kind, Partition};
@@ -68,13 +69,9 @@ fn of_nick(from: &State, to: &State) -> Vec<String> {
     if from.epoch != to.epoch {
         return Vec::new();
     }
-    let line = |command| {
-        let line = Line::new(command).source(who);
-        match to.field("account") {
-            Some(account) => line.tag("account", account),
-            None => line,
-        }
-    };
+    let is_bot = to.field("modes").is_some_and(|letters| letters.contains(modes::BOT));
+    let tags = tags_of(to.field("account"), is_bot);
+    let line = |command| Line::new(command).source(who).raw_tags(&tags);
     let host = |who: &str| who.split_once('!').map(|(_, host)| host.to_owned());
     let changed = |field: &str| from.field(field) != to.field(field);
     let mut lines = Vec::new();

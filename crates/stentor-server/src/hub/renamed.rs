@@ -10,15 +10,24 @@ use stentor_proto::text::pack;
 use super::State;
 use super::render::Rendering;
 use crate::client::Client;
-use crate::command::names;
+use crate::command::{markread, names};
+use crate::metadata;
 use crate::reply::with_tag;
+use crate::store::Partition;
 
 /// The command of such a line: `:<who> RENAME <old name> <new name> :<reason>`.
 pub const COMMAND: &str = "RENAME";
 
-/// Tells a member of the room, which is as `state` by now, each line with `tag` where that is not empty. Of another
-/// spelling of the same name nothing is told, as the specification of RENAME has it.
-pub fn tell(state: &State, client: &Client, message: &Message<'_>, time: &str, tag: &str) {
+/// Tells a member of the room, which is as `state` by now, each line with `tag` where that is not empty: what JOIN tells, but
+/// for metadata, which the client asks for. Of another spelling of the same name nothing is told, as the specification of
+/// RENAME has it.
+pub fn tell(
+    (place, state): (&Partition, &State),
+    client: &Client,
+    message: &Message<'_>,
+    time: &str,
+    tag: &str,
+) {
     let (Some(old), Some(new)) = (message.param(0), message.param(1)) else { return };
     if old.eq_ignore_ascii_case(new) {
         return;
@@ -42,8 +51,10 @@ pub fn tell(state: &State, client: &Client, message: &Message<'_>, time: &str, t
         // It has left meanwhile, and is told so under the name that it knows.
         return;
     }
-    for line in topic(state, client, new).into_iter().chain(names_of(state, client, new)) {
-        let line = line.build();
+    let topic = topic(state, client, new).into_iter().map(|line| line.build());
+    let names = names_of(state, client, new).into_iter().map(|line| line.build());
+    let known = topic.chain(markread::joined(client, place, new)).chain(names);
+    for line in known.chain(metadata::sync_soon(client, new)) {
         client.queue.push_line(&if tag.is_empty() { line } else { with_tag(tag, &line) });
     }
 }

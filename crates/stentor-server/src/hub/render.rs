@@ -6,9 +6,11 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use stentor_proto::capability::{Capability, CapabilitySet};
 use stentor_proto::message::Message;
+use stentor_proto::tag::escape_value;
 use stentor_proto::text::{MAX_CONTENT, truncate_utf8};
 
 use super::audience::RANK_TAG;
+use super::clock::{server_time, wall_ms};
 use super::multiline::{self, PART_TAG};
 use crate::following::audience::{MASKS_TAG, PLACE_TAG, ROOM_TAG, readable};
 
@@ -24,6 +26,24 @@ pub const GUEST_TAG: &str = "stentor.chat/guest";
 pub fn guest_mark(id: &str) -> String {
     let digest = Sha256::digest(id.as_bytes());
     URL_SAFE_NO_PAD.encode(digest.get(..MARK_BYTES).unwrap_or_default())
+}
+
+/// What tags say of a user on whatever comes from it.
+#[must_use]
+pub fn tags_of(account: Option<&str>, is_bot: bool) -> String {
+    let account = account.map(|account| format!("account={}", escape_value(account)));
+    let bot = is_bot.then(|| "bot".to_owned());
+    account.into_iter().chain(bot).collect::<Vec<_>>().join(";")
+}
+
+/// A line that is in no entry as a client with these capabilities reads it now, without its line end; `None` where it is not
+/// for such a client.
+#[must_use]
+pub fn alone(line: &str, capabilities: CapabilitySet) -> Option<String> {
+    let time = server_time(wall_ms());
+    let bytes = Rendering::new(Message::parse(line).ok()?, &time, "").own(capabilities, "")?;
+    let line = std::str::from_utf8(&bytes).ok()?;
+    Some(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// One line of an entry, and its renderings so far.
@@ -300,8 +320,8 @@ fn push_params(line: &mut String, message: &Message<'_>, capabilities: Capabilit
 /// clients rely on that.
 fn free_text_at(command: &str) -> Option<usize> {
     match command {
-        "QUIT" | "AWAY" | "SETNAME" | PUBLISH => Some(0),
-        "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" => Some(1),
+        "QUIT" | "AWAY" | "SETNAME" | "WALLOPS" | PUBLISH => Some(0),
+        "PRIVMSG" | "NOTICE" | "TOPIC" | "PART" | "KILL" => Some(1),
         "KICK" | "JOIN" | "REDACT" | "RENAME" => Some(2),
         _ => None,
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use stentor_proto::line::Line;
 
+use super::render::tags_of;
 use crate::modes::{BOT, PREFIXES, Rank};
 use crate::store::{Change, Entry, Epoch, Life, Link, Snapshot};
 
@@ -181,13 +182,9 @@ impl Member {
         format!("{}!{}@{}", self.nick, self.user, self.host)
     }
 
-    /// The beginning of a line that comes from this member: its source, and the account for those who asked for that tag.
+    /// The beginning of a line that comes from this member: its source, and what tags say of it to those who asked for them.
     pub fn line(&self, command: &str) -> Line {
-        let line = Line::new(command).source(self.source());
-        match &self.account {
-            Some(account) => line.tag("account", account),
-            None => line,
-        }
+        Line::new(command).source(self.source()).raw_tags(&tags_of(self.account.as_deref(), self.bot))
     }
 
     /// Gives the member a prefix, or takes it. False where nothing changes.

@@ -90,11 +90,20 @@ pub fn numeric(server: &str, nick: &str, target: &str, key: &str, value: Option<
 
 /// Asks a client to synchronise a target, each client at a time of its own: texts may have been missed.
 pub fn ask_to_sync_soon(client: &Client, target: &str) {
-    if is_wanted(client) && !client.metadata_keys().is_empty() {
-        let (nick, seconds) = (client.profile().nick.clone(), 1 + crate::random::number() % SPREAD_SECONDS);
-        let line = Line::numeric(&*client.server, Numeric::ERR_METADATASYNCLATER, nick);
-        client.queue.push_line(&line.param(target).param(seconds).trailing(LATER).build());
+    if let Some(line) = sync_soon(client, target) {
+        client.queue.push_line(&line);
     }
+}
+
+/// What asks it so; nothing where it hears of no keys.
+#[must_use]
+pub fn sync_soon(client: &Client, target: &str) -> Option<String> {
+    if !is_wanted(client) || client.metadata_keys().is_empty() {
+        return None;
+    }
+    let (nick, seconds) = (client.profile().nick.clone(), 1 + crate::random::number() % SPREAD_SECONDS);
+    let line = Line::numeric(&*client.server, Numeric::ERR_METADATASYNCLATER, nick);
+    Some(line.param(target).param(seconds).trailing(LATER).build())
 }
 
 /// What follows the news that somebody whom a client monitors has come: the values are to be asked for, unless the client

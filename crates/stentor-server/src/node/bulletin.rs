@@ -135,7 +135,7 @@ impl Node {
             ["WHOWAS", rest @ ..] => crate::command::whowas::answer(self, rest),
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             ["COUNT"] => crate::command::lusers::answer(self).await,
-            ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question),
+            ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question).await,
             ["ADDRESS", id] => crate::command::whois::address(self, id),
             ["NICK", id] => {
                 let client = self.clients.by_id(id).map(|client| client.profile());

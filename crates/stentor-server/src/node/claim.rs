@@ -366,6 +366,7 @@ pub async fn inbox(session: &mut Session) -> Result<(), Error> {
             return Err(Error::Close(reason.to_owned()));
         }
     }
+    session.client.set_inbox(Some(&held));
     session.inbox = Some(held);
     Ok(())
 }
@@ -378,6 +379,7 @@ pub async fn leave_former(session: &mut Session) {
     }
     // A guest's inbox ends later; that of an account is its next session's.
     if let Some(inbox) = session.inbox.take_if(|inbox| !inbox.partition().is_volatile()) {
+        session.client.set_inbox(None);
         inbox.remove_local(&session.client.id);
     }
     let seen = session.client.cursor.unsaved();
@@ -403,6 +405,7 @@ pub async fn leave_former(session: &mut Session) {
 /// The store's.
 pub async fn move_inbox(session: &mut Session) -> Result<(), Error> {
     if let Some(old) = session.inbox.take() {
+        session.client.set_inbox(None);
         old.remove_local(&session.client.id);
     }
     session.end_guest_inbox::<Error>().await?;

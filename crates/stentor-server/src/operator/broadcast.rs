@@ -1,6 +1,7 @@
 //! Texts for the users of all nodes: stored nowhere, and a node that is cut off misses them.
 //!
-//! They are published on the fleet's partition as `to-all <writer> <kind> <nick!user@host> <text>`.
+//! They are published on the fleet's partition as `to-all <writer>[,<tags>] <kind> <nick!user@host> <text>`. An older version
+//! only compares the first of these words with its own.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::hub::clock;
 use crate::hub::render::Rendering;
 use crate::modes::WALLOPS;
 use crate::node::Node;
-use crate::store::{Partition, StoreError};
+use crate::store::{Partition, StoreError, Writer};
 
 /// Whom a text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +44,20 @@ impl Kind {
     }
 }
 
-/// Sends a text to those whom it is for, on this node and on all others.
+/// Sends a text to those whom it is for, on this node and on all others, with what tags say of who sends it.
 ///
 /// # Errors
 /// The store's; those on this node have it then.
-pub async fn send(node: &Node, kind: Kind, source: &str, text: &str) -> Result<(), StoreError> {
-    deliver(node, kind, source, text);
+pub async fn send(
+    node: &Node,
+    kind: Kind,
+    (source, tags): (&str, &str),
+    text: &str,
+) -> Result<(), StoreError> {
+    deliver(node, kind, (source, tags), text);
     let (writer, word) = (node.tenure().writer().clone(), kind.word());
-    let text = format!("{TO_ALL} {writer} {word} {source} {text}");
+    let comma = if tags.is_empty() { "" } else { "," };
+    let text = format!("{TO_ALL} {writer}{comma}{tags} {word} {source} {text}");
     node.hub.store().publish(&Partition::fleet(), &text).await
 }
 
@@ -60,21 +67,26 @@ pub fn hear(node: &Arc<Node>, text: &str) -> bool {
     let (Some(TO_ALL), Some(writer), Some(kind)) = (words.next(), words.next(), words.next()) else {
         return false;
     };
+    // No incarnation has a comma, and no nick.
+    let (writer, tags) = match writer.rsplit_once(',') {
+        Some((writer, tags)) if writer.parse::<Writer>().is_ok() => (writer, tags),
+        _ => (writer, ""),
+    };
     // This node's own users have what it sent.
     if writer != node.tenure().writer().as_str()
         && let (Some(kind), Some(source), Some(text)) = (Kind::parse(kind), words.next(), words.next())
     {
-        deliver(node, kind, source, text);
+        deliver(node, kind, (source, tags), text);
     }
     true
 }
 
-fn deliver(node: &Node, kind: Kind, source: &str, text: &str) {
+fn deliver(node: &Node, kind: Kind, (source, tags): (&str, &str), text: &str) {
     if let Kind::Notice(topic) = kind {
         return notices::deliver(node, topic, text);
     }
     let time = clock::server_time(clock::wall_ms());
-    let wallops = Line::new("WALLOPS").source(source).trailing(text).build();
+    let wallops = Line::new("WALLOPS").source(source).raw_tags(tags).trailing(text).build();
     let Ok(message) = Message::parse(&wallops) else { return };
     let mut rendering = Rendering::new(message, &time, "");
     for client in node.clients.all() {

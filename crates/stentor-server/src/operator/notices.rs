@@ -167,7 +167,7 @@ pub async fn tell(node: &Node, topic: Topic, text: &str) {
     let text = truncate_utf8(text, TEXT_MAX);
     let more = if left_out == 0 { String::new() } else { format!("; {left_out} more were not told") };
     let text = format!("{text} (on {}{more})", node.tenure().writer().node());
-    if let Err(error) = broadcast::send(node, Kind::Notice(topic), &node.server_name, &text).await {
+    if let Err(error) = broadcast::send(node, Kind::Notice(topic), (&node.server_name, ""), &text).await {
         tracing::debug!(%error, "the other nodes were not told a notice for operators");
     }
 }

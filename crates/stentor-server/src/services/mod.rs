@@ -90,6 +90,12 @@ pub fn is_reserved(folded: &str) -> bool {
     RESERVED.contains(&folded)
 }
 
+/// Whether a service answers this: not what is a question of one client to another.
+#[must_use]
+pub fn is_answered(text: &str) -> bool {
+    !text.starts_with('\u{1}')
+}
+
 /// Takes what a client says to a service, and answers it.
 ///
 /// # Errors
@@ -100,8 +106,7 @@ pub async fn hear(
     text: &str,
     reply: &mut Reply,
 ) -> Result<(), Error> {
-    // A question of one client to another.
-    if text.starts_with('\u{1}') {
+    if !is_answered(text) {
         return Ok(());
     }
     let words: Vec<&str> = text.split_ascii_whitespace().collect();

@@ -44,6 +44,27 @@ async fn who_has_no_account_is_told_so_where_accounts_are_required() {
 }
 
 #[tokio::test]
+async fn that_accounts_are_required_is_told_in_the_words_of_their_specification() {
+    let server = TestServer::start_with(&[("accounts.required", "true")]).await;
+    let mut ann = server.connect().await;
+    ann.send("CAP REQ :batch draft/extended-isupport").await;
+    ann.send("ISUPPORT").await;
+    ann.expect(|line| line.contains(" 005 ") && line.contains(" draft/ACCOUNTREQUIRED ")).await;
+    for line in ["NICK ann", "USER ann 0 * :Ann", "CAP END"] {
+        ann.send(line).await;
+    }
+    let last = ann.expect_closed().await;
+    let fail = numeric(&last, "FAIL");
+    assert_eq!(
+        (fail.params.len(), &fail.params[..2]),
+        (3, &["*".to_owned(), "ACCOUNT_REQUIRED".to_owned()][..])
+    );
+    let server = TestServer::start_with(&[("accounts.required", "false")]).await;
+    let lines = server.client("ann").await.ask("VERSION").await;
+    assert!(lines.iter().all(|line| !line.bare.contains("ACCOUNTREQUIRED")), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_guest_cannot_take_the_name_of_an_account() {
     let server = TestServer::start().await;
     server.account("carl", "secret").await;

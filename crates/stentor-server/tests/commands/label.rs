@@ -2,6 +2,8 @@
 
 use stentor_testing::{Said, TestClient, TestServer};
 
+use super::oper::{OPERATOR, operator};
+
 const CAPABILITIES: &[&str] =
     &["batch", "labeled-response", "message-tags", "echo-message", "away-notify", "setname"];
 
@@ -150,4 +152,40 @@ async fn a_note_beside_an_echo_is_a_part_of_the_answer() {
     bob.ask("AWAY :tea").await;
     let lines = answer(&mut ann, "PRIVMSG bob :hi").await;
     assert_eq!(lines.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), ["PRIVMSG", "301"]);
+}
+
+#[tokio::test]
+async fn a_message_to_several_is_acknowledged_where_its_sender_gets_no_copy() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &["batch", "labeled-response"]).await;
+    let _bob = server.client("bob").await;
+    ann.ask("JOIN #room").await;
+    let lines = ann.ask("@label=abc PRIVMSG #room,bob :hi").await;
+    assert_eq!((lines.len(), lines[0].command.as_str()), (1, "ACK"), "{lines:#?}");
+    assert_eq!(answer(&mut ann, "PRIVMSG #room,nobody :hi").await[0].command, "401");
+}
+
+#[tokio::test]
+async fn what_a_mode_did_and_what_it_did_not_is_one_answer() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let mut root = operator(&server, "root").await;
+    let mut bob = server.client("bob").await;
+    for client in [&mut ann, &mut bob] {
+        client.ask("JOIN #room").await;
+    }
+    ann.drain_until_pong().await;
+    let answered = answer(&mut ann, "MODE #room +vv bob nobody").await;
+    let commands: Vec<&str> = answered.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!((commands, answered[0].params.join(" ")), (vec!["MODE", "401"], "#room +v bob".to_owned()));
+    assert_eq!(answer(&mut ann, "MODE #room +o nobody").await[0].command, "401");
+    assert_eq!(answer(&mut ann, "MODE #room +h bob").await[0].command, "MODE");
+    root.ask("CAP REQ :batch labeled-response").await;
+    root.ask("JOIN #room").await;
+    let answered = answer(&mut root, "SAMODE #room -h+l bob none").await;
+    assert_eq!(answered.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), ["MODE", "696"]);
+    ann.drain_until_pong().await;
+    // Who asked without a label is told both, too.
+    let lines = ann.ask("MODE #room -v+v bob nobody").await;
+    assert_eq!(lines.iter().map(|line| line.command.as_str()).collect::<Vec<_>>(), ["MODE", "401"]);
 }

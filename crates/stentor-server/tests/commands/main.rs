@@ -51,6 +51,7 @@ mod rename;
 mod sasl;
 mod server;
 mod setname;
+mod store_faults;
 mod topic;
 mod uban;
 mod user_modes;

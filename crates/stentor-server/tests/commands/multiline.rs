@@ -244,3 +244,25 @@ async fn no_line_of_several_is_a_hidden_ctcp() {
     numeric(&lines, "531");
     assert!(bob.drain_until_pong().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_service_hears_each_line() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let said = ["HELP GHOST", "", "HELP RE", "+GAIN"];
+    let lines = several(&mut ann, "@label=x ", "NickServ", &said).await;
+    let (start, texts) = batch(&lines);
+    assert_eq!(texts, said);
+    assert!(start.tag("msgid").is_some() && start.param(2) == "NickServ", "{start:?}");
+    let outer = &lines[0];
+    assert_eq!(
+        (outer.tag("label").as_deref(), outer.param(1)),
+        (Some("x"), "labeled-response"),
+        "{lines:#?}"
+    );
+    assert_eq!(start.tag("batch").as_deref(), Some(&outer.param(0)[1..]));
+    let told = command(&lines, "NOTICE");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].text().starts_with("GHOST <nick>") && told[1].text().starts_with("REGAIN"), "{told:?}");
+    assert!(told.iter().all(|line| line.tag("batch") == start.tag("batch")), "{lines:#?}");
+}

@@ -28,20 +28,44 @@ async fn accounts_are_made_and_used_in_the_words_of_services() {
 }
 
 #[tokio::test]
-async fn what_is_said_to_it_is_kept_nowhere_and_comes_back_to_nobody() {
+async fn what_is_said_to_it_is_kept_nowhere_and_comes_back_to_its_sender_alone() {
+    const CAPABILITIES: &[&str] = &[
+        "echo-message",
+        "message-tags",
+        "account-tag",
+        "server-time",
+        "labeled-response",
+        "batch",
+        "draft/chathistory",
+    ];
     let server = TestServer::start().await;
     server.account("ann", "sesame").await;
-    let mut ann = server.login("ann", "sesame", &["echo-message", "labeled-response", "batch"]).await;
-    for line in ["PRIVMSG NickServ :IDENTIFY ann sesame", "NS PASSWD wrong sesame", "NOTICE NickServ :sesame"]
+    let mut ann = server.login("ann", "sesame", CAPABILITIES).await;
+    let lines = ann.ask("@label=x;+a=b PRIVMSG nickserv :IDENTIFY ann sesame").await;
+    let commands: Vec<&str> = lines.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!(commands, ["BATCH", "PRIVMSG", "900", "NOTICE", "BATCH"], "{lines:#?}");
+    let (batch, echo) = (&lines[0], &lines[1]);
+    assert_eq!(batch.tag("label").as_deref(), Some("x"));
+    assert!(lines[1..4].iter().all(|line| line.tag("batch").as_deref() == Some(&batch.param(0)[1..])));
+    assert_eq!((echo.param(0), echo.text()), ("NickServ", "IDENTIFY ann sesame"));
+    assert!(echo.source.starts_with("ann!"), "{echo:?}");
+    assert_eq!((echo.tag("account").as_deref(), echo.tag("+a").as_deref()), (Some("ann"), Some("b")));
+    assert!(echo.tag("time").is_some() && echo.tag("msgid").is_some(), "{echo:?}");
+    for line in
+        ["NOTICE NickServ :sesame", "@+typing=active TAGMSG NickServ", "PRIVMSG NickServ :\u{1}VERSION\u{1}"]
     {
         let lines = ann.ask(line).await;
-        assert!(lines.iter().all(|line| !line.bare.contains("sesame")), "{lines:?}");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(line.contains(&lines[0].command) && lines[0].source.starts_with("ann!"), "{lines:?}");
     }
+    let lines = ann.ask("@label=y PRIVMSG NickServ :\u{1}VERSION\u{1}").await;
+    assert_eq!((lines.len(), lines[0].tag("label").as_deref()), (1, Some("y")), "{lines:?}");
     let history = ann.ask("CHATHISTORY LATEST NickServ * 10").await;
     assert!(command(&history, "PRIVMSG").is_empty(), "{history:?}");
-    let labelled = ann.ask("@label=x PRIVMSG NickServ :INFO").await;
-    assert!(labelled[0].tag("label").as_deref() == Some("x"), "{labelled:?}");
-    assert!(ann.ask("PRIVMSG NickServ :\u{1}VERSION\u{1}").await.is_empty());
+    assert!(command(&ann.ask("NS PASSWD wrong sesame").await, "PRIVMSG").is_empty(), "no message was sent");
+    let mut other = server.client_with("other", &["message-tags"]).await;
+    let lines = other.ask("PRIVMSG NickServ :IDENTIFY ann wrong").await;
+    assert!(command(&lines, "PRIVMSG").is_empty(), "{lines:?}");
 }
 
 #[tokio::test]
@@ -94,6 +118,36 @@ async fn who_logs_out_is_a_guest_again() {
     let mut again = server.login("ann", "sesame", &[]).await;
     again.drain_until_pong().await;
     assert!(says(&mut ann, "LOGOUT").await.contains("not logged in"));
+}
+
+#[tokio::test]
+async fn who_is_in_no_channel_hears_of_the_own_account_too() {
+    let server = TestServer::start().await;
+    server.account("ann", "sesame").await;
+    let capabilities = ["account-notify", "account-tag", "labeled-response", "batch"];
+    let mut guest = server.client_with("guest", &capabilities).await;
+    let mut other = server.client("other").await;
+    for (line, numerics, account) in [
+        ("NS IDENTIFY ann sesame", "900", "ann"),
+        ("NS LOGOUT", "901", "*"),
+        ("REGISTER * * secret", "900", "guest"),
+    ] {
+        let lines = guest.ask(&format!("@label=x {line}")).await;
+        let at = |wanted: &str| lines.iter().position(|line| line.command == wanted);
+        assert!(at(numerics).is_some() && at(numerics) < at("ACCOUNT"), "{lines:#?}");
+        let own = numeric(&lines, "ACCOUNT");
+        assert_eq!((own.param(0), own.tag("batch")), (account, lines[1].tag("batch")), "{lines:#?}");
+        assert!(own.source.starts_with("guest!"), "{own:?}");
+        guest.ask("NICK someone").await;
+        guest.ask("NICK guest").await;
+    }
+    // Once, also where a channel could tell it, and only to those who asked for it.
+    let mut third = server.client_with("third", &["account-notify"]).await;
+    for client in [&mut third, &mut other] {
+        client.ask("JOIN #room").await;
+    }
+    assert_eq!(command(&third.ask("NS REGISTER barley1").await, "ACCOUNT").len(), 1);
+    assert!(command(&other.ask("NS REGISTER barley1").await, "ACCOUNT").is_empty());
 }
 
 #[tokio::test]

@@ -30,6 +30,22 @@ async fn where_it_is_open_everybody_makes_an_account_before_the_welcome() {
 }
 
 #[tokio::test]
+async fn who_has_chosen_no_nick_is_asked_for_one_whatever_account_they_name() {
+    let server = TestServer::start().await;
+    server.account("taken", "secret").await;
+    let mut ann = stranger(&server, &[]).await;
+    for name in ["*", "taken", "free"] {
+        let refused = register(&mut ann, &format!("REGISTER {name} * secret")).await;
+        assert_eq!(refused.params[..3], ["REGISTER", "NEED_NICK", "*"], "{name}");
+    }
+    assert_eq!(server.node.accounts.find("free").await, Ok(None));
+    ann.send("NICK ann").await;
+    let refused = register(&mut ann, "REGISTER taken * secret").await;
+    assert_eq!(refused.params[..3], ["REGISTER", "ACCOUNT_EXISTS", "taken"]);
+    assert_eq!(register(&mut ann, "REGISTER free * secret").await.params[..2], ["SUCCESS", "free"]);
+}
+
+#[tokio::test]
 async fn where_connecting_comes_first_an_account_is_made_after_it() {
     let server = TestServer::start_with(&[("accounts.registration_before_connect", "false")]).await;
     let mut ann = stranger(&server, &["NICK ann", "USER ann 0 * :Ann"]).await;
@@ -38,7 +54,8 @@ async fn where_connecting_comes_first_an_account_is_made_after_it() {
     assert!(offer.contains("draft/account-registration=custom-account-name "), "{offer}");
     ann.send("REGISTER * * secret").await;
     let refused = ann.expect_numeric("FAIL").await;
-    assert_eq!(refused.params[..3], ["REGISTER", "COMPLETE_CONNECTION_REQUIRED", "ann"]);
+    assert_eq!(refused.params[..2], ["REGISTER", "COMPLETE_CONNECTION_REQUIRED"]);
+    assert_eq!(refused.params.len(), 3, "it names no account: {refused:?}");
     ann.send("CAP END").await;
     ann.expect_numeric("001").await;
     assert_eq!(register(&mut ann, "REGISTER * * secret").await.params[..2], ["SUCCESS", "ann"]);

@@ -104,6 +104,35 @@ async fn who_does_not_know_renaming_leaves_one_room_and_joins_the_other() {
 }
 
 #[tokio::test]
+async fn who_does_not_know_renaming_is_told_their_marker_of_the_room_that_they_join() {
+    const READ: &str = "timestamp=2019-06-01T12:00:00.123Z";
+    let server = TestServer::start().await;
+    server.account("bob", "secret").await;
+    let mut ann = server.client_with("ann", &["draft/read-marker", "labeled-response", "batch"]).await;
+    let mut bob = server.login("bob", "secret", &["draft/read-marker", "draft/metadata-3", "batch"]).await;
+    let mut cat = server.client_with("cat", &["draft/read-marker", "draft/no-implicit-names"]).await;
+    for client in [&mut ann, &mut bob, &mut cat] {
+        client.ask("JOIN #foo").await;
+    }
+    bob.ask(&format!("MARKREAD #foo {READ}")).await;
+    bob.ask("METADATA * SUB url").await;
+    ann.drain_until_pong().await;
+    let own = ann.ask("@label=L RENAME #foo #bar").await;
+    let commands: Vec<&str> = own.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!(commands, ["BATCH", "PART", "JOIN", "MARKREAD", "353", "366", "BATCH"], "{own:#?}");
+    assert_eq!((own[3].tag("batch"), own[3].param(1)), (own[2].tag("batch"), "*"), "{own:#?}");
+    let told = bob.drain_until_pong().await;
+    let commands: Vec<&str> = told.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!(commands, ["PART", "JOIN", "MARKREAD", "353", "366", "774"], "{told:#?}");
+    assert_eq!(
+        (told[2].source.as_str(), &told[2].params[..]),
+        (server.name(), &["#bar".to_owned(), READ.to_owned()][..])
+    );
+    assert_eq!(told[5].param(1), "#bar");
+    assert_eq!(numeric(&cat.drain_until_pong().await, "MARKREAD").params, ["#bar", "*"]);
+}
+
+#[tokio::test]
 async fn another_spelling_is_told_to_those_alone_who_know_renaming() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", &["labeled-response", "batch"]).await;
@@ -116,6 +145,42 @@ async fn another_spelling_is_told_to_those_alone_who_know_renaming() {
     assert_eq!(bob.expect_numeric("RENAME").await.params, ["#room", "#Room", ""]);
     assert_eq!(numeric(&ann.ask("TOPIC #room").await, "331").param(1), "#Room");
     assert!(noted(&server).await.is_empty());
+}
+
+#[tokio::test]
+async fn another_spelling_waits_for_no_minute_and_begins_none() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &[RENAME]).await;
+    let mut bob = server.client("bob").await;
+    ann.ask("JOIN #old").await;
+    numeric(&ann.ask("RENAME #old #new").await, "RENAME");
+    assert_eq!(numeric(&ann.ask("RENAME #new #New").await, "RENAME").params, ["#new", "#New", ""]);
+    assert_eq!(numeric(&ann.ask("RENAME #New #NEW").await, "RENAME").params, ["#New", "#NEW", ""]);
+    assert!(fail(&ann.ask("RENAME #NEW #other").await, "CANNOT_RENAME").text().contains("a moment ago"));
+    // Who looks for the old name is still led here.
+    assert_eq!(numeric(&bob.ask("JOIN #old").await, "JOIN").param(0), "#NEW");
+    forget_the_pause(&server, &mut ann, "#old").await;
+    numeric(&ann.ask("RENAME #NEW #new").await, "RENAME");
+    numeric(&ann.ask("RENAME #new #other").await, "RENAME");
+}
+
+#[tokio::test]
+async fn a_large_room_changes_its_capitals() {
+    let server = TestServer::start().await;
+    let mut ann = server.client_with("ann", &[RENAME]).await;
+    ann.ask("JOIN #large").await;
+    let room = Partition::channel("#large");
+    let snapshot = server.node.hub.store().snapshot(&room).await.expect("it is read").expect("it is there");
+    let (_, member) = snapshot.members.first().expect("ann is in it");
+    let others =
+        (0..1000).map(|n| Change::SetMember(format!("u{n}"), member.replace(" ann ", &format!(" u{n} "))));
+    let draft = Decision { changes: others.collect(), ..Decision::default() };
+    let life = Life::Within(snapshot.epoch);
+    let written = server.node.hub.write_blind::<()>(&server.node.tenure(), &room, life, draft).await;
+    assert!(matches!(written, Ok(Some(_))), "{written:?}");
+    ann.drain_until_pong().await;
+    assert!(fail(&ann.ask("RENAME #large #other").await, "CANNOT_RENAME").text().contains("1000 members"));
+    numeric(&ann.ask("RENAME #large #Large").await, "RENAME");
 }
 
 #[tokio::test]

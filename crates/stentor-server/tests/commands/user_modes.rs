@@ -2,6 +2,8 @@
 
 use stentor_testing::{TestServer, command, numeric};
 
+use super::oper::OPERATOR;
+
 #[tokio::test]
 async fn one_may_be_invisible() {
     let server = TestServer::start().await;
@@ -45,6 +47,50 @@ async fn a_bot_is_marked_everywhere() {
     assert!(numeric(&bot.drain_until_pong().await, "PRIVMSG").tag("bot").is_none());
     bot.ask("MODE bot -B").await;
     assert!(command(&ann.ask("WHOIS bot").await, "335").is_empty());
+}
+
+#[tokio::test]
+async fn whatever_a_bot_does_is_a_bots() {
+    let server = TestServer::start_with(&OPERATOR).await;
+    let mut bot = server.client_with("bot", &["message-tags"]).await;
+    let mut ann = server.client_with("ann", &["message-tags", "away-notify", "setname"]).await;
+    let mut dan = server.client_with("dan", &["away-notify", "setname"]).await;
+    for client in [&mut bot, &mut ann, &mut dan] {
+        client.ask("JOIN #room").await;
+    }
+    bot.ask("MODE bot +B").await;
+    ann.ask("MODE ann +w").await;
+    numeric(&bot.ask("OPER operuser operpassword").await, "381");
+    ann.drain_until_pong().await;
+    dan.drain_until_pong().await;
+    for line in [
+        "TOPIC #room :news",
+        "MODE #room +v ann",
+        "AWAY :tea",
+        "SETNAME :A bot",
+        "KICK #room dan :bye",
+        "WALLOPS :hi",
+        "PART #room",
+        "JOIN #room",
+        "NICK robot",
+        "KILL ann :bye",
+    ] {
+        bot.ask(line).await;
+    }
+    let seen = ann.expect_closed().await;
+    let commands: Vec<&str> = seen.iter().map(|line| line.command.as_str()).collect();
+    assert_eq!(
+        commands,
+        ["TOPIC", "MODE", "AWAY", "SETNAME", "KICK", "WALLOPS", "PART", "JOIN", "NICK", "KILL", "ERROR"]
+    );
+    for line in seen.iter().filter(|line| line.source.contains('!')) {
+        assert_eq!(line.tag("bot").as_deref(), Some(""), "{line:?}");
+    }
+    let plain = dan.drain_until_pong().await;
+    assert!(plain.iter().all(|line| line.line == line.bare), "{plain:?}");
+    assert!(numeric(&bot.ask("NICK bot").await, "NICK").tag("bot").is_some());
+    bot.ask("MODE bot -B").await;
+    assert!(numeric(&bot.ask("NICK human").await, "NICK").tag("bot").is_none());
 }
 
 #[tokio::test]

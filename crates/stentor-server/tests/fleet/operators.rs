@@ -53,6 +53,22 @@ async fn a_kill_ends_a_session_on_another_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_does_on_another_node_bears_the_account() {
+    let pair = Pair::start(OPERATOR).await;
+    pair.one.account("ann", "secret").await;
+    let mut ann = pair.one.login("ann", "secret", &[]).await;
+    numeric(&ann.ask("OPER operuser operpassword").await, "381");
+    let mut bob = pair.two.client_with("bob", &["account-tag"]).await;
+    bob.ask("MODE bob +w").await;
+    ann.ask("WALLOPS :hello").await;
+    let heard = bob.expect_numeric("WALLOPS").await;
+    assert_eq!((heard.text(), heard.tag("account").as_deref()), ("hello", Some("ann")));
+    ann.ask("KILL bob :bye").await;
+    let end = bob.expect_closed().await;
+    assert_eq!(numeric(&end, "KILL").tag("account").as_deref(), Some("ann"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_changes_nick_while_being_killed_is_killed() {
     let pair = Pair::start(OPERATOR).await;
     let mut root = operator(&pair.one).await;

@@ -350,3 +350,18 @@ fn a_page_of_what_was_all_shown_before_is_not_the_last() {
     assert_eq!(script.texts(), ["server <ann> post 50"]);
     assert_eq!((script.sent().len(), script.engine.unacknowledged()), (0, 0));
 }
+
+#[test]
+fn a_server_that_fails_to_read_its_history_does_not_end_it() {
+    for (context, beginning) in [("BEFORE #room m0", true), ("BEFORE #room", false)] {
+        let mut script = Script::in_room(ALL);
+        script.hear(&["@time=2026-01-01T00:00:00.000Z;msgid=m0 :bob!b@h PRIVMSG #room :first"]);
+        script.engine.ask_older(&script.engine.current.clone(), None);
+        assert_eq!(script.sent(), ["CHATHISTORY BEFORE #room msgid=m0 50"]);
+        script.outputs();
+        script.hear(&[&format!(":s FAIL CHATHISTORY MESSAGE_ERROR {context} :Not now")]);
+        let outputs = script.outputs();
+        let ended = |output: &Output| matches!(output, Output::Older { beginning: true, .. });
+        assert_eq!(outputs.iter().any(ended), beginning, "{outputs:?}");
+    }
+}

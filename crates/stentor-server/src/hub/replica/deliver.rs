@@ -61,7 +61,9 @@ impl Inner {
                 continue;
             }
             if !knows_renaming(rendering.message(), &origin.client) {
-                renamed::tell(&self.state, &origin.client, rendering.message(), lines.time, &origin.tag);
+                let (client, tag) = (&origin.client, &origin.tag);
+                let room = (partition, &self.state);
+                renamed::tell(room, client, rendering.message(), lines.time, tag);
                 continue;
             }
             let nick = &origin.client.profile().nick;
@@ -105,7 +107,8 @@ impl Inner {
                     continue;
                 }
                 if !knows_renaming(rendering.message(), client) {
-                    renamed::tell(&self.state, client, rendering.message(), lines.time, "");
+                    let room = (partition, &self.state);
+                    renamed::tell(room, client, rendering.message(), lines.time, "");
                 } else if let Some(heard) = &heard {
                     let is_for = heard.as_ref().is_some_and(|heard| heard.is_for(&self.state, client));
                     let nick = &client.profile().nick;
