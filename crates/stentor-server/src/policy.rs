@@ -14,7 +14,7 @@ use crate::config::Limit;
 use crate::error::Error;
 use crate::hub::{Member, State};
 use crate::modes::{self, Rank};
-use crate::store::{Guard, Is, Size};
+use crate::store::{Epoch, Guard, Is, Size};
 
 /// Who wants to join.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +110,12 @@ pub fn may_always_join(state: &State, id: &str, account: Option<&str>) -> bool {
     standing::rank_of(state, account) >= Rank::Halfop || state.field(&format!("invited:{id}")).is_some()
 }
 
-/// Where the channel sends those who may not join.
+/// A channel's field that says which channel its field `forward` means: its name may be another's by now.
+pub const FORWARD_EPOCH: &str = "forward.epoch";
+
+/// Where the channel sends those who may not join: the name, and the epoch of the channel that is meant by it.
 #[must_use]
-pub fn forward<'a>(state: &'a State, refusal: &Error) -> Option<&'a str> {
+pub fn forward(state: &State, refusal: &Error) -> Option<(String, Option<Epoch>)> {
     let by_rule = |numeric: Numeric| {
         [
             Numeric::ERR_BANNEDFROMCHAN,
@@ -124,7 +127,8 @@ pub fn forward<'a>(state: &'a State, refusal: &Error) -> Option<&'a str> {
         .contains(&numeric)
     };
     let refused = matches!(refusal, Error::Numeric(numeric, ..) if by_rule(*numeric));
-    state.field("forward").filter(|_| refused)
+    let name = state.field("forward").filter(|_| refused)?;
+    Some((name.to_owned(), state.field(FORWARD_EPOCH).and_then(|epoch| epoch.parse().ok())))
 }
 
 /// Whether the rules let somebody speak in the channel, and the lowest rank that hears it.

@@ -38,15 +38,13 @@ pub(super) async fn run(
             break;
         }
         let key = keys.next().filter(|key| !key.is_empty());
-        let mut entered = join(session, target, key, reply).await;
-        if let Ok(Some(other)) = &entered {
-            // There and no further: rooms may forward in a circle.
-            let text = "Forwarding to another channel";
-            reply.numeric(Numeric::ERR_LINKCHANNEL, &[target, other], text);
-            entered = enter_instead(session, other, reply).await;
-        }
+        let entered = match join(session, target, key, reply).await {
+            Ok(Some(elsewhere)) => enter_elsewhere(session, target, elsewhere, reply).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
         match entered {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(error @ (Error::Close(_) | Error::Fenced)) => return Err(error),
             Err(error) => error.send("JOIN", reply),
         }
@@ -54,36 +52,56 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Enters the channel that another one forwards to, unless it has ended meanwhile: nobody founds it by being sent there.
-async fn enter_instead(
+/// The channel that another one sends somebody to.
+struct Elsewhere {
+    name: String,
+    /// Which channel is meant by that name; `None`: whichever has it.
+    epoch: Option<Epoch>,
+    /// Why the client was not let in.
+    refusal: Option<Error>,
+}
+
+/// Enters the channel that another one forwards to, unless it has ended meanwhile, or another one has its name: nobody
+/// founds it by being sent there, and nobody inherits who is sent.
+async fn enter_elsewhere(
     session: &mut Session,
     target: &str,
+    elsewhere: Elsewhere,
     reply: &mut Reply,
-) -> Result<Option<String>, Error> {
-    let held = session.room(target).await?;
-    let mut there = target.to_owned();
-    if held.with_state(|state| state.epoch.is_none()) {
-        let folded = target.to_ascii_lowercase();
-        let renamed = session.node.rooms.renamed_to(&folded, &session.client.id).await?;
-        there = renamed.ok_or_else(|| policy::no_such_channel(target))?;
+) -> Result<(), Error> {
+    let Elsewhere { name, epoch, refusal } = elsewhere;
+    let gone = || refusal.unwrap_or_else(|| policy::no_such_channel(&name));
+    let mut there = name.clone();
+    let mut found = session.room(&there).await?.with_state(|state| state.epoch);
+    if found.is_none()
+        && let Some(renamed) =
+            session.node.rooms.renamed_to(&name.to_ascii_lowercase(), &session.client.id).await?
+    {
+        there = renamed;
+        found = session.room(&there).await?.with_state(|state| state.epoch);
     }
+    if found.is_none() || epoch.is_some() && epoch != found {
+        return Err(gone());
+    }
+    let text = "Forwarding to another channel";
+    reply.numeric(Numeric::ERR_LINKCHANNEL, &[target, &there], text);
+    // There and no further: channels may forward in a circle.
     match join(session, &there, None, reply).await? {
-        Some(_) => Err(Error::numeric(
-            Numeric::ERR_INVITEONLYCHAN,
-            &[target],
-            "This channel forwards to another one",
-        )),
-        None => Ok(None),
+        Some(_) => {
+            let text = "This channel forwards to another one";
+            Err(Error::numeric(Numeric::ERR_INVITEONLYCHAN, &[&there], text))
+        }
+        None => Ok(()),
     }
 }
 
-/// Enters a channel. `Some` names another one, to which this one forwards those whom it does not let in.
+/// Enters a channel. `Some` is another one, to which this one forwards those whom it does not let in.
 async fn join(
     session: &mut Session,
     target: &str,
     key: Option<&str>,
     reply: &mut Reply,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Elsewhere>, Error> {
     let config = session.node.config();
     let name = ChannelName::parse(target, config.limits.channel_length)
         .map_err(|_| policy::no_such_channel(target))?;
@@ -105,7 +123,7 @@ async fn join(
     for _ in 0..ATTEMPTS {
         match join_in_place(session, &name, key, reply).await? {
             Entered::Here => return Ok(None),
-            Entered::Forward(other) => return Ok(Some(other)),
+            Entered::Elsewhere(other) => return Ok(Some(other)),
             // Whoever renames a room is done in a moment.
             Entered::Nowhere => session.node.pause(&mut backoff).await.map_err(|()| Error::Fenced)?,
         }
@@ -117,8 +135,8 @@ async fn join(
 /// What became of the attempt to enter a room where it was last known to be.
 enum Entered {
     Here,
-    /// It does not let the client in, and sends those to the room with this name.
-    Forward(String),
+    /// It sends the client to another one.
+    Elsewhere(Elsewhere),
     /// The name is or was just given to another room.
     Nowhere,
 }
@@ -138,7 +156,7 @@ async fn join_in_place(
             let context = [name.as_str(), &other];
             return Err(Error::fail("JOIN", "CHANNEL_RENAMED", &context, "The channel has been renamed"));
         }
-        return Ok(Entered::Forward(other));
+        return Ok(Entered::Elsewhere(Elsewhere { name: other, epoch: None, refusal: None }));
     }
     if replica.with_state(|state| state.members.contains_key(&session.client.id)) {
         // A room that it is in has just got this name.
@@ -175,7 +193,7 @@ async fn join_in_place(
     let (forward, is_renamed, is_member) = replica.with_state(|state| {
         let forward = refusal.as_ref().and_then(|error| policy::forward(state, error));
         let is_renamed = state.epoch.is_some() && !policy::is_named(state, name.folded());
-        (forward.map(str::to_owned), is_renamed, state.members.contains_key(&session.client.id))
+        (forward, is_renamed, state.members.contains_key(&session.client.id))
     });
     if is_member {
         // An earlier JOIN was stored whose outcome had not been known: the channel stays among the client's own.
@@ -188,7 +206,7 @@ async fn join_in_place(
         (Some(error @ (Error::Fenced | Error::Close(_))), _) => Err(error),
         (None, _) => Ok(Entered::Nowhere),
         _ if is_renamed => Ok(Entered::Nowhere),
-        (Some(_), Some(other)) => Ok(Entered::Forward(other)),
+        (refusal, Some((name, epoch))) => Ok(Entered::Elsewhere(Elsewhere { name, epoch, refusal })),
         (Some(error), None) => Err(error),
     }
 }

@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hub::{Decision, Held, Member, Origin, State, clock};
 use crate::modes::{self, Rank};
-use crate::policy;
+use crate::policy::{self, FORWARD_EPOCH};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::store::{Change, Guard, Is};
+use crate::store::{Change, Epoch, Guard, Is};
 
 pub(super) async fn run(
     session: &mut Session,
@@ -86,8 +86,11 @@ pub(super) async fn act(
         }
         show_list(&held, &folded, letter, reply);
     }
-    check_forwards(session, (&held, target), by, &mut changes, reply).await?;
-    if changes.is_empty() { Ok(()) } else { change(session, (&held, target), by, &changes, reply).await }
+    let forwards_to = check_forwards(session, (&held, target), by, &mut changes, reply).await?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    change(session, (&held, target), by, &Wanted { changes, forwards_to }, reply).await
 }
 
 fn is_list(letter: char) -> bool {
@@ -159,26 +162,33 @@ fn show_list(held: &Held, folded: &str, letter: char, reply: &mut Reply) {
     reply.numeric(end, &[&name], text);
 }
 
-/// Leaves out each change that forwards to a channel where this cannot be, or where its maker is no operator, and spells
-/// the others' channels as they call themselves.
+/// What is to be done.
+struct Wanted {
+    changes: Vec<ModeChange>,
+    /// The channel that `+f` means.
+    forwards_to: Option<Epoch>,
+}
+
+/// Leaves out each change that forwards to a channel where this cannot be, or where its maker is no operator, spells the
+/// others' channels as they call themselves, and returns which one the last of them means.
 async fn check_forwards(
     session: &Session,
     (held, target): (&Held, &str),
     by: By,
     changes: &mut Vec<ModeChange>,
     reply: &mut Reply,
-) -> Result<(), Error> {
+) -> Result<Option<Epoch>, Error> {
     if !changes.iter().any(|change| change.letter == 'f' && change.add) {
-        return Ok(());
+        return Ok(None);
     }
     if by == By::Member {
         held.with_state(|state| policy::own_operator(state, target, &session.client.id).map(drop))?;
     }
-    let mut checked = Vec::with_capacity(changes.len());
+    let (mut checked, mut means) = (Vec::with_capacity(changes.len()), None);
     for mut change in std::mem::take(changes) {
         if let ('f', true, Some(to)) = (change.letter, change.add, &change.arg) {
             match forward_to(session, target, to, by).await {
-                Ok(name) => change.arg = Some(name),
+                Ok((name, epoch)) => (change.arg, means) = (Some(name), epoch),
                 Err(error @ Error::Numeric(..)) => {
                     error.send("MODE", reply);
                     continue;
@@ -189,10 +199,15 @@ async fn check_forwards(
         checked.push(change);
     }
     *changes = checked;
-    Ok(())
+    Ok(means)
 }
 
-async fn forward_to(session: &Session, target: &str, to: &str, by: By) -> Result<String, Error> {
+async fn forward_to(
+    session: &Session,
+    target: &str,
+    to: &str,
+    by: By,
+) -> Result<(String, Option<Epoch>), Error> {
     let text = "That is no channel to forward to";
     let invalid = || Error::numeric(Numeric::ERR_INVALIDMODEPARAM, &[target, "f", to], text);
     let limit = session.node.config().limits.channel_length;
@@ -212,7 +227,7 @@ async fn forward_to(session: &Session, target: &str, to: &str, by: By) -> Result
         if !is_network && rank.is_none_or(|rank| rank < Rank::Operator) {
             return Err(policy::rank_needed(to, Rank::Operator));
         }
-        Ok(policy::name(state, name.folded()).to_owned())
+        Ok((policy::name(state, name.folded()).to_owned(), state.epoch))
     })
 }
 
@@ -220,11 +235,12 @@ async fn change(
     session: &Session,
     room: (&Held, &str),
     by: By,
-    wanted: &[ModeChange],
+    wanted: &Wanted,
     reply: &mut Reply,
 ) -> Result<(), Error> {
     // A mask is shown in full, and a key that was not named, so what is shown may be longer than what was asked.
-    let most: usize = wanted.iter().map(|change| change.arg.as_ref().map_or(2, |arg| arg.len() + 40)).sum();
+    let changes = wanted.changes.iter();
+    let most: usize = changes.map(|change| change.arg.as_ref().map_or(2, |arg| arg.len() + 40)).sum();
     if most > modes::LINE_BYTES {
         reply.expect_many();
     }
@@ -260,7 +276,7 @@ async fn commit(
     session: &Session,
     (held, target): (&Held, &str),
     by: By,
-    wanted: &[ModeChange],
+    wanted: &Wanted,
     origin: Origin,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
@@ -275,8 +291,8 @@ async fn commit(
             By::Network if state.epoch.is_none() => return Err(policy::no_such_channel(target)),
             By::Network => Setter::network(&session.client.profile()),
         };
-        let mut draft = Draft::new(state, &config, &setter);
-        for change in wanted {
+        let mut draft = Draft::new(state, &config, &setter, wanted.forwards_to);
+        for change in &wanted.changes {
             if let Err(error) = draft.add(target, change)
                 && !outcome.complaints.contains(&error)
             {
@@ -366,6 +382,7 @@ struct Draft<'a> {
     state: &'a State,
     config: &'a Config,
     setter: &'a Setter,
+    forwards_to: Option<Epoch>,
     flags: String,
     members: Vec<(Arc<str>, Member, Member)>,
     changes: Vec<Change>,
@@ -375,11 +392,12 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, config: &'a Config, setter: &'a Setter) -> Self {
+    fn new(state: &'a State, config: &'a Config, setter: &'a Setter, forwards_to: Option<Epoch>) -> Self {
         Self {
             state,
             config,
             setter,
+            forwards_to,
             flags: state.field("modes").unwrap_or_default().to_owned(),
             members: Vec::new(),
             changes: Vec::new(),
@@ -509,12 +527,22 @@ impl<'a> Draft<'a> {
     fn forward(&mut self, add: bool, to: Option<&str>) {
         let before = self.field("forward");
         match to.filter(|_| add) {
-            Some(to) if before != Some(to) => {
+            Some(to) => {
+                let epoch = self.forwards_to.map(|epoch| epoch.to_string());
+                let is_same = before == Some(to) && self.field(FORWARD_EPOCH) == epoch.as_deref();
+                if is_same {
+                    return;
+                }
                 self.changes.push(Change::Set("forward".to_owned(), to.to_owned()));
+                self.changes.push(match epoch {
+                    Some(epoch) => Change::Set(FORWARD_EPOCH.to_owned(), epoch),
+                    None => Change::Unset(FORWARD_EPOCH.to_owned()),
+                });
                 self.done.push(ModeChange::with(true, 'f', to));
             }
             None if before.is_some() => {
                 self.changes.push(Change::Unset("forward".to_owned()));
+                self.changes.push(Change::Unset(FORWARD_EPOCH.to_owned()));
                 self.done.push(ModeChange::flag(false, 'f'));
             }
             _ => {}

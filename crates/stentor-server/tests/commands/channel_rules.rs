@@ -210,8 +210,34 @@ async fn nobody_founds_a_room_by_being_sent_there() {
     ann.ask("MODE #full +fi #spare").await;
     ann.ask("PART #spare").await;
     let lines = bob.ask("JOIN #full").await;
-    assert_eq!(numeric(&lines, "403").param(1), "#spare");
-    assert!(command(&lines, "JOIN").is_empty());
+    numeric(&lines, "473");
+    assert!(["JOIN", "470"].iter().all(|what| command(&lines, what).is_empty()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn who_takes_the_name_of_a_room_does_not_inherit_who_is_sent_there() {
+    let server = TestServer::start().await;
+    let (mut ann, mut bob, mut eve) =
+        (server.client("ann").await, server.client("bob").await, server.client("eve").await);
+    ann.ask("JOIN #full,#spare").await;
+    ann.ask("MODE #full +fi #spare").await;
+    ann.ask("PART #spare").await;
+    eve.ask("JOIN #spare").await;
+    let lines = bob.ask("JOIN #full").await;
+    numeric(&lines, "473");
+    assert!(command(&lines, "JOIN").is_empty(), "{lines:?}");
+    // A room that has another name is still the one that was meant.
+    ann.ask("JOIN #other").await;
+    ann.ask("MODE #full +f #other").await;
+    ann.ask("RENAME #other #better").await;
+    let lines = bob.ask("JOIN #full").await;
+    assert_eq!(numeric(&lines, "470").params[1..3], ["#full", "#better"]);
+    assert_eq!(numeric(&lines, "JOIN").param(0), "#better");
+    // The operator who names it again means the one that is there now.
+    ann.ask("JOIN #spare").await;
+    eve.ask("MODE #spare +o ann").await;
+    ann.ask("MODE #full +f #spare").await;
+    assert_eq!(numeric(&bob.ask("JOIN #full").await, "JOIN").param(0), "#spare");
 }
 
 #[tokio::test]

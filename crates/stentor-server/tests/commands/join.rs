@@ -9,8 +9,7 @@ async fn the_first_in_a_room_that_a_crash_left_without_members_is_its_operator()
     let server = TestServer::start().await;
     let set = |name: &str, value: &str| Change::Set(name.to_owned(), value.to_owned());
     let changes = vec![set("name", "#room"), set("modes", "nk"), set("key", "sesame"), set("rules", "x")];
-    let draft =
-        Draft { changes, ..Draft::new(Partition::channel("#room"), Life::Begin(Epoch::random())) };
+    let draft = Draft { changes, ..Draft::new(Partition::channel("#room"), Life::Begin(Epoch::random())) };
     let committer = Committer::standalone(server.node.hub.store().clone());
     assert!(committer.attempt(draft).await.expect("the store is open"));
     let (mut ann, mut bob) = (server.client("ann").await, server.client("bob").await);
