@@ -45,7 +45,7 @@ pub use certificate::Fingerprint;
 pub use error::AccountError;
 pub use hasher::{Busy, Credentials, Hasher};
 pub use password::{COST_MAX, COST_MIN, Choice, PASSWORD_MAX, Password, PasswordError, PasswordHash};
-pub use record::Account;
+pub use record::{Account, Known};
 use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, SCRAM, Stored};
 
 /// All that is done to accounts. Every method may be called on any node at any time.
@@ -136,23 +136,32 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the pool or the store says.
     pub async fn passwd(&self, name: &str, password: &Password) -> Result<(), AccountError> {
-        self.passwd_but(name, password, &revision()).await
+        self.set_password(&self.name(name)?, None, password, &revision()).await
     }
 
-    /// The same, but for the session that takes `revision` for its own before: its user has changed the password.
+    /// The same for its own user, whose session takes `revision` for its own before and goes on.
     ///
     /// # Errors
-    /// As [`Accounts::passwd`].
-    pub async fn passwd_but(
+    /// As [`Accounts::passwd`], and [`AccountError::Changed`].
+    pub async fn passwd_own(
         &self,
-        name: &str,
+        known: Known<'_>,
         password: &Password,
         revision: &str,
     ) -> Result<(), AccountError> {
-        let name = self.name(name)?;
-        self.present(&name).await?;
+        self.set_password(&self.name(known.name)?, Some(known), password, revision).await
+    }
+
+    async fn set_password(
+        &self,
+        name: &Nick,
+        known: Option<Known<'_>>,
+        password: &Password,
+        revision: &str,
+    ) -> Result<(), AccountError> {
+        self.present_as(name, known).await?;
         let credentials = self.hasher.turn().await?.credentials(password).await?;
-        self.modify(&name, |_| {
+        self.modify(name, known, |_| {
             let mut changes = set_credentials(&credentials);
             changes.push(set(REVISION, revision));
             Some(changes)
@@ -167,19 +176,30 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
+        self.take_out(&self.name(name)?, None).await
+    }
+
+    /// The same for its own user.
+    ///
+    /// # Errors
+    /// As [`Accounts::remove`], and [`AccountError::Changed`].
+    pub async fn remove_own(&self, known: Known<'_>) -> Result<(), AccountError> {
+        self.take_out(&self.name(known.name)?, Some(known)).await
+    }
+
+    async fn take_out(&self, name: &Nick, known: Option<Known<'_>>) -> Result<(), AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let account = self.present(&name).await?.account;
+            let account = self.present_as(name, known).await?.account;
             self.leaves_an_admin(&account).await?;
             let followed = removal::followed_by(&self.committer, name.folded()).await?;
             let founded = founded::noted_by(&self.committer, name.folded()).await?;
             let epoch = Epoch::random();
-            self.list_in_directory(&name, epoch).await?;
+            self.list_in_directory(name, epoch).await?;
             let since = self.now().await?;
             let draft = Draft {
                 guards: vec![account.unchanged()],
                 changes: vec![set(REMOVED, &since.to_string())],
-                ..Draft::new(partition(&name), Life::Renew(account.epoch, epoch))
+                ..Draft::new(partition(name), Life::Renew(account.epoch, epoch))
             };
             if self.committer.attempt(draft).await? {
                 let done = removal::clean_up(&self.committer, name.folded(), account.epoch, &followed);
@@ -208,7 +228,7 @@ impl Accounts {
             self.leaves_an_admin(&account).await?;
         }
         let since = self.now().await?.to_string();
-        self.modify(&name, |account| {
+        self.modify(&name, None, |account| {
             account.locked.is_none().then(|| vec![set(LOCKED, &since), new_revision()])
         })
         .await
@@ -220,8 +240,10 @@ impl Accounts {
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn unlock(&self, name: &str) -> Result<bool, AccountError> {
         let name = self.name(name)?;
-        self.modify(&name, |account| account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())]))
-            .await
+        self.modify(&name, None, |account| {
+            account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())])
+        })
+        .await
     }
 
     /// Gives an account a role. Its sessions go on, and have it from then on.
@@ -231,7 +253,7 @@ impl Accounts {
     pub async fn grant(&self, name: &str, role: &str) -> Result<(), AccountError> {
         let name = self.name(name)?;
         self.check_role(role)?;
-        self.modify(&name, |account| {
+        self.modify(&name, None, |account| {
             (!account.has_role(role)).then(|| {
                 let mut roles = account.roles.clone();
                 roles.push(role.to_owned());
@@ -248,7 +270,7 @@ impl Accounts {
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn revoke(&self, name: &str, role: &str) -> Result<(), AccountError> {
         let name = self.name(name)?;
-        self.modify(&name, |account| {
+        self.modify(&name, None, |account| {
             account.has_role(role).then(|| {
                 let mut roles = account.roles.clone();
                 roles.retain(|held| held != role);
@@ -425,10 +447,11 @@ impl Accounts {
     async fn modify(
         &self,
         name: &Nick,
+        known: Option<Known<'_>>,
         plan: impl Fn(&Account) -> Option<Vec<Change>> + Send,
     ) -> Result<bool, AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let stored = self.present(name).await?;
+            let stored = self.present_as(name, known).await?;
             let Some(changes) = plan(&stored.account) else { return Ok(false) };
             let life = Life::Within(stored.account.epoch);
             let draft = Draft { guards: stored.guards(), changes, ..Draft::new(partition(name), life) };
@@ -451,6 +474,15 @@ impl Accounts {
             Record::Present(stored) => Ok(*stored),
             _ => Err(AccountError::Unknown(name.as_str().to_owned())),
         }
+    }
+
+    /// The account, in the state that is known where its own user asks. The caller guards on what this returns.
+    async fn present_as(&self, name: &Nick, known: Option<Known<'_>>) -> Result<Stored, AccountError> {
+        let stored = self.present(name).await?;
+        if known.is_none_or(|known| known.is(&stored.account)) {
+            return Ok(stored);
+        }
+        Err(AccountError::Changed(stored.account.name))
     }
 
     async fn record(&self, name: &Nick) -> Result<Record, StoreError> {
@@ -556,7 +588,7 @@ fn new_revision() -> Change {
     set(REVISION, &revision())
 }
 
-/// A new revision, for [`Accounts::passwd_but`] and its like.
+/// A new revision, for [`Accounts::passwd_own`] and its like.
 #[must_use]
 pub fn revision() -> String {
     format!("{:016x}", random::number())
