@@ -15,6 +15,7 @@ use tokio::sync::futures::Notified;
 use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
 use crate::hub::{Held, Replica, UserId};
+use crate::node::yielding::Doubt;
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -50,6 +51,8 @@ pub struct Client {
     behind: AtomicBool,
     /// Whether it is no operator any more, and its own task has not yet told others.
     demoted: AtomicBool,
+    /// Whether its nick may have become the name of an account.
+    pub nick_doubt: Doubt,
     heard: Mutex<Heard>,
     heard_more: Notify,
 }
@@ -144,6 +147,7 @@ impl Client {
             invited: Mutex::default(),
             behind: AtomicBool::new(false),
             demoted: AtomicBool::new(false),
+            nick_doubt: Doubt::default(),
             heard: Mutex::new(Heard { any: now, active: now }),
             heard_more: Notify::new(),
         }

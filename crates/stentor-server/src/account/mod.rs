@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::cursor::SEEN;
 use crate::fleet::founded;
 use crate::following::removal;
+use crate::node::yielding;
 use crate::random;
 use crate::services;
 use crate::store::partition::DIRECTORY_BUCKETS;
@@ -401,6 +402,7 @@ impl Accounts {
             let record = self.record(name).await?;
             if matches!(&record, Record::Present(there) if there.account.epoch == account.epoch) {
                 // An earlier attempt of ours whose answer was lost.
+                self.claim_name(name.folded()).await;
                 return Ok(account);
             }
             let life = match vacant_life(&record, name)? {
@@ -422,10 +424,18 @@ impl Accounts {
             let draft = Draft { changes, ..Draft::new(partition(name), life) };
             if self.committer.attempt(draft).await? {
                 self.census.added();
+                self.claim_name(name.folded()).await;
                 return Ok(account);
             }
         }
         Err(WriteError::Contended.into())
+    }
+
+    /// Has a guest who bears the name of an account give it up.
+    pub async fn claim_name(&self, folded: &str) {
+        if let Err(error) = yielding::ask_bearer(&self.committer, folded).await {
+            tracing::debug!(account = folded, %error, "a guest may bear an account's name until its owner logs in");
+        }
     }
 
     /// Whether somebody can still administrate once this account cannot. Two administrators who remove each other at the

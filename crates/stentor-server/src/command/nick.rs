@@ -74,6 +74,46 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
         let text = "You cannot change your nick while you are banned or muted there";
         return Err(Error::numeric(Numeric::ERR_BANONCHAN, &[nick.as_str(), &channel], text));
     }
+    switch(session, nick, reply).await
+}
+
+/// Takes another nick where the session's own has become the name of somebody else's account. What keeps people from changing
+/// their nick does not keep this from happening.
+///
+/// # Errors
+/// Why it stays as it was.
+pub(crate) async fn look_again(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
+    let Some(lost) = session.nick.as_ref().map(|claim| claim.partition.name().to_owned()) else {
+        return Ok(());
+    };
+    if !claim::is_name_of_another(session, &lost).await? {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        let name = format!("Guest{}", 10_000 + crate::random::number() % 90_000);
+        let Ok(nick) = Nick::parse(&name, usize::MAX) else { continue };
+        outcome = switch(session, &nick, reply).await;
+        match &outcome {
+            Ok(()) => {
+                let text = format!(
+                    "The nick {lost} is the name of an account now, which its owner alone bears: you are {name} instead. If \
+                     the account is yours, log in to it"
+                );
+                reply.notice(&text);
+                return Ok(());
+            }
+            Err(Error::Numeric(Numeric::ERR_NICKNAMEINUSE, ..)) => {}
+            Err(_) => break,
+        }
+    }
+    outcome
+}
+
+/// Claims the nick, or respells it, and tells everybody.
+async fn switch(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
+    let before = session.client.profile();
+    let same = before.nick.eq_ignore_ascii_case(nick.as_str());
     let old = session.nick.clone();
     if same {
         claim::respell(session, nick).await?;
@@ -129,3 +169,6 @@ fn silenced_in(session: &Session, nick: &Nick) -> Option<String> {
         })
     })
 }
+
+/// How many nicks are tried for a guest who has to have another.
+const ATTEMPTS: usize = 8;

@@ -329,6 +329,7 @@ async fn claim_account(
         Ok(()) => {
             claim::leave_former(session).await;
             logged_in(session, account, reply);
+            session.node.accounts.claim_name(&account.folded).await;
             watch::check(session, &nick, Some(&account.name), reply)?;
             if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
         }

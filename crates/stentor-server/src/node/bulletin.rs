@@ -136,6 +136,7 @@ impl Node {
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             ["COUNT"] => crate::command::lusers::answer(self).await,
             ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question),
+            ["NICK", id] => self.look_here(id).await,
             ["ADDRESS", id] => crate::command::whois::address(self, id),
             ["KNOWS", id] => {
                 let known = self.clients.by_id(id).is_some();

@@ -59,3 +59,4 @@ mod wallops;
 mod webirc;
 mod who;
 mod whois;
+mod yielding;
