@@ -70,7 +70,8 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
             "That nickname is banned",
         ));
     }
-    if !same && let Some(channel) = silenced_in(session, nick) {
+    let renamed = format!("{}!{}@{}", nick.as_str(), before.user, before.host);
+    if !same && let Some(channel) = silenced_in(session, &renamed, before.account.as_deref()) {
         let text = "You cannot change your nick while you are banned or muted there";
         return Err(Error::numeric(Numeric::ERR_BANONCHAN, &[nick.as_str(), &channel], text));
     }
@@ -154,17 +155,16 @@ async fn switch(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result
     Ok(())
 }
 
-/// A channel in which the user is banned or muted, and would not be under this nick.
-fn silenced_in(session: &Session, nick: &Nick) -> Option<String> {
+/// A channel in which the user is banned or muted, and would not be as `source`, with this account.
+pub(super) fn silenced_in(session: &Session, source: &str, account: Option<&str>) -> Option<String> {
     let profile = session.client.profile();
-    let account = profile.account.as_deref();
-    let renamed = format!("{}!{}@{}", nick.as_str(), profile.user, profile.host);
+    let before = (&*profile.source(), profile.account.as_deref());
     let id = &session.client.id;
     session.client.rooms().iter().find_map(|replica| {
         replica.with_state(|state| {
             let rank = state.members.get(id)?.rank();
-            let is_silenced = |source: &str| policy::is_banned(state, (source, account), true);
-            let shakes_off = rank < Rank::Voice && is_silenced(&profile.source()) && !is_silenced(&renamed);
+            let is_silenced = |who| policy::is_banned(state, who, true);
+            let shakes_off = rank < Rank::Voice && is_silenced(before) && !is_silenced((source, account));
             shakes_off.then(|| policy::name(state, replica.partition().name()).to_owned())
         })
     })

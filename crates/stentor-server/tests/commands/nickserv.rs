@@ -98,6 +98,34 @@ async fn who_logs_out_is_a_guest_again() {
 }
 
 #[tokio::test]
+async fn a_ban_of_an_account_is_not_shaken_off_by_leaving_it() {
+    let server = TestServer::start().await;
+    for name in ["bob", "cat"] {
+        server.account(name, "sesame").await;
+    }
+    let mut ann = server.client("ann").await;
+    ann.ask("JOIN #room").await;
+    let mut bob = server.login("bob", "sesame", &[]).await;
+    for words in ["JOIN #room", "NICK robert"] {
+        bob.ask(words).await;
+    }
+    for ban in ["a:bob", "m:a:bob"] {
+        ann.ask(&format!("MODE #room +b {ban}")).await;
+        for words in ["LOGOUT", "IDENTIFY cat sesame", "GHOST cat sesame"] {
+            let said = says(&mut bob, words).await;
+            assert!(said.contains("while it is banned or muted in #room"), "{ban}, {words}: {said}");
+        }
+        numeric(&bob.ask("PRIVMSG #room :hello").await, "404");
+        ann.ask(&format!("MODE #room -b {ban}")).await;
+    }
+    // What holds for the other account too keeps nobody.
+    ann.ask("MODE #room +b m:a:*").await;
+    assert!(says(&mut bob, "IDENTIFY cat sesame").await.contains("logged in as cat"));
+    bob.ask("PART #room").await;
+    assert!(says(&mut bob, "LOGOUT").await.contains("logged out"));
+}
+
+#[tokio::test]
 async fn an_account_is_dropped_by_who_says_so_twice() {
     let server = TestServer::start().await;
     server.account("ann", "sesame").await;
