@@ -5,6 +5,7 @@
 //! - [`scram`]: logins that prove to know a password without showing it
 //! - [`certificate`]: logins by a client's certificate
 //! - `census`: how many accounts there are
+//! - [`directory`]: which accounts there are
 //! - [`record`]: how an account is stored
 //! - [`import`]: accounts from `name:hash` lines
 //! - [`throttle`]: how failures slow an account-and-address pair
@@ -14,6 +15,7 @@
 pub mod bootstrap;
 mod census;
 pub mod certificate;
+pub mod directory;
 mod error;
 pub mod hasher;
 pub mod import;
@@ -37,12 +39,12 @@ use crate::following::removal;
 use crate::node::yielding;
 use crate::random;
 use crate::services;
-use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
 use census::Census;
 pub use certificate::Fingerprint;
+pub use directory::Listed;
 pub use error::AccountError;
 pub use hasher::{Busy, Credentials, Hasher};
 pub use password::{COST_MAX, COST_MIN, Choice, PASSWORD_MAX, Password, PasswordError, PasswordHash};
@@ -69,20 +71,6 @@ pub struct Rules {
     /// minute while it makes some, or once an hour where there are at most half as many; so those that others make
     /// meanwhile may exceed it by their number.
     pub accounts_max: Option<usize>,
-}
-
-/// What stands under a name that was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// An account.
-    Present(Account),
-    /// The name of an account that was removed.
-    Removed {
-        /// The name in its folded form.
-        folded: String,
-        /// When, in milliseconds of the store's time.
-        since: u64,
-    },
 }
 
 impl Accounts {
@@ -314,59 +302,6 @@ impl Accounts {
         })
     }
 
-    /// How many accounts and reserved names there are. Reads the whole directory.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn count(&self) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for bucket in 0..DIRECTORY_BUCKETS {
-            count += self.names_in(bucket).await?.len();
-        }
-        Ok(count)
-    }
-
-    /// All accounts and reserved names, sorted.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let mut all = Vec::new();
-        for bucket in 0..DIRECTORY_BUCKETS {
-            all.extend(self.list_bucket(bucket).await?);
-        }
-        all.sort_unstable_by(|a, b| a.folded().cmp(b.folded()));
-        Ok(all)
-    }
-
-    /// The accounts and reserved names of one directory bucket, below [`DIRECTORY_BUCKETS`]. In no particular order.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn list_bucket(&self, bucket: u64) -> Result<Vec<Listed>, StoreError> {
-        let names = self.names_in(bucket).await?;
-        let mut listed = Vec::with_capacity(names.len());
-        for some in names.chunks(PEEK_MAX) {
-            let partitions: Vec<Partition> = some.iter().map(|folded| Partition::account(folded)).collect();
-            let peeks = self.store().peek(&partitions, &FIELDS).await?;
-            // The directory may name what is gone, or not there yet.
-            listed.extend(some.iter().zip(peeks).filter_map(|(folded, peek)| {
-                match Record::read(folded, peek) {
-                    Record::Present(stored) => Some(Listed::Present(stored.account)),
-                    Record::Removed(_, since) => Some(Listed::Removed { folded: folded.clone(), since }),
-                    Record::Absent | Record::Vacant(_) => None,
-                }
-            }));
-        }
-        Ok(listed)
-    }
-
-    async fn names_in(&self, bucket: u64) -> Result<Vec<String>, StoreError> {
-        let directory = self.store().snapshot(&Partition::directory(bucket)).await?;
-        let fields = directory.map(|directory| directory.fields).unwrap_or_default();
-        Ok(fields.iter().filter_map(|(field, _)| account_of_field(field)).collect())
-    }
-
     /// Whether so many more accounts may be made.
     async fn room_for(&self, more: usize) -> Result<(), AccountError> {
         let Some(max) = self.rules().accounts_max else { return Ok(()) };
@@ -472,13 +407,6 @@ impl Accounts {
         Err(WriteError::Contended.into())
     }
 
-    async fn list_in_directory(&self, name: &Nick, epoch: Epoch) -> Result<(), WriteError> {
-        let key = partition(name);
-        let change = set(key.as_str(), &epoch.to_string());
-        self.committer.upsert(&Partition::directory_of(key.as_str()), vec![change]).await?;
-        Ok(())
-    }
-
     async fn present(&self, name: &Nick) -> Result<Stored, AccountError> {
         match self.record(name).await? {
             Record::Present(stored) => Ok(*stored),
@@ -545,17 +473,6 @@ impl Rules {
     }
 }
 
-impl Listed {
-    /// The name in its folded form.
-    #[must_use]
-    pub fn folded(&self) -> &str {
-        match self {
-            Self::Present(account) => &account.folded,
-            Self::Removed { folded, .. } => folded,
-        }
-    }
-}
-
 fn partition(name: &Nick) -> Partition {
     Partition::account(name.folded())
 }
@@ -567,14 +484,6 @@ fn vacant_life(record: &Record, name: &Nick) -> Result<Option<Epoch>, AccountErr
         Record::Removed(..) => Err(AccountError::Reserved(name.as_str().to_owned())),
         Record::Present(stored) => Err(AccountError::Exists(stored.account.name.clone())),
     }
-}
-
-/// The account that a directory field lists, in its folded form; the directory lists channels too.
-fn account_of_field(field: &str) -> Option<String> {
-    field
-        .strip_prefix("u/")
-        .filter(|folded| !folded.is_empty() && !folded.starts_with('~'))
-        .map(str::to_owned)
 }
 
 fn set(field: &str, value: &str) -> Change {
@@ -603,6 +512,3 @@ fn new_revision() -> Change {
 pub fn revision() -> String {
     format!("{:016x}", random::number())
 }
-
-/// How many accounts are asked for at once.
-const PEEK_MAX: usize = 256;
