@@ -1,12 +1,14 @@
-//! Which accounts there are: the directory names each in a field `u/<account>`, from before it is made.
+//! Which accounts there are: the directory names each in a field `u/<account>`, from before it is made. What was named and
+//! never made is forgotten once whoever was about to make it has surely given up.
 
 use stentor_proto::Nick;
 
 use super::record::{FIELDS, Record};
 use super::{Account, Accounts, partition, set};
-use crate::commit_identity::WriteError;
+use crate::commit_identity::{Draft, WriteError};
+use crate::fleet::directory::Listing;
 use crate::store::partition::DIRECTORY_BUCKETS;
-use crate::store::{Epoch, Partition, StoreError};
+use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError, StoreTime};
 
 /// What stands under a name that was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +81,42 @@ impl Accounts {
     /// Names an account that is about to be made, or removed.
     pub(super) async fn list_in_directory(&self, name: &Nick, epoch: Epoch) -> Result<(), WriteError> {
         let key = partition(name);
-        let change = set(key.as_str(), &epoch.to_string());
+        let listing = Listing { epoch, at: self.store().now().await?, founder: None };
+        let change = set(key.as_str(), &listing.to_string());
         self.committer.upsert(&Partition::directory_of(key.as_str()), vec![change]).await?;
         Ok(())
+    }
+
+    /// Forgets an account that the directory names and nobody has made. An entry that does not say when it was written, as
+    /// older versions made them, says so from the first visit on.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn forget_unmade(&self, account: &Partition, now: StoreTime) -> Result<(), WriteError> {
+        let key = account.as_str();
+        let bucket = Partition::directory_of(key);
+        // In this order: who makes it by an entry that is older than this look has made it by the next.
+        let listed = self.store().peek_one(&bucket, &[key]).await?;
+        let made = self.committer().epoch_of(account).await?;
+        let (Some(life), Some(Some(value)), None) = (listed.epoch, listed.fields.into_iter().next(), made)
+        else {
+            return Ok(());
+        };
+        let change = match Listing::from_text(&value) {
+            Some(listing) if listing.is_settled(now) => Change::Unset(key.to_owned()),
+            Some(_) => return Ok(()),
+            None => {
+                let epoch = value.parse().unwrap_or_else(|_| Epoch::random());
+                set(key, &Listing { epoch, at: now, founder: None }.to_string())
+            }
+        };
+        let draft = Draft {
+            guards: vec![Guard::Field(key.to_owned(), Is::Equal(value))],
+            changes: vec![change],
+            ..Draft::new(bucket, Life::Within(life))
+        };
+        // Where somebody lists it again meanwhile, it is theirs.
+        self.committer().attempt(draft).await.map(drop)
     }
 }
 
