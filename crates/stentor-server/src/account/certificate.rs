@@ -272,7 +272,7 @@ impl Accounts {
     }
 
     /// Takes the account's name out of the directory. What stays after a failure names nobody, and gives way.
-    async fn unindex_certificate(&self, fingerprint: &Fingerprint, account: &Account) {
+    pub(super) async fn unindex_certificate(&self, fingerprint: &Fingerprint, account: &Account) {
         let (directory, field) = place(fingerprint);
         let written = match self.committer().epoch_of(&directory).await {
             Ok(Some(epoch)) => {

@@ -178,7 +178,7 @@ impl Accounts {
 
     async fn take_out(&self, name: &Nick, known: Option<Known<'_>>) -> Result<(), AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let account = self.present_as(name, known).await?.account;
+            let Stored { account, certificates, .. } = self.present_as(name, known).await?;
             self.leaves_an_admin(&account).await?;
             let followed = removal::followed_by(&self.committer, name.folded()).await?;
             let founded = founded::noted_by(&self.committer, name.folded()).await?;
@@ -194,6 +194,9 @@ impl Accounts {
                 let done = removal::clean_up(&self.committer, name.folded(), account.epoch, &followed);
                 if let Err(error) = done.await {
                     tracing::warn!(account = name.folded(), %error, "a removed account's feed is ended later");
+                }
+                for fingerprint in &certificates {
+                    self.unindex_certificate(fingerprint, &account).await;
                 }
                 for channel in founded {
                     if let Err(error) = founded::give_up(&self.committer, &channel, name.folded()).await {
