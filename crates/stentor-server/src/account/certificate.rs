@@ -13,7 +13,7 @@ use stentor_proto::Nick;
 
 use super::login::LoginError;
 use super::record::{CERTIFICATES, REVISION, Record, Stored};
-use super::{Account, AccountError, Accounts, Known, partition, revision, set};
+use super::{Account, AccountError, Accounts, Known, name_of, partition, revision, set};
 use crate::commit_identity::{CONFLICTS_MAX, Draft, WriteError, begin_or_within};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError};
 use crate::tls::fingerprint_sha256;
@@ -110,7 +110,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn certificates(&self, name: &str) -> Result<Vec<Fingerprint>, AccountError> {
-        Ok(self.present(&self.name(name)?).await?.certificates)
+        Ok(self.present(&name_of(name)?).await?.certificates)
     }
 
     /// Lets a certificate log in to an account. False where it does already.
@@ -119,7 +119,7 @@ impl Accounts {
     /// [`AccountError::Unknown`], [`AccountError::CertificateTaken`], [`AccountError::TooManyCertificates`], or what the
     /// store says.
     pub async fn add_certificate(&self, name: &str, fingerprint: &Fingerprint) -> Result<bool, AccountError> {
-        self.give_certificate(&self.name(name)?, None, fingerprint).await
+        self.give_certificate(&name_of(name)?, None, fingerprint).await
     }
 
     /// The same for the account's own user.
@@ -131,7 +131,7 @@ impl Accounts {
         known: Known<'_>,
         fingerprint: &Fingerprint,
     ) -> Result<bool, AccountError> {
-        self.give_certificate(&self.name(known.name)?, Some(known), fingerprint).await
+        self.give_certificate(&name_of(known.name)?, Some(known), fingerprint).await
     }
 
     async fn give_certificate(
@@ -181,7 +181,7 @@ impl Accounts {
         fingerprint: &Fingerprint,
         revision: &str,
     ) -> Result<bool, AccountError> {
-        self.take_certificate(&self.name(known.name)?, Some(known), fingerprint, revision).await
+        self.take_certificate(&name_of(known.name)?, Some(known), fingerprint, revision).await
     }
 
     async fn take_certificate(
@@ -215,7 +215,7 @@ impl Accounts {
         name: &str,
         fingerprint: &Fingerprint,
     ) -> Result<bool, AccountError> {
-        self.take_certificate(&self.name(name)?, None, fingerprint, &revision()).await
+        self.take_certificate(&name_of(name)?, None, fingerprint, &revision()).await
     }
 
     /// The account that has the certificate.
@@ -229,7 +229,7 @@ impl Accounts {
     /// The account that an entry of the directory names, where it has the certificate.
     async fn listed_by(&self, entry: &str, fingerprint: &Fingerprint) -> Result<Option<Stored>, StoreError> {
         let Some((name, epoch)) = entry.split_once(' ') else { return Ok(None) };
-        let (Ok(name), Ok(epoch)) = (self.name(name), epoch.parse::<Epoch>()) else { return Ok(None) };
+        let (Ok(name), Ok(epoch)) = (name_of(name), epoch.parse::<Epoch>()) else { return Ok(None) };
         Ok(match self.record(&name).await? {
             Record::Present(stored)
                 if stored.account.epoch == epoch && stored.certificates.contains(fingerprint) =>

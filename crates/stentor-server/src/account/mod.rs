@@ -63,7 +63,7 @@ pub struct Accounts {
 /// What names and roles are allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The longest name in bytes.
+    /// The longest name of a new account in bytes.
     pub name_max: usize,
     /// The roles that can be granted, besides [`ADMIN`].
     pub roles: BTreeSet<String>,
@@ -125,7 +125,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the pool or the store says.
     pub async fn passwd(&self, name: &str, password: &Password) -> Result<(), AccountError> {
-        self.set_password(&self.name(name)?, None, password, &revision()).await
+        self.set_password(&name_of(name)?, None, password, &revision()).await
     }
 
     /// The same for its own user, whose session takes `revision` for its own before and goes on.
@@ -138,7 +138,7 @@ impl Accounts {
         password: &Password,
         revision: &str,
     ) -> Result<(), AccountError> {
-        self.set_password(&self.name(known.name)?, Some(known), password, revision).await
+        self.set_password(&name_of(known.name)?, Some(known), password, revision).await
     }
 
     async fn set_password(
@@ -165,7 +165,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
-        self.take_out(&self.name(name)?, None).await
+        self.take_out(&name_of(name)?, None).await
     }
 
     /// The same for its own user.
@@ -173,7 +173,7 @@ impl Accounts {
     /// # Errors
     /// As [`Accounts::remove`], and [`AccountError::Changed`].
     pub async fn remove_own(&self, known: Known<'_>) -> Result<(), AccountError> {
-        self.take_out(&self.name(known.name)?, Some(known)).await
+        self.take_out(&name_of(known.name)?, Some(known)).await
     }
 
     async fn take_out(&self, name: &Nick, known: Option<Known<'_>>) -> Result<(), AccountError> {
@@ -214,7 +214,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn lock(&self, name: &str) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         let account = self.present(&name).await?.account;
         if account.locked.is_none() {
             self.leaves_an_admin(&account).await?;
@@ -231,7 +231,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn unlock(&self, name: &str) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         self.modify(&name, None, |account| {
             account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())])
         })
@@ -243,7 +243,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::UnknownRole`], or what the store says.
     pub async fn grant(&self, name: &str, role: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         self.check_role(role)?;
         self.modify(&name, None, |account| {
             (!account.has_role(role)).then(|| {
@@ -261,7 +261,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn revoke(&self, name: &str, role: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         self.modify(&name, None, |account| {
             account.has_role(role).then(|| {
                 let mut roles = account.roles.clone();
@@ -290,7 +290,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn check_present(&self, name: &str) -> Result<(), AccountError> {
-        self.present(&self.name(name)?).await.map(drop)
+        self.present(&name_of(name)?).await.map(drop)
     }
 
     /// The account of that name, or `None`; a name that no account can have is nobody's.
@@ -298,7 +298,7 @@ impl Accounts {
     /// # Errors
     /// What the store says.
     pub async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        let Ok(name) = self.name(name) else { return Ok(None) };
+        let Ok(name) = name_of(name) else { return Ok(None) };
         Ok(match self.record(&name).await? {
             Record::Present(stored) => Some(stored.account),
             _ => None,
@@ -435,14 +435,9 @@ impl Accounts {
         Ok(self.store().now().await?.0)
     }
 
-    fn name(&self, text: &str) -> Result<Nick, AccountError> {
-        let max = self.rules().name_max;
-        Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
-    }
-
     /// A name for a new account: none that people take for the server itself.
     fn new_name(&self, text: &str) -> Result<Nick, AccountError> {
-        let name = self.name(text)?;
+        let name = parse_name(text, self.rules().name_max)?;
         if services::is_reserved(name.folded()) {
             return Err(AccountError::Service(name.as_str().to_owned()));
         }
@@ -474,6 +469,15 @@ impl Rules {
             accounts_max: config.accounts.max.get(),
         }
     }
+}
+
+/// A name that an account may have: names could be longer when it was made.
+fn name_of(text: &str) -> Result<Nick, AccountError> {
+    parse_name(text, usize::MAX)
+}
+
+fn parse_name(text: &str, max: usize) -> Result<Nick, AccountError> {
+    Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
 }
 
 fn partition(name: &Nick) -> Partition {

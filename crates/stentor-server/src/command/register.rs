@@ -200,7 +200,8 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     let config = session.node.config();
     let nick = match &session.account {
         Some(claim) if config.accounts.required => {
-            Nick::parse(&claim.name, config.limits.nick_length).unwrap_or(nick)
+            // Names could be longer when it was made.
+            Nick::parse(&claim.name, usize::MAX).unwrap_or(nick)
         }
         None if config.accounts.required => {
             let text = login_first(config.accounts.registration);
