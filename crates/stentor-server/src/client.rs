@@ -16,6 +16,7 @@ use crate::account::{Account, Fingerprint};
 use crate::cursor::Cursor;
 use crate::hub::{Held, Replica, UserId, render};
 use crate::modes::BOT;
+use crate::node::yielding::Doubt;
 use crate::operator::Standing;
 use crate::send_queue::SendQueue;
 use crate::store::Epoch;
@@ -53,6 +54,8 @@ pub struct Client {
     behind: AtomicBool,
     /// Whether it is no operator any more, and its own task has not yet told others.
     demoted: AtomicBool,
+    /// Whether its nick may have become the name of an account.
+    pub nick_doubt: Doubt,
     heard: Mutex<Heard>,
     heard_more: Notify,
 }
@@ -150,6 +153,7 @@ impl Client {
             invited: Mutex::default(),
             behind: AtomicBool::new(false),
             demoted: AtomicBool::new(false),
+            nick_doubt: Doubt::default(),
             heard: Mutex::new(Heard { any: now, active: now }),
             heard_more: Notify::new(),
         }

@@ -43,7 +43,8 @@ impl Clients {
     /// Notes that a client holds this nick, and no more the one before.
     pub fn rename(&self, client: &Arc<Client>, from: Option<&str>, to: &str) {
         let mut inner = self.lock();
-        if let Some(from) = from {
+        // The owner of an account of that name may have it by now.
+        if let Some(from) = from.filter(|from| inner.by_nick.get(*from) == Some(&client.id)) {
             inner.by_nick.remove(from);
         }
         inner.by_nick.insert(to.to_owned(), client.id.clone());

@@ -127,7 +127,7 @@ pub static CHANNEL: &[ChannelMode] = &[
         class: ModeClass::List,
         param: "mask",
         who: Rank::Halfop,
-        does: "Bans: whom a mask matches can neither join nor speak, nor get out of it by another nick. `a:<account>` means those who are logged in to an \
+        does: "Bans: whom a mask matches can neither join nor speak, nor get out of it by another nick or account. `a:<account>` means those who are logged in to an \
                account, `m:<mask>` or `m:a:<account>` takes only their voice.",
         known: "all servers; `a:` as in draft/account-extban, `m:` as in Ergo and InspIRCd",
     },

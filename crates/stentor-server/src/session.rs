@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use stentor_proto::secret::Secret;
 
+use crate::account::Known;
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::command::authenticate::Exchange;
@@ -99,6 +100,14 @@ pub struct AccountClaim {
     pub epoch: Epoch,
     /// The account's revision: another one ends the session.
     pub revision: String,
+}
+
+impl AccountClaim {
+    /// The state of the account that the session knows.
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
+        Known { name: &self.name, epoch: self.epoch, revision: &self.revision }
+    }
 }
 
 impl Session {

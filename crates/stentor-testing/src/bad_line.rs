@@ -31,14 +31,16 @@ pub struct BadLine {
     faults: Mutex<VecDeque<(Option<Partition>, Fault)>>,
     /// The next snapshot of each of these fails.
     unreadable: Mutex<Vec<Partition>>,
-    held: Mutex<Vec<HeldSnapshot>>,
+    held: Mutex<Vec<Waiting>>,
+    /// The next commit to each of these waits.
+    held_commits: Mutex<Vec<Waiting>>,
     /// The next look at each of these fails, with all that is looked at together.
     unseen: Mutex<Vec<Partition>>,
     attempts: AtomicUsize,
 }
 
-/// A snapshot that waits: of what, whom to tell that it was asked for, and when it may go on.
-type HeldSnapshot = (Partition, oneshot::Sender<()>, oneshot::Receiver<()>);
+/// What waits: of which partition, whom to tell that it was asked for, and when it may go on.
+type Waiting = (Partition, oneshot::Sender<()>, oneshot::Receiver<()>);
 
 impl BadLine {
     /// A line on which these happen to the first commits.
@@ -49,6 +51,7 @@ impl BadLine {
             faults,
             unreadable: Mutex::default(),
             held: Mutex::default(),
+            held_commits: Mutex::default(),
             unseen: Mutex::default(),
             attempts: AtomicUsize::new(0),
         })
@@ -72,15 +75,12 @@ impl BadLine {
 
     /// Makes the next snapshot of `partition` wait. The first end tells when it is asked for, the second lets it go on.
     pub fn hold_snapshot(&self, partition: &Partition) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
-        let ((arrived, arrival), (go_on, going_on)) = (oneshot::channel(), oneshot::channel());
-        self.held.lock().expect("nobody panics with it").push((partition.clone(), arrived, going_on));
-        (arrival, go_on)
+        hold(&self.held, partition)
     }
 
-    fn take_held(&self, partition: &Partition) -> Option<HeldSnapshot> {
-        let mut held = self.held.lock().expect("nobody panics with it");
-        let place = held.iter().position(|(of, ..)| of == partition)?;
-        Some(held.remove(place))
+    /// Makes the next commit to `partition` wait in the same way; others overtake it.
+    pub fn hold_commit(&self, partition: &Partition) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        hold(&self.held_commits, partition)
     }
 
     /// Makes the next snapshot of `partition` fail.
@@ -105,6 +105,18 @@ impl BadLine {
     }
 }
 
+fn hold(held: &Mutex<Vec<Waiting>>, partition: &Partition) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let ((arrived, arrival), (go_on, going_on)) = (oneshot::channel(), oneshot::channel());
+    held.lock().expect("nobody panics with it").push((partition.clone(), arrived, going_on));
+    (arrival, go_on)
+}
+
+fn take_held(held: &Mutex<Vec<Waiting>>, partition: &Partition) -> Option<Waiting> {
+    let mut held = held.lock().expect("nobody panics with it");
+    let place = held.iter().position(|(of, ..)| of == partition)?;
+    Some(held.remove(place))
+}
+
 #[async_trait]
 impl Store for BadLine {
     fn attach(&self, sink: Arc<dyn Sink>) {
@@ -114,6 +126,14 @@ impl Store for BadLine {
     fn commit(&self, commit: Commit) -> CommitFuture {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let unknown = Err(StoreError::Unknown("the line is bad".into()));
+        if let Some((_, arrived, go_on)) = take_held(&self.held_commits, &commit.partition) {
+            let store = Arc::clone(&self.store);
+            return Box::pin(async move {
+                let _ = arrived.send(());
+                let _ = go_on.await;
+                store.commit(commit).await
+            });
+        }
         match self.fault(&commit.partition) {
             None => self.store.commit(commit),
             Some(Fault::Lost) => Box::pin(async { unknown }),
@@ -129,7 +149,7 @@ impl Store for BadLine {
     }
 
     async fn snapshot(&self, partition: &Partition) -> Result<Option<Snapshot>, StoreError> {
-        if let Some((_, arrived, go_on)) = self.take_held(partition) {
+        if let Some((_, arrived, go_on)) = take_held(&self.held, partition) {
             let _ = arrived.send(());
             let _ = go_on.await;
         }

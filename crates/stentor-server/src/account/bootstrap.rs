@@ -35,7 +35,7 @@ pub enum Bootstrap {
 /// # Errors
 /// See [`BootstrapError`]; `admin` was not made then.
 pub async fn bootstrap(accounts: &Accounts, to: PasswordTo<'_>) -> Result<Bootstrap, BootstrapError> {
-    let name = accounts.name(ADMIN)?;
+    let name = accounts.new_name(ADMIN)?;
     if super::vacant_life(&accounts.record(&name).await?, &name).is_err() {
         return Ok(Bootstrap::Settled);
     }

@@ -13,7 +13,7 @@ use stentor_proto::Nick;
 
 use super::login::LoginError;
 use super::record::{CERTIFICATES, REVISION, Record, Stored};
-use super::{Account, AccountError, Accounts, partition, revision, set};
+use super::{Account, AccountError, Accounts, Known, name_of, partition, revision, set};
 use crate::commit_identity::{CONFLICTS_MAX, Draft, WriteError, begin_or_within};
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, StoreError};
 use crate::tls::fingerprint_sha256;
@@ -110,7 +110,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn certificates(&self, name: &str) -> Result<Vec<Fingerprint>, AccountError> {
-        Ok(self.present(&self.name(name)?).await?.certificates)
+        Ok(self.present(&name_of(name)?).await?.certificates)
     }
 
     /// Lets a certificate log in to an account. False where it does already.
@@ -119,9 +119,29 @@ impl Accounts {
     /// [`AccountError::Unknown`], [`AccountError::CertificateTaken`], [`AccountError::TooManyCertificates`], or what the
     /// store says.
     pub async fn add_certificate(&self, name: &str, fingerprint: &Fingerprint) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
+        self.give_certificate(&name_of(name)?, None, fingerprint).await
+    }
+
+    /// The same for the account's own user.
+    ///
+    /// # Errors
+    /// As [`Accounts::add_certificate`], and [`AccountError::Changed`].
+    pub async fn add_own_certificate(
+        &self,
+        known: Known<'_>,
+        fingerprint: &Fingerprint,
+    ) -> Result<bool, AccountError> {
+        self.give_certificate(&name_of(known.name)?, Some(known), fingerprint).await
+    }
+
+    async fn give_certificate(
+        &self,
+        name: &Nick,
+        known: Option<Known<'_>>,
+        fingerprint: &Fingerprint,
+    ) -> Result<bool, AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let stored = self.present(&name).await?;
+            let stored = self.present_as(name, known).await?;
             if stored.certificates.contains(fingerprint) {
                 return Ok(false);
             }
@@ -131,7 +151,7 @@ impl Accounts {
             self.index_certificate(fingerprint, &stored.account).await?;
             let mut listed = stored.certificates.clone();
             listed.push(fingerprint.clone());
-            if !self.set_certificates(&name, &stored, &listed, None).await? {
+            if !self.set_certificates(name, &stored, &listed, None).await? {
                 continue;
             }
             // Another account may have taken the entry before this one listed the certificate.
@@ -142,34 +162,43 @@ impl Accounts {
             {
                 return Ok(true);
             }
-            let stored = self.present(&name).await?;
+            let stored = self.present_as(name, known).await?;
             let rest: Vec<_> =
                 stored.certificates.iter().filter(|one| *one != fingerprint).cloned().collect();
-            self.set_certificates(&name, &stored, &rest, None).await?;
+            self.set_certificates(name, &stored, &rest, None).await?;
         }
         Err(WriteError::Contended.into())
     }
 
-    /// Takes a certificate from an account, and ends the account's sessions but the one that takes `revision` for its own.
-    /// False where the account does not have it.
+    /// Takes a certificate from the user's own account, and ends the account's sessions but the one that takes `revision` for
+    /// its own. False where the account does not have it.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], or what the store says.
-    pub async fn remove_certificate(
+    /// [`AccountError::Unknown`], [`AccountError::Changed`], or what the store says.
+    pub async fn remove_own_certificate(
         &self,
-        name: &str,
+        known: Known<'_>,
         fingerprint: &Fingerprint,
         revision: &str,
     ) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
+        self.take_certificate(&name_of(known.name)?, Some(known), fingerprint, revision).await
+    }
+
+    async fn take_certificate(
+        &self,
+        name: &Nick,
+        known: Option<Known<'_>>,
+        fingerprint: &Fingerprint,
+        revision: &str,
+    ) -> Result<bool, AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let stored = self.present(&name).await?;
+            let stored = self.present_as(name, known).await?;
             if !stored.certificates.contains(fingerprint) {
                 return Ok(false);
             }
             let mut listed = stored.certificates.clone();
             listed.retain(|one| one != fingerprint);
-            if self.set_certificates(&name, &stored, &listed, Some(revision)).await? {
+            if self.set_certificates(name, &stored, &listed, Some(revision)).await? {
                 self.unindex_certificate(fingerprint, &stored.account).await;
                 return Ok(true);
             }
@@ -180,13 +209,13 @@ impl Accounts {
     /// The same for an operator, who ends all of the account's sessions: one of them may be a thief's.
     ///
     /// # Errors
-    /// As [`Accounts::remove_certificate`].
+    /// [`AccountError::Unknown`], or what the store says.
     pub async fn withdraw_certificate(
         &self,
         name: &str,
         fingerprint: &Fingerprint,
     ) -> Result<bool, AccountError> {
-        self.remove_certificate(name, fingerprint, &revision()).await
+        self.take_certificate(&name_of(name)?, None, fingerprint, &revision()).await
     }
 
     /// The account that has the certificate.
@@ -200,7 +229,7 @@ impl Accounts {
     /// The account that an entry of the directory names, where it has the certificate.
     async fn listed_by(&self, entry: &str, fingerprint: &Fingerprint) -> Result<Option<Stored>, StoreError> {
         let Some((name, epoch)) = entry.split_once(' ') else { return Ok(None) };
-        let (Ok(name), Ok(epoch)) = (self.name(name), epoch.parse::<Epoch>()) else { return Ok(None) };
+        let (Ok(name), Ok(epoch)) = (name_of(name), epoch.parse::<Epoch>()) else { return Ok(None) };
         Ok(match self.record(&name).await? {
             Record::Present(stored)
                 if stored.account.epoch == epoch && stored.certificates.contains(fingerprint) =>
@@ -243,7 +272,7 @@ impl Accounts {
     }
 
     /// Takes the account's name out of the directory. What stays after a failure names nobody, and gives way.
-    async fn unindex_certificate(&self, fingerprint: &Fingerprint, account: &Account) {
+    pub(super) async fn unindex_certificate(&self, fingerprint: &Fingerprint, account: &Account) {
         let (directory, field) = place(fingerprint);
         let written = match self.committer().epoch_of(&directory).await {
             Ok(Some(epoch)) => {

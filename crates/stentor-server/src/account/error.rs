@@ -34,6 +34,8 @@ pub enum AccountError {
     Full(usize),
     /// There is no such account.
     Unknown(String),
+    /// It is not any more as whoever asks has proved to know it.
+    Changed(String),
     /// No other account that can log in has the role [`ADMIN`].
     LastAdmin(String),
     /// There is no such role.
@@ -68,6 +70,10 @@ impl fmt::Display for AccountError {
             }
             Self::Full(max) => write!(f, "there may be no more than {max} accounts (accounts.max)"),
             Self::Unknown(name) => write!(f, "there is no account {name}"),
+            Self::Changed(name) => write!(
+                f,
+                "{name} was changed meanwhile, as by another password, so nothing was done; log in again, and look"
+            ),
             Self::LastAdmin(name) => write!(
                 f,
                 "{name} is the only account with the role {ADMIN} that can log in; give the role to another one first: \

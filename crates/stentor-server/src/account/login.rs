@@ -14,7 +14,7 @@ use super::hasher::Turn;
 use super::record::{HASH, Record, SCRAM};
 use super::scram::{Challenge, ClientFirst, Proof, ScramError, Verifier};
 use super::throttle::{Pair, Throttle, ThrottleSettings};
-use super::{Account, Accounts, Busy, Password, PasswordHash, set};
+use super::{Account, Accounts, Busy, Password, PasswordHash, name_of, set};
 use crate::commit_identity::Draft;
 use crate::store::{Life, Partition, StoreError};
 
@@ -39,7 +39,7 @@ impl Accounts {
         allowed: impl FnOnce() -> Result<(), LoginError> + Send,
         judged: impl FnOnce(&Result<Account, LoginError>) + Send,
     ) -> Result<Account, LoginError> {
-        let record = match self.name(name) {
+        let record = match name_of(name) {
             Ok(name) => self.record(&name).await?,
             Err(_) => Record::Absent,
         };
@@ -195,7 +195,7 @@ impl LoginGate {
         self.check(Pair::new(&Casemapping::Ascii.fold(&first.name), address))?;
         let iterations = self.accounts.hasher().iterations().ok_or(LoginError::Wrong)?;
         let folded = Casemapping::Ascii.fold(&first.name).into_owned();
-        let record = match self.accounts.name(&first.name) {
+        let record = match name_of(&first.name) {
             Ok(name) => self.accounts.record(&name).await?,
             Err(_) => Record::Absent,
         };

@@ -5,6 +5,7 @@
 //! - [`scram`]: logins that prove to know a password without showing it
 //! - [`certificate`]: logins by a client's certificate
 //! - `census`: how many accounts there are
+//! - [`directory`]: which accounts there are
 //! - [`record`]: how an account is stored
 //! - [`import`]: accounts from `name:hash` lines
 //! - [`throttle`]: how failures slow an account-and-address pair
@@ -14,6 +15,7 @@
 pub mod bootstrap;
 mod census;
 pub mod certificate;
+pub mod directory;
 mod error;
 pub mod hasher;
 pub mod import;
@@ -34,18 +36,19 @@ use crate::config::Config;
 use crate::cursor::SEEN;
 use crate::fleet::founded;
 use crate::following::removal;
+use crate::node::yielding;
 use crate::random;
 use crate::services;
-use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, EntryId, Epoch, Life, Partition, Store, StoreError};
 
 pub use crate::config::ADMIN;
 use census::Census;
 pub use certificate::Fingerprint;
+pub use directory::Listed;
 pub use error::AccountError;
 pub use hasher::{Busy, Credentials, Hasher};
 pub use password::{COST_MAX, COST_MIN, Choice, PASSWORD_MAX, Password, PasswordError, PasswordHash};
-pub use record::Account;
+pub use record::{Account, Known};
 use record::{CREATED, FIELDS, HASH, LOCKED, NAME, REMOVED, REVISION, ROLES, Record, SCRAM, Stored};
 
 /// All that is done to accounts. Every method may be called on any node at any time.
@@ -60,7 +63,7 @@ pub struct Accounts {
 /// What names and roles are allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// The longest name in bytes.
+    /// The longest name of a new account in bytes.
     pub name_max: usize,
     /// The roles that can be granted, besides [`ADMIN`].
     pub roles: BTreeSet<String>,
@@ -68,20 +71,6 @@ pub struct Rules {
     /// minute while it makes some, or once an hour where there are at most half as many; so those that others make
     /// meanwhile may exceed it by their number.
     pub accounts_max: Option<usize>,
-}
-
-/// What stands under a name that was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// An account.
-    Present(Account),
-    /// The name of an account that was removed.
-    Removed {
-        /// The name in its folded form.
-        folded: String,
-        /// When, in milliseconds of the store's time.
-        since: u64,
-    },
 }
 
 impl Accounts {
@@ -136,23 +125,32 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the pool or the store says.
     pub async fn passwd(&self, name: &str, password: &Password) -> Result<(), AccountError> {
-        self.passwd_but(name, password, &revision()).await
+        self.set_password(&name_of(name)?, None, password, &revision()).await
     }
 
-    /// The same, but for the session that takes `revision` for its own before: its user has changed the password.
+    /// The same for its own user, whose session takes `revision` for its own before and goes on.
     ///
     /// # Errors
-    /// As [`Accounts::passwd`].
-    pub async fn passwd_but(
+    /// As [`Accounts::passwd`], and [`AccountError::Changed`].
+    pub async fn passwd_own(
         &self,
-        name: &str,
+        known: Known<'_>,
         password: &Password,
         revision: &str,
     ) -> Result<(), AccountError> {
-        let name = self.name(name)?;
-        self.present(&name).await?;
+        self.set_password(&name_of(known.name)?, Some(known), password, revision).await
+    }
+
+    async fn set_password(
+        &self,
+        name: &Nick,
+        known: Option<Known<'_>>,
+        password: &Password,
+        revision: &str,
+    ) -> Result<(), AccountError> {
+        self.present_as(name, known).await?;
         let credentials = self.hasher.turn().await?.credentials(password).await?;
-        self.modify(&name, |_| {
+        self.modify(name, known, |_| {
             let mut changes = set_credentials(&credentials);
             changes.push(set(REVISION, revision));
             Some(changes)
@@ -167,24 +165,38 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn remove(&self, name: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
+        self.take_out(&name_of(name)?, None).await
+    }
+
+    /// The same for its own user.
+    ///
+    /// # Errors
+    /// As [`Accounts::remove`], and [`AccountError::Changed`].
+    pub async fn remove_own(&self, known: Known<'_>) -> Result<(), AccountError> {
+        self.take_out(&name_of(known.name)?, Some(known)).await
+    }
+
+    async fn take_out(&self, name: &Nick, known: Option<Known<'_>>) -> Result<(), AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let account = self.present(&name).await?.account;
+            let Stored { account, certificates, .. } = self.present_as(name, known).await?;
             self.leaves_an_admin(&account).await?;
             let followed = removal::followed_by(&self.committer, name.folded()).await?;
             let founded = founded::noted_by(&self.committer, name.folded()).await?;
             let epoch = Epoch::random();
-            self.list_in_directory(&name, epoch).await?;
+            self.list_in_directory(name, epoch).await?;
             let since = self.now().await?;
             let draft = Draft {
                 guards: vec![account.unchanged()],
                 changes: vec![set(REMOVED, &since.to_string())],
-                ..Draft::new(partition(&name), Life::Renew(account.epoch, epoch))
+                ..Draft::new(partition(name), Life::Renew(account.epoch, epoch))
             };
             if self.committer.attempt(draft).await? {
                 let done = removal::clean_up(&self.committer, name.folded(), account.epoch, &followed);
                 if let Err(error) = done.await {
                     tracing::warn!(account = name.folded(), %error, "a removed account's feed is ended later");
+                }
+                for fingerprint in &certificates {
+                    self.unindex_certificate(fingerprint, &account).await;
                 }
                 for channel in founded {
                     if let Err(error) = founded::give_up(&self.committer, &channel, name.folded()).await {
@@ -202,13 +214,13 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::LastAdmin`], or what the store says.
     pub async fn lock(&self, name: &str) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         let account = self.present(&name).await?.account;
         if account.locked.is_none() {
             self.leaves_an_admin(&account).await?;
         }
         let since = self.now().await?.to_string();
-        self.modify(&name, |account| {
+        self.modify(&name, None, |account| {
             account.locked.is_none().then(|| vec![set(LOCKED, &since), new_revision()])
         })
         .await
@@ -219,9 +231,11 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn unlock(&self, name: &str) -> Result<bool, AccountError> {
-        let name = self.name(name)?;
-        self.modify(&name, |account| account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())]))
-            .await
+        let name = name_of(name)?;
+        self.modify(&name, None, |account| {
+            account.locked.is_some().then(|| vec![Change::Unset(LOCKED.into())])
+        })
+        .await
     }
 
     /// Gives an account a role. Its sessions go on, and have it from then on.
@@ -229,9 +243,9 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], [`AccountError::UnknownRole`], or what the store says.
     pub async fn grant(&self, name: &str, role: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
+        let name = name_of(name)?;
         self.check_role(role)?;
-        self.modify(&name, |account| {
+        self.modify(&name, None, |account| {
             (!account.has_role(role)).then(|| {
                 let mut roles = account.roles.clone();
                 roles.push(role.to_owned());
@@ -247,8 +261,8 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn revoke(&self, name: &str, role: &str) -> Result<(), AccountError> {
-        let name = self.name(name)?;
-        self.modify(&name, |account| {
+        let name = name_of(name)?;
+        self.modify(&name, None, |account| {
             account.has_role(role).then(|| {
                 let mut roles = account.roles.clone();
                 roles.retain(|held| held != role);
@@ -276,7 +290,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::Unknown`], or what the store says.
     pub async fn check_present(&self, name: &str) -> Result<(), AccountError> {
-        self.present(&self.name(name)?).await.map(drop)
+        self.present(&name_of(name)?).await.map(drop)
     }
 
     /// The account of that name, or `None`; a name that no account can have is nobody's.
@@ -284,64 +298,11 @@ impl Accounts {
     /// # Errors
     /// What the store says.
     pub async fn find(&self, name: &str) -> Result<Option<Account>, StoreError> {
-        let Ok(name) = self.name(name) else { return Ok(None) };
+        let Ok(name) = name_of(name) else { return Ok(None) };
         Ok(match self.record(&name).await? {
             Record::Present(stored) => Some(stored.account),
             _ => None,
         })
-    }
-
-    /// How many accounts and reserved names there are. Reads the whole directory.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn count(&self) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for bucket in 0..DIRECTORY_BUCKETS {
-            count += self.names_in(bucket).await?.len();
-        }
-        Ok(count)
-    }
-
-    /// All accounts and reserved names, sorted.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        let mut all = Vec::new();
-        for bucket in 0..DIRECTORY_BUCKETS {
-            all.extend(self.list_bucket(bucket).await?);
-        }
-        all.sort_unstable_by(|a, b| a.folded().cmp(b.folded()));
-        Ok(all)
-    }
-
-    /// The accounts and reserved names of one directory bucket, below [`DIRECTORY_BUCKETS`]. In no particular order.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn list_bucket(&self, bucket: u64) -> Result<Vec<Listed>, StoreError> {
-        let names = self.names_in(bucket).await?;
-        let mut listed = Vec::with_capacity(names.len());
-        for some in names.chunks(PEEK_MAX) {
-            let partitions: Vec<Partition> = some.iter().map(|folded| Partition::account(folded)).collect();
-            let peeks = self.store().peek(&partitions, &FIELDS).await?;
-            // The directory may name what is gone, or not there yet.
-            listed.extend(some.iter().zip(peeks).filter_map(|(folded, peek)| {
-                match Record::read(folded, peek) {
-                    Record::Present(stored) => Some(Listed::Present(stored.account)),
-                    Record::Removed(_, since) => Some(Listed::Removed { folded: folded.clone(), since }),
-                    Record::Absent | Record::Vacant(_) => None,
-                }
-            }));
-        }
-        Ok(listed)
-    }
-
-    async fn names_in(&self, bucket: u64) -> Result<Vec<String>, StoreError> {
-        let directory = self.store().snapshot(&Partition::directory(bucket)).await?;
-        let fields = directory.map(|directory| directory.fields).unwrap_or_default();
-        Ok(fields.iter().filter_map(|(field, _)| account_of_field(field)).collect())
     }
 
     /// Whether so many more accounts may be made.
@@ -379,6 +340,7 @@ impl Accounts {
             let record = self.record(name).await?;
             if matches!(&record, Record::Present(there) if there.account.epoch == account.epoch) {
                 // An earlier attempt of ours whose answer was lost.
+                self.claim_name(name.folded()).await;
                 return Ok(account);
             }
             let life = match vacant_life(&record, name)? {
@@ -400,10 +362,18 @@ impl Accounts {
             let draft = Draft { changes, ..Draft::new(partition(name), life) };
             if self.committer.attempt(draft).await? {
                 self.census.added();
+                self.claim_name(name.folded()).await;
                 return Ok(account);
             }
         }
         Err(WriteError::Contended.into())
+    }
+
+    /// Has a guest who bears the name of an account give it up.
+    pub async fn claim_name(&self, folded: &str) {
+        if let Err(error) = yielding::ask_bearer(&self.committer, folded).await {
+            tracing::debug!(account = folded, %error, "a guest may bear an account's name until its owner logs in");
+        }
     }
 
     /// Whether somebody can still administrate once this account cannot. Two administrators who remove each other at the
@@ -425,10 +395,11 @@ impl Accounts {
     async fn modify(
         &self,
         name: &Nick,
+        known: Option<Known<'_>>,
         plan: impl Fn(&Account) -> Option<Vec<Change>> + Send,
     ) -> Result<bool, AccountError> {
         for _ in 0..CONFLICTS_MAX {
-            let stored = self.present(name).await?;
+            let stored = self.present_as(name, known).await?;
             let Some(changes) = plan(&stored.account) else { return Ok(false) };
             let life = Life::Within(stored.account.epoch);
             let draft = Draft { guards: stored.guards(), changes, ..Draft::new(partition(name), life) };
@@ -439,18 +410,20 @@ impl Accounts {
         Err(WriteError::Contended.into())
     }
 
-    async fn list_in_directory(&self, name: &Nick, epoch: Epoch) -> Result<(), WriteError> {
-        let key = partition(name);
-        let change = set(key.as_str(), &epoch.to_string());
-        self.committer.upsert(&Partition::directory_of(key.as_str()), vec![change]).await?;
-        Ok(())
-    }
-
     async fn present(&self, name: &Nick) -> Result<Stored, AccountError> {
         match self.record(name).await? {
             Record::Present(stored) => Ok(*stored),
             _ => Err(AccountError::Unknown(name.as_str().to_owned())),
         }
+    }
+
+    /// The account, in the state that is known where its own user asks. The caller guards on what this returns.
+    async fn present_as(&self, name: &Nick, known: Option<Known<'_>>) -> Result<Stored, AccountError> {
+        let stored = self.present(name).await?;
+        if known.is_none_or(|known| known.is(&stored.account)) {
+            return Ok(stored);
+        }
+        Err(AccountError::Changed(stored.account.name))
     }
 
     async fn record(&self, name: &Nick) -> Result<Record, StoreError> {
@@ -462,14 +435,9 @@ impl Accounts {
         Ok(self.store().now().await?.0)
     }
 
-    fn name(&self, text: &str) -> Result<Nick, AccountError> {
-        let max = self.rules().name_max;
-        Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
-    }
-
     /// A name for a new account: none that people take for the server itself.
     fn new_name(&self, text: &str) -> Result<Nick, AccountError> {
-        let name = self.name(text)?;
+        let name = parse_name(text, self.rules().name_max)?;
         if services::is_reserved(name.folded()) {
             return Err(AccountError::Service(name.as_str().to_owned()));
         }
@@ -503,15 +471,13 @@ impl Rules {
     }
 }
 
-impl Listed {
-    /// The name in its folded form.
-    #[must_use]
-    pub fn folded(&self) -> &str {
-        match self {
-            Self::Present(account) => &account.folded,
-            Self::Removed { folded, .. } => folded,
-        }
-    }
+/// A name that an account may have: names could be longer when it was made.
+fn name_of(text: &str) -> Result<Nick, AccountError> {
+    parse_name(text, usize::MAX)
+}
+
+fn parse_name(text: &str, max: usize) -> Result<Nick, AccountError> {
+    Nick::parse(text, max).map_err(|error| AccountError::Name { error, max })
 }
 
 fn partition(name: &Nick) -> Partition {
@@ -525,14 +491,6 @@ fn vacant_life(record: &Record, name: &Nick) -> Result<Option<Epoch>, AccountErr
         Record::Removed(..) => Err(AccountError::Reserved(name.as_str().to_owned())),
         Record::Present(stored) => Err(AccountError::Exists(stored.account.name.clone())),
     }
-}
-
-/// The account that a directory field lists, in its folded form; the directory lists channels too.
-fn account_of_field(field: &str) -> Option<String> {
-    field
-        .strip_prefix("u/")
-        .filter(|folded| !folded.is_empty() && !folded.starts_with('~'))
-        .map(str::to_owned)
 }
 
 fn set(field: &str, value: &str) -> Change {
@@ -556,11 +514,8 @@ fn new_revision() -> Change {
     set(REVISION, &revision())
 }
 
-/// A new revision, for [`Accounts::passwd_but`] and its like.
+/// A new revision, for [`Accounts::passwd_own`] and its like.
 #[must_use]
 pub fn revision() -> String {
     format!("{:016x}", random::number())
 }
-
-/// How many accounts are asked for at once.
-const PEEK_MAX: usize = 256;

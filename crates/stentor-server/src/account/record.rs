@@ -47,10 +47,35 @@ impl Account {
         self.roles.iter().any(|held| held == role)
     }
 
+    /// This state of it.
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
+        Known { name: &self.name, epoch: self.epoch, revision: &self.revision }
+    }
+
     /// What holds as long as nothing happened to the account that must end its sessions.
     #[must_use]
     pub fn unchanged(&self) -> Guard {
         Guard::Field(REVISION.to_owned(), Is::Equal(self.revision.clone()))
+    }
+}
+
+/// The state of an account that somebody has proved to be the user of. What they do to it is done to that state alone, and
+/// not to what an operator has made of it meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The account's name, in any spelling.
+    pub name: &'a str,
+    /// Which owner of the name it was.
+    pub epoch: Epoch,
+    /// Its revision then.
+    pub revision: &'a str,
+}
+
+impl Known<'_> {
+    /// Whether the account is in that state.
+    pub(super) fn is(&self, account: &Account) -> bool {
+        account.epoch == self.epoch && account.revision == self.revision
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) async fn act(session: &mut Session, words: &[&str]) -> Result<Vec<Str
                     fail("NO_CERTIFICATE", "Your client has shown no certificate: add a fingerprint")
                 })?,
             };
-            let added = accounts.add_certificate(&claim.name, &certificate).await.map_err(refused)?;
+            let added = accounts.add_own_certificate(claim.known(), &certificate).await.map_err(refused)?;
             let how = if added { "logs in" } else { "logged in already" };
             Ok(vec![format!("The certificate {certificate} {how} to {}.", claim.name)])
         }
@@ -46,7 +46,7 @@ pub(crate) async fn act(session: &mut Session, words: &[&str]) -> Result<Vec<Str
             // A session that came in by it may be a thief's; this one stays.
             let next = revision();
             let before = session.adopt(&next);
-            let removed = accounts.remove_certificate(&claim.name, &certificate, &next).await;
+            let removed = accounts.remove_own_certificate(claim.known(), &certificate, &next).await;
             if !matches!(removed, Ok(true))
                 && let Some(before) = before
             {

@@ -70,10 +70,51 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
             "That nickname is banned",
         ));
     }
-    if !same && let Some(channel) = silenced_in(session, nick) {
+    let renamed = format!("{}!{}@{}", nick.as_str(), before.user, before.host);
+    if !same && let Some(channel) = silenced_in(session, &renamed, before.account.as_deref()) {
         let text = "You cannot change your nick while you are banned or muted there";
         return Err(Error::numeric(Numeric::ERR_BANONCHAN, &[nick.as_str(), &channel], text));
     }
+    switch(session, nick, reply).await
+}
+
+/// Takes another nick where the session's own has become the name of somebody else's account. What keeps people from changing
+/// their nick does not keep this from happening.
+///
+/// # Errors
+/// Why it stays as it was.
+pub(crate) async fn look_again(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
+    let Some(lost) = session.nick.as_ref().map(|claim| claim.partition.name().to_owned()) else {
+        return Ok(());
+    };
+    if !claim::is_name_of_another(session, &lost).await? {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        let name = format!("Guest{}", 10_000 + crate::random::number() % 90_000);
+        let Ok(nick) = Nick::parse(&name, usize::MAX) else { continue };
+        outcome = switch(session, &nick, reply).await;
+        match &outcome {
+            Ok(()) => {
+                let text = format!(
+                    "The nick {lost} is the name of an account now, which its owner alone bears: you are {name} instead. If \
+                     the account is yours, log in to it"
+                );
+                reply.notice(&text);
+                return Ok(());
+            }
+            Err(Error::Numeric(Numeric::ERR_NICKNAMEINUSE, ..)) => {}
+            Err(_) => break,
+        }
+    }
+    outcome
+}
+
+/// Claims the nick, or respells it, and tells everybody.
+async fn switch(session: &mut Session, nick: &Nick, reply: &mut Reply) -> Result<(), Error> {
+    let before = session.client.profile();
+    let same = before.nick.eq_ignore_ascii_case(nick.as_str());
     let old = session.nick.clone();
     if same {
         claim::respell(session, nick).await?;
@@ -113,18 +154,20 @@ pub(crate) async fn change(session: &mut Session, nick: &Nick, reply: &mut Reply
     Ok(())
 }
 
-/// A channel in which the user is banned or muted, and would not be under this nick.
-fn silenced_in(session: &Session, nick: &Nick) -> Option<String> {
+/// A channel in which the user is banned or muted, and would not be as `source`, with this account.
+pub(super) fn silenced_in(session: &Session, source: &str, account: Option<&str>) -> Option<String> {
     let profile = session.client.profile();
-    let account = profile.account.as_deref();
-    let renamed = format!("{}!{}@{}", nick.as_str(), profile.user, profile.host);
+    let before = (&*profile.source(), profile.account.as_deref());
     let id = &session.client.id;
     session.client.rooms().iter().find_map(|replica| {
         replica.with_state(|state| {
             let rank = state.members.get(id)?.rank();
-            let is_silenced = |source: &str| policy::is_banned(state, (source, account), true);
-            let shakes_off = rank < Rank::Voice && is_silenced(&profile.source()) && !is_silenced(&renamed);
+            let is_silenced = |who| policy::is_banned(state, who, true);
+            let shakes_off = rank < Rank::Voice && is_silenced(before) && !is_silenced((source, account));
             shakes_off.then(|| policy::name(state, replica.partition().name()).to_owned())
         })
     })
 }
+
+/// How many nicks are tried for a guest who has to have another.
+const ATTEMPTS: usize = 8;

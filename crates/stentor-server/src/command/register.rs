@@ -98,7 +98,7 @@ async fn claim_proved(
         tell_logged_in(session, &account, reply);
         return Ok(());
     }
-    may_leave(session).map_err(|text| Error::numeric(refusal, &[], text))?;
+    may_leave(session, Some(&account.name)).map_err(|text| Error::numeric(refusal, &[], &text))?;
     claim_account(session, &account, rivals, reply).await
 }
 
@@ -113,19 +113,24 @@ pub(super) fn refused(error: LoginError, refusal: Numeric) -> Error {
     }
 }
 
-/// Whether the session may leave the account that it is logged in to, if it is.
+/// Whether the session may leave the account that it is logged in to, if it is, for another one or for none.
 ///
 /// # Errors
 /// Why not.
-fn may_leave(session: &Session) -> Result<(), &'static str> {
+fn may_leave(session: &Session, to: Option<&str>) -> Result<(), String> {
     let (Some(account), Some(nick)) = (&session.account, &session.nick) else { return Ok(()) };
     if session.node.config().accounts.required {
-        return Err("Here everybody has an account, and its name for a nick");
+        return Err("Here everybody has an account, and its name for a nick".to_owned());
     }
     if account.folded == nick.partition.name() {
-        return Err("Your nick is your account's name, which nobody else bears: change it first");
+        return Err("Your nick is your account's name, which nobody else bears: change it first".to_owned());
     }
-    Ok(())
+    match super::nick::silenced_in(session, &session.client.profile().source(), to) {
+        Some(room) => Err(format!(
+            "You cannot leave your account while it is banned or muted in {room}, where you are: part from there first"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Logs the session out; it goes on as a guest's.
@@ -133,7 +138,7 @@ fn may_leave(session: &Session) -> Result<(), &'static str> {
 /// # Errors
 /// [`Error::Numeric`] where it may not, and the store's.
 pub async fn log_out(session: &mut Session, reply: &mut Reply) -> Result<(), Error> {
-    may_leave(session).map_err(|text| Error::numeric(Numeric::ERR_SASLFAIL, &[], text))?;
+    may_leave(session, None).map_err(|text| Error::numeric(Numeric::ERR_SASLFAIL, &[], &text))?;
     super::message::finish_last(session).await?;
     session.former.extend(session.account.take());
     session.client.leave_account();
@@ -198,7 +203,8 @@ async fn welcome(session: &mut Session, reply: &mut Reply) -> Result<(), Error> 
     let config = session.node.config();
     let nick = match &session.account {
         Some(claim) if config.accounts.required => {
-            Nick::parse(&claim.name, config.limits.nick_length).unwrap_or(nick)
+            // Names could be longer when it was made.
+            Nick::parse(&claim.name, usize::MAX).unwrap_or(nick)
         }
         None if config.accounts.required => {
             let text = login_first(config.accounts.registration);
@@ -332,6 +338,7 @@ async fn claim_account(
         Ok(()) => {
             claim::leave_former(session).await;
             logged_in(session, account, reply);
+            session.node.accounts.claim_name(&account.folded).await;
             watch::check(session, &nick, Some(&account.name), reply)?;
             if session.registering.is_none() { settle_in(session, reply).await } else { Ok(()) }
         }

@@ -20,7 +20,7 @@ use crate::client::{Client, Profile};
 use crate::command;
 use crate::error::Error;
 use crate::listener::limits::Admission;
-use crate::node::Node;
+use crate::node::{Node, claim};
 use crate::operator::watch;
 use crate::reply::Reply;
 use crate::send_queue::{self, Closed, SendQueue};
@@ -126,6 +126,7 @@ enum Woke {
     Done(Box<Session>, Result<(), String>),
     Input(std::io::Result<usize>),
     Output,
+    Doubt,
     Due,
     Drain,
 }
@@ -141,11 +142,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let mut draining = false;
         loop {
             let mut slowed = false;
-            if idle.is_some() && self.client.take_demoted() {
-                work.running = idle.take().map(step_down);
-            }
             if let Some(session) = idle.take() {
-                match self.next_command(session) {
+                match self.next_work(session) {
                     Next::Run(future) => work.running = Some(future),
                     Next::NeedsInput(session) if self.input_ended => {
                         return (session, "Connection closed".to_owned());
@@ -169,6 +167,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 // Cancel-safe: the future is kept and polled again.
                 (session, result) = work.done() => Woke::Done(session, result),
                 () = self.client.queue.readable() => Woke::Output,
+                // Cancel-safe: it is taken up above.
+                () = self.client.nick_doubt.raised(), if idle.is_some() => Woke::Doubt,
                 // Cancel-safe: what is not read stays in the socket.
                 read = self.stream.read(&mut buffer), if may_read => Woke::Input(read),
                 () = tokio::time::sleep_until(due.into()) => Woke::Due,
@@ -185,6 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                         }
                     }
                 }
+                Woke::Doubt => {}
                 Woke::Input(Ok(0) | Err(_)) => self.input_ended = true,
                 Woke::Input(Ok(count)) => {
                     self.reader.feed(buffer.get(..count).unwrap_or_default());
@@ -227,8 +228,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// Takes the next line that the rate allows, and starts its command.
-    fn next_command(&mut self, mut session: Box<Session>) -> Next {
+    /// Does what the session has to do by itself; then takes the next line that the rate allows, and starts its command.
+    fn next_work(&mut self, mut session: Box<Session>) -> Next {
+        if self.client.take_demoted() {
+            return Next::Run(step_down(session));
+        }
+        if session.registering.is_none() && self.client.nick_doubt.take() {
+            return Next::Run(look_again(session));
+        }
         loop {
             if !self.rate.ready(Instant::now()) {
                 return Next::TooFast(session);
@@ -390,6 +397,25 @@ fn step_down(mut session: Box<Session>) -> Running {
             tracing::debug!(?error, "others are told later that somebody is no operator any more");
         }
         (session, Ok(()))
+    })
+}
+
+/// Gives the nick up where it has become the name of somebody else's account. Who cannot do so now does not stay.
+fn look_again(mut session: Box<Session>) -> Running {
+    Box::pin(async move {
+        let client = session.client.clone();
+        let mut reply = Reply::new(client.clone(), session.node.server_name.clone(), None);
+        let looked = command::nick::look_again(&mut session, &mut reply).await;
+        reply.finish();
+        client.nick_doubt.settle();
+        let result = looked.map_err(|error| match error {
+            Error::Close(reason) => reason,
+            error => {
+                tracing::debug!(?error, "a guest who bears the name of an account gets no other nick");
+                claim::NOT_YOURS.to_owned()
+            }
+        });
+        (session, result)
     })
 }
 

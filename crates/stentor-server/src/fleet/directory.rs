@@ -9,7 +9,7 @@ use crate::store::partition::DIRECTORY_BUCKETS;
 use crate::store::{Change, Epoch, Guard, Is, Life, Partition, Peek, StoreError, StoreTime};
 use crate::tenure::Tenure;
 
-/// What is noted of a channel that is about to be created: `<epoch> <milliseconds of the store's time>[ <founder>]`.
+/// What is noted of a channel or an account that is about to be created: `<epoch> <milliseconds of the store's time>[ <founder>]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// The epoch that it will have.
@@ -29,7 +29,7 @@ impl Listing {
         Some(Self { epoch, at: StoreTime(at), founder: words.next().map(str::to_owned) })
     }
 
-    /// Whether whoever was about to create the channel has done so or given up.
+    /// Whether whoever was about to create it has done so or given up.
     #[must_use]
     pub fn is_settled(&self, now: StoreTime) -> bool {
         self.at.plus(SETTLED) <= now
@@ -119,7 +119,7 @@ pub async fn channels(hub: &Hub) -> Result<Vec<Partition>, StoreError> {
     Ok(all)
 }
 
-/// A listing without a channel is abandoned after this time: longer than any lease lets a creation take.
+/// A listing of what is not there is abandoned after this time: longer than any lease lets a creation take.
 const SETTLED: Duration = Duration::from_mins(5);
 
 #[cfg(test)]

@@ -12,6 +12,9 @@
 //! for `history.max_age`: by then its history is gone too. The rights of removed accounts are taken away where they could keep
 //! a room, or keep others from founding it anew. A room without a founder ends with its last member; one that is
 //! left over, because a process ended without taking its members out, goes after an hour.
+//!
+//! **Names that lead nowhere.** The directory names rooms and accounts from before they are made. What was not made then is
+//! forgotten once nobody can be about to make it any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -124,6 +127,10 @@ impl Janitor {
             (Kind::Channel, Some(_)) => {}
             (Kind::Channel, None) => {
                 directory::forget(&self.node.hub, &self.node.tenure(), partition, None).await?;
+                return Ok(false);
+            }
+            (Kind::User, None) => {
+                self.node.accounts.forget_unmade(partition, now).await?;
                 return Ok(false);
             }
             _ => return Ok(false),

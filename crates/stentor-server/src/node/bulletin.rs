@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Node;
 use super::claim::LONGEST_PROBE;
+use super::people;
 use crate::connection;
 use crate::hub::Bulletin;
 use crate::operator::broadcast;
@@ -136,12 +137,9 @@ impl Node {
             ["WHOIS", rest @ ..] => crate::command::whois::answer(self, rest),
             ["COUNT"] => crate::command::lusers::answer(self).await,
             ["KILL", id, by, ..] => crate::command::kill::answer(self, id, by, question).await,
+            ["NICK", id] => self.look_here(id).await,
             ["ADDRESS", id] => crate::command::whois::address(self, id),
-            ["NICK", id] => {
-                let client = self.clients.by_id(id).map(|client| client.profile());
-                let registered = client.filter(|profile| profile.registered);
-                registered.map_or_else(|| "unknown".to_owned(), |profile| profile.nick.clone())
-            }
+            ["CALLED", id] => people::nick_of(self, id),
             ["KNOWS", id] => {
                 let known = self.clients.by_id(id).is_some();
                 if known { "yes".to_owned() } else { "no".to_owned() }

@@ -209,6 +209,17 @@ pub async fn nick(session: &mut Session, nick: &Nick) -> Result<(), Refused> {
         if written?.is_some() {
             // What an earlier attempt may have left is replaced.
             session.leftovers.retain(|left| left.partition != partition);
+            // An account of this name may have been made since the look above; see [`super::yielding`].
+            match is_name_of_another(session, nick.folded()).await {
+                Ok(false) => {}
+                seen => {
+                    let claim = NickClaim { partition, epoch };
+                    if session.release_nick::<Refused>(&claim).await.is_err() {
+                        session.leftovers.push(claim);
+                    }
+                    return Err(seen.map_or_else(Refused::Error, |_| Refused::Taken));
+                }
+            }
             session.nick = Some(NickClaim { partition, epoch });
             let folded = before.as_ref().map(|claim| claim.partition.name());
             session.note_past();
@@ -259,7 +270,29 @@ async fn holder(
     if of_same_account || !session.node.knows(writer.as_ref(), &id).await {
         return Ok(Some((epoch, as_seen)));
     }
-    Err(Refused::Taken)
+    if own != Some(nick.folded()) {
+        return Err(Refused::Taken);
+    }
+    // Somebody had it before it was the name of this session's account, and was not told.
+    if let Some(writer) = &writer
+        && !session.node.have_looked(writer, &id).await
+    {
+        clean_up(session, writer, &id, NOT_YOURS).await?;
+    }
+    let left = session.node.hub.store().peek_one(partition, &[]).await?.epoch;
+    Ok(left.map(|_| (epoch, as_seen)))
+}
+
+/// Whether a folded nick is, or was, the name of an account that is not the session's.
+///
+/// # Errors
+/// The store's.
+pub async fn is_name_of_another(session: &Session, folded: &str) -> Result<bool, Error> {
+    if session.account_folded() == Some(folded) {
+        return Ok(false);
+    }
+    let account = session.node.hub.store().peek_one(&Partition::account(folded), &NAMES).await?;
+    Ok(account.fields.iter().any(Option::is_some))
 }
 
 /// Writes the nick in other capitals.
@@ -442,6 +475,10 @@ fn field(peek: &Peek, index: usize) -> Option<String> {
     peek.fields.get(index).cloned().flatten()
 }
 
+/// What an account's partition says of its name as long as that is nobody else's.
+const NAMES: [&str; 2] = ["name", "removed"];
+/// Why a session ends that bears the name of somebody else's account and can have no other nick.
+pub const NOT_YOURS: &str = "Your nick is the name of an account";
 /// How often a claim is attempted while others change the same thing.
 const ATTEMPTS: usize = 16;
 /// How long a node waits at most for another's answer about a session, whatever the probe's setting.

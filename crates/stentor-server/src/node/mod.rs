@@ -6,6 +6,7 @@
 //! - [`people`]: finding people by nick
 //! - [`presence`]: what a user's channels say of them
 //! - [`reloads`]: operators who want the configuration read again
+//! - [`yielding`]: guests give way to the owners of accounts
 
 pub mod bulletin;
 pub mod claim;
@@ -14,6 +15,7 @@ pub mod past;
 pub mod people;
 pub mod presence;
 pub mod reloads;
+pub mod yielding;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, RwLock};

@@ -120,10 +120,16 @@ impl Node {
         if self.fleet.is_dead(&writer).await? {
             return Ok(found);
         }
-        let Some(nick) = self.ask(&writer, &format!("NICK {id}"), PATIENCE).await else { return Ok(found) };
+        let Some(nick) = self.ask(&writer, &format!("CALLED {id}"), PATIENCE).await else { return Ok(found) };
         let holder = self.find_person(&nick).await?.filter(|person| *person.id == *id);
         Ok(holder.or(found))
     }
+}
+
+/// Answers another node's `CALLED <user's id>`: the nick.
+pub(super) fn nick_of(node: &Node, id: &str) -> String {
+    let profile = node.clients.by_id(id).map(|client| client.profile());
+    profile.filter(|profile| profile.registered).map(|profile| profile.nick.clone()).unwrap_or_default()
 }
 
 /// Where the private messages of a user go.

@@ -9,10 +9,10 @@ use crate::backoff::Backoff;
 use crate::client::{Client, Profile};
 use crate::error::Error;
 use crate::hub::render::EVENT_TAG;
-use crate::hub::{Decision, Member};
+use crate::hub::{Decision, Member, State};
 use crate::modes::{BOT, INVISIBLE};
 use crate::operator;
-use crate::policy;
+use crate::policy::{self, standing};
 use crate::session::Session;
 use crate::store::{Change, Guard, Is};
 
@@ -90,19 +90,26 @@ async fn update(node: &Node, client: &Arc<Client>, channel: &str) -> Result<(), 
     };
     let id = &client.id;
     let is_operator = || operator::is_operator(&node.config(), &client.profile());
-    let decide = |state: &crate::hub::State| {
+    let decide = |state: &State| {
         let member = policy::own_member(state, channel, id)?;
-        let (mut changed, lines) = difference(&member, &client.profile());
+        let (mut changed, mut lines) = difference(&member, &client.profile());
         changed.oper = is_operator();
+        let mut guards = vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))];
+        let mut changes = Vec::with_capacity(2);
+        let lost = left_behind(state, &member, &changed);
+        if !lost.is_empty() {
+            lost.chars().for_each(|letter| _ = changed.set_prefix(letter, false));
+            let nicks = vec![&*changed.nick; lost.len()].join(" ");
+            let name = policy::name(state, channel);
+            lines.push(format!(":{} MODE {name} -{lost} {nicks}", node.server_name));
+            guards.push(policy::rules_guard(state));
+            changes.push(Change::Set("rules".to_owned(), policy::fresh_rules()));
+        }
         if changed == *member {
             return Err(Error::Silent);
         }
-        Ok(Decision {
-            guards: vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))],
-            changes: vec![Change::SetMember(id.to_string(), changed.to_value())],
-            lines,
-            ..Decision::default()
-        })
+        changes.push(Change::SetMember(id.to_string(), changed.to_value()));
+        Ok(Decision { guards, changes, lines, ..Decision::default() })
     };
     match node.hub.transact(&replica, &client.tenure(), None, decide).await.map_err(Error::from) {
         // Up to date, or kicked in the meantime.
@@ -142,6 +149,18 @@ fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
     changed.bot = profile.has_mode(BOT);
     changed.invisible = profile.has_mode(INVISIBLE);
     (changed, lines)
+}
+
+/// The prefixes that came with the standing right of an account that the member has left.
+fn left_behind(state: &State, before: &Member, after: &Member) -> String {
+    let folded = |member: &Member| member.account.as_ref().map(|account| account.to_ascii_lowercase());
+    let (left, own) = (folded(before), folded(after));
+    if left == own {
+        return String::new();
+    }
+    let of = |account: Option<&str>| standing::prefixes(standing::rank_of(state, account));
+    let (gone, kept) = (of(left.as_deref()), of(own.as_deref()));
+    gone.chars().filter(|letter| before.prefixes.contains(*letter) && !kept.contains(*letter)).collect()
 }
 
 /// A change that goes to so many channels costs what one more line does.

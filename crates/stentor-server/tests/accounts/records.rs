@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stentor_server::account::login::LoginError;
 use stentor_server::account::{
-    AccountError, Accounts, COST_MIN, Listed, Password, PasswordError, PasswordHash, Rules,
+    AccountError, Accounts, COST_MIN, Fingerprint, Listed, Password, PasswordError, PasswordHash, Rules,
 };
 use stentor_server::store::{Partition, Peek, Range, Store, StoreError};
 use tokio::task::JoinSet;
@@ -157,6 +157,28 @@ async fn a_removed_account_leaves_its_reserved_name_and_nothing_else() {
     let again = accounts.add("ALICE", &password("right")).await;
     assert_eq!(again, Err(AccountError::Reserved("ALICE".into())));
     assert_eq!(names(&accounts.list().await.unwrap()), ["(alice)"]);
+}
+
+#[tokio::test]
+async fn the_certificates_of_a_removed_account_are_named_nowhere() {
+    let (_directory, store) = store();
+    let accounts = accounts(&store);
+    accounts.add("alice", &password("right")).await.unwrap();
+    let fingerprints = [Fingerprint::of(b"one"), Fingerprint::of(b"two")];
+    let named = async || {
+        let mut named = 0;
+        for field in fingerprints.iter().map(|fingerprint| format!("k/{fingerprint}")) {
+            let entry = store.peek_one(&Partition::directory_of(&field), &[&field]).await.unwrap();
+            named += entry.fields.iter().flatten().count();
+        }
+        named
+    };
+    for fingerprint in &fingerprints {
+        assert_eq!(accounts.add_certificate("alice", fingerprint).await, Ok(true));
+    }
+    assert_eq!(named().await, 2);
+    accounts.remove("alice").await.unwrap();
+    assert_eq!(named().await, 0);
 }
 
 #[tokio::test]

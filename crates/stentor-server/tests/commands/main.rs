@@ -60,3 +60,4 @@ mod wallops;
 mod webirc;
 mod who;
 mod whois;
+mod yielding;

@@ -1,6 +1,7 @@
 //! NickServ, in the words that people know.
 
-use stentor_server::account::Fingerprint;
+use stentor_server::account::{Fingerprint, Password};
+use stentor_server::store::Partition;
 use stentor_testing::{TestClient, TestServer, command, numeric};
 
 use super::oper::{OPERATOR, operator};
@@ -151,6 +152,34 @@ async fn who_is_in_no_channel_hears_of_the_own_account_too() {
 }
 
 #[tokio::test]
+async fn a_ban_of_an_account_is_not_shaken_off_by_leaving_it() {
+    let server = TestServer::start().await;
+    for name in ["bob", "cat"] {
+        server.account(name, "sesame").await;
+    }
+    let mut ann = server.client("ann").await;
+    ann.ask("JOIN #room").await;
+    let mut bob = server.login("bob", "sesame", &[]).await;
+    for words in ["JOIN #room", "NICK robert"] {
+        bob.ask(words).await;
+    }
+    for ban in ["a:bob", "m:a:bob"] {
+        ann.ask(&format!("MODE #room +b {ban}")).await;
+        for words in ["LOGOUT", "IDENTIFY cat sesame", "GHOST cat sesame"] {
+            let said = says(&mut bob, words).await;
+            assert!(said.contains("while it is banned or muted in #room"), "{ban}, {words}: {said}");
+        }
+        numeric(&bob.ask("PRIVMSG #room :hello").await, "404");
+        ann.ask(&format!("MODE #room -b {ban}")).await;
+    }
+    // What holds for the other account too keeps nobody.
+    ann.ask("MODE #room +b m:a:*").await;
+    assert!(says(&mut bob, "IDENTIFY cat sesame").await.contains("logged in as cat"));
+    bob.ask("PART #room").await;
+    assert!(says(&mut bob, "LOGOUT").await.contains("logged out"));
+}
+
+#[tokio::test]
 async fn an_account_is_dropped_by_who_says_so_twice() {
     let server = TestServer::start().await;
     server.account("ann", "sesame").await;
@@ -191,6 +220,40 @@ async fn certificates_are_added_listed_and_removed_and_belong_to_one_account() {
     // An operator's removal ends the sessions: one of them may be a thief's.
     server.node.accounts.withdraw_certificate("ann", &listed[0]).await.expect("it is there");
     numeric(&ann.expect_closed().await, "ERROR");
+}
+
+#[tokio::test]
+async fn what_a_thief_has_under_way_does_not_undo_an_operators_new_password() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let own = Fingerprint::of(b"ann's own");
+    let cases = [
+        ("ann", "PASSWD sesame stolen".to_owned()),
+        ("bob", format!("CERT ADD {}", Fingerprint::of(b"the thief's"))),
+        ("cat", format!("CERT DEL {own}")),
+        ("dan", "DROP".to_owned()),
+    ];
+    let barley = Password::new("barley").expect("it is legal");
+    for (name, words) in cases {
+        server.account(name, "sesame").await;
+        let accounts = &server.node.accounts;
+        let mut thief = server.login(name, "sesame", &[]).await;
+        let words = match &*words {
+            "DROP" => format!("DROP {}", says(&mut thief, "DROP").await.rsplit(' ').next().expect("a code")),
+            _ => words,
+        };
+        if words.starts_with("CERT DEL") {
+            accounts.add_certificate(name, &own).await.expect("it is nobody's");
+        }
+        let (arrival, go_on) = line.hold_commit(&Partition::account(name));
+        thief.send(&format!("NS {words}")).await;
+        arrival.await.expect("it is about to be written");
+        accounts.passwd(name, &barley).await.expect("the account is there");
+        go_on.send(()).expect("it waits");
+        assert_eq!(numeric(&thief.expect_closed().await, "ERROR").text(), "Password changed", "{words}");
+        accounts.verify(name, "barley").await.unwrap_or_else(|error| panic!("{words}: {error}"));
+        let kept = if words.starts_with("CERT DEL") { vec![own.clone()] } else { Vec::new() };
+        assert_eq!(accounts.certificates(name).await, Ok(kept), "{words}");
+    }
 }
 
 #[tokio::test]

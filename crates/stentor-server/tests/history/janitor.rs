@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stentor_server::account::Password;
 use stentor_server::fleet::directory;
 use stentor_server::history::janitor::{Janitor, Visit};
 use stentor_server::hub::Decision;
@@ -9,7 +10,7 @@ use stentor_server::hub::clock::parse_server_time;
 use stentor_server::operator::audit::Deed;
 use stentor_server::store::partition::DIRECTORY_BUCKETS;
 use stentor_server::store::{Change, Epoch, Life, Partition, StoreTime, Writer};
-use stentor_testing::{Said, TestServer, command, numeric};
+use stentor_testing::{Fault, Said, TestServer, command, numeric};
 use tokio::time::Instant;
 
 use crate::{CAPABILITIES, Spoken, batch_of, page, say, say_all};
@@ -189,6 +190,39 @@ async fn nodes_share_the_janitors_work() {
     node.fleet.refresh().await.expect("the store is open");
     visit_all(&server).await;
     assert_eq!(directory::channels(&node.hub).await.expect("the store is open"), []);
+}
+
+#[tokio::test]
+async fn an_account_that_was_listed_and_never_made_is_forgotten() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let accounts = &server.node.accounts;
+    let password = Password::new("sesame").expect("it is legal");
+    let (ann, old) = (Partition::account("ann"), Partition::account("old"));
+    line.fail(&ann, Fault::Away, 1);
+    accounts.add("ann", &password).await.expect_err("the store is away");
+    server.account("bob", "sesame").await;
+    // As a version before this one has listed it.
+    let entry = Change::Set(old.to_string(), "00000000000000aa".to_owned());
+    let directory = Partition::directory_of(old.as_str());
+    accounts.committer().upsert(&directory, vec![entry]).await.expect("the store is open");
+    assert_eq!(accounts.count().await, Ok(3));
+
+    let now = now(&server).await;
+    visit(&server, &ann, now).await;
+    assert_eq!(accounts.count().await, Ok(3), "it may be on its way");
+    for (at, left, why) in [
+        (now + HOUR_MS, 2, "one says when it was listed"),
+        (now + HOUR_MS + 60_000, 2, "the other does so since the visit before"),
+        (now + 2 * HOUR_MS, 1, "that is over, too"),
+    ] {
+        for name in ["ann", "bob", "old"] {
+            visit(&server, &Partition::account(name), at).await;
+        }
+        assert_eq!(accounts.count().await, Ok(left), "{why}");
+    }
+    accounts.add("ann", &password).await.expect("the name is free");
+    visit(&server, &ann, now + 3 * HOUR_MS).await;
+    assert_eq!(accounts.count().await, Ok(2));
 }
 
 async fn visit_all(server: &TestServer) {

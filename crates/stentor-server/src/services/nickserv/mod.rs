@@ -19,7 +19,7 @@ use crate::hub::clock::server_time;
 use crate::node::claim::Rivals;
 use crate::operator;
 use crate::reply::Reply;
-use crate::session::Session;
+use crate::session::{AccountClaim, Session};
 
 /// NickServ.
 pub static NICKSERV: Service = Service {
@@ -193,7 +193,7 @@ async fn log_out(session: &mut Session, _: &[&str], reply: &mut Reply) -> Said {
 }
 
 async fn passwd(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let name = own(session)?;
+    let name = own(session)?.name.clone();
     let (old, new) = match words {
         [old, new, ..] => (*old, *new),
         _ => return Ok(Vec::new()),
@@ -201,15 +201,15 @@ async fn passwd(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
     let new = Password::new(new).map_err(|error| refusal(&error.to_string()))?;
     register::strong_enough(session, &new).map_err(|text| refusal(&text))?;
     let node = session.node.clone();
-    match node.login.login(&name, old, session.address).await {
-        Ok(account) if session.account.as_ref().is_some_and(|claim| claim.epoch == account.epoch) => {}
+    let proved = match node.login.login(&name, old, session.address).await {
+        Ok(account) if session.account.as_ref().is_some_and(|claim| claim.epoch == account.epoch) => account,
         Ok(_) | Err(LoginError::Wrong) => return Err(refusal("The old password is another one.")),
         Err(LoginError::Store(error)) => return Err(Error::Store(error)),
         Err(error) => return Err(refusal(&error.to_string())),
-    }
+    };
     let next = revision();
     let before = session.adopt(&next);
-    let changed = node.accounts.passwd_but(&name, &new, &next).await;
+    let changed = node.accounts.passwd_own(proved.known(), &new, &next).await;
     if changed.is_err()
         && let Some(before) = before
     {
@@ -287,7 +287,8 @@ async fn set(_: &mut Session, words: &[&str], _: &mut Reply) -> Said {
 }
 
 async fn drop_account(session: &mut Session, words: &[&str], _: &mut Reply) -> Said {
-    let name = own(session)?;
+    let claim = own(session)?.clone();
+    let name = &claim.name;
     let said = words.last().map(|code| Secret::new(*code));
     if session.drop_code.is_none() || said != session.drop_code {
         let wrong = if said.is_some() { "That is not the code. " } else { "" };
@@ -299,16 +300,16 @@ async fn drop_account(session: &mut Session, words: &[&str], _: &mut Reply) -> S
         )]);
     }
     session.drop_code = None;
-    session.node.accounts.remove(&name).await.map_err(|error| super::refused("DROP", error))?;
+    let removed = session.node.accounts.remove_own(claim.known()).await;
+    removed.map_err(|error| super::refused("DROP", error))?;
     Ok(vec![format!("{name} is removed.")])
 }
 
 /// The account that the session is logged in to.
-fn own(session: &Session) -> Result<String, Error> {
+fn own(session: &Session) -> Result<&AccountClaim, Error> {
     session
         .account
         .as_ref()
-        .map(|claim| claim.name.clone())
         .ok_or_else(|| refusal("You are not logged in. Say IDENTIFY [<account>] <password> first."))
 }
 

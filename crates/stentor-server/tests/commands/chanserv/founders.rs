@@ -7,6 +7,31 @@ use super::{answer, exists, give_up, names, notes_of, server, server_with, told}
 use crate::oper::{OPERATOR, operator};
 
 #[tokio::test]
+async fn a_founder_whose_name_is_longer_than_names_may_be_by_now_is_none_who_is_gone() {
+    let server = server(&["ann", "longfounder"]).await;
+    let mut founder = server.login("longfounder", "secret", &[]).await;
+    founder.ask("JOIN #room").await;
+    told(&mut founder, "REGISTER #room", "#room is yours").await;
+    founder.quit().await;
+    let server = server.restart(&[("limits.nick_length", "8")]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    ann.ask("JOIN #room").await;
+    told(&mut ann, "REGISTER #room", "has a founder already: longfounder").await;
+    let mut founder = server.client("short").await;
+    founder.ask("NS IDENTIFY longfounder secret").await;
+    founder.ask("JOIN #room").await;
+    assert_eq!(names(&mut founder, "#room").await, ["ann", "~short"]);
+    assert!(server.node.accounts.check_new("longername").await.is_err());
+
+    // Where everybody bears the name of their account, so does this one.
+    let settings = [("limits.nick_length", "8"), ("accounts.required", "true")];
+    let server = server.restart(&settings).await;
+    let mut founder = server.connect().await;
+    founder.send("PASS longfounder:secret\r\nNICK short\r\nUSER x 0 * x").await;
+    assert_eq!(founder.expect_numeric("001").await.param(0), "longfounder");
+}
+
+#[tokio::test]
 async fn an_operator_of_a_guests_room_becomes_its_founder() {
     let server = server(&["ann", "bob"]).await;
     let mut guest = server.client("guest").await;

@@ -1,8 +1,46 @@
 //! Standing rights, and the ranks that come with them.
 
-use stentor_testing::{command, numeric};
+use stentor_testing::{TestServer, command, numeric};
 
 use super::{names, says, server, server_with, told};
+
+#[tokio::test]
+async fn what_came_with_an_account_goes_with_it() {
+    let server = TestServer::start().await;
+    for name in ["ann", "bob", "cat"] {
+        server.account(name, "sesame").await;
+    }
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    for words in ["JOIN #room", "CS VOP #room ADD bob", "CS VOP #room ADD cat", "CS AOP #room ADD bob"] {
+        ann.ask(words).await;
+    }
+    let mut bob = server.login("bob", "sesame", &[]).await;
+    for words in ["JOIN #room", "JOIN #own", "NICK robert"] {
+        bob.ask(words).await;
+    }
+    ann.ask("MODE #room +v robert").await;
+    ann.ask("JOIN #own").await;
+    ann.drain_until_pong().await;
+    // What somebody gave for the moment stays; what comes with the next account, too.
+    bob.ask("NS LOGOUT").await;
+    let seen = ann.drain_until_pong().await;
+    let mut modes: Vec<_> = command(&seen, "MODE").iter().map(|line| line.params.join(" ")).collect();
+    modes.sort();
+    assert_eq!(modes, ["#own -qo robert robert", "#room -o robert"]);
+    numeric(&bob.ask("MODE #room +t").await, "482");
+    numeric(&bob.ask("MODE #own +t").await, "482");
+    assert!(numeric(&ann.ask("NAMES #room").await, "353").text().contains("+robert"));
+
+    // From one account to another it is the same.
+    bob.ask("PART #room").await;
+    bob.ask("NS IDENTIFY bob sesame").await;
+    bob.ask("JOIN #room").await;
+    ann.drain_until_pong().await;
+    bob.ask("NS IDENTIFY cat sesame").await;
+    let seen = ann.drain_until_pong().await;
+    assert_eq!(numeric(&seen, "MODE").params.join(" "), "#room -o robert");
+    numeric(&bob.ask("MODE #room +t").await, "482");
+}
 
 #[tokio::test]
 async fn a_standing_right_comes_with_every_join_and_at_once() {
