@@ -235,6 +235,9 @@ async fn what_cannot_be_written_down_is_not_done() {
     bob.expect_closed().await;
 }
 
+/// How a notice of the node `three.example` begins.
+const THREE: &str = "*** NODE: the node three.example ";
+
 /// Reads on to the server notice that begins so.
 async fn notice(client: &mut TestClient, beginning: &str) -> String {
     loop {
@@ -281,16 +284,19 @@ async fn an_operator_hears_what_matters_on_other_nodes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_hears_of_nodes_that_come_and_go() {
-    let settings = [OPERATOR, &[("fleet.lease", "'600ms'"), ("fleet.margin", "'0s'")]].concat();
+    // A node that is busy for a moment is not lost: the next look comes well before any lease seen last is over.
+    let settings = [OPERATOR, &[("fleet.lease", "'4s'"), ("fleet.margin", "'0s'")]].concat();
     let mut pair = Pair::start(&settings).await;
     let mut root = operator(&pair.one).await;
     root.ask("MODE root +s l").await;
+    // The first look at the leases tells nothing.
+    pair.one.node.renewed.notified().await;
     let three = crate::node(pair.redis(), "three.example", &settings).await;
-    assert_eq!(notice(&mut root, "*** NODE: ").await, "*** NODE: the node three.example has joined");
+    assert_eq!(notice(&mut root, THREE).await, format!("{THREE}has joined"));
     three.shutdown().await;
-    assert_eq!(notice(&mut root, "*** NODE: ").await, "*** NODE: the node three.example has left");
+    assert_eq!(notice(&mut root, THREE).await, format!("{THREE}has left"));
     // As after a crash.
     pair.two.node.stop.cancel();
-    let lost = notice(&mut root, "*** NODE: ").await;
+    let lost = notice(&mut root, "*** NODE: the node two.example ").await;
     assert!(lost.starts_with("*** NODE: the node two.example is lost"), "{lost}");
 }
