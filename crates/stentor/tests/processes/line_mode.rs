@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::process::Stdio;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use rustls::pki_types::CertificateDer;
@@ -315,16 +316,22 @@ fn a_killed_node_loses_and_doubles_nothing() {
     alice.say("line 0");
     bob.see("[#lobby] alice: line 0");
 
-    // Lines are said all the while: some before the node dies, some on their way then, some while it is away.
+    // Lines are said all the while: some before the node dies, some on their way then, some while it is away. The last ones
+    // wait until it is dead, or a node that dies late would have confirmed all, and alice would be done.
     let mut input = alice.take_input();
+    let (died, death) = sync_channel(1);
     let talk = thread::spawn(move || {
         for number in 1..=400 {
+            if number == 201 {
+                death.recv().expect("it dies");
+            }
             input.write_all(format!("line {number}\n").as_bytes()).expect("it reads its input");
         }
     });
     bob.see("[#lobby] alice: line 50");
     node.signal("KILL");
     node.wait();
+    died.send(()).expect("the other half waits for it");
     alice.see_error("lost");
     let node = house.node(&place, &[]);
     talk.join().expect("it talks");
