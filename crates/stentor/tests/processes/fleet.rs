@@ -61,9 +61,12 @@ pub(crate) fn import(config: &Path, redis: &str, accounts: &[String]) {
     let lines: String = accounts.iter().map(|account| format!("{account}:{hash}\n")).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
     command.args(["account", "import", "-", "--redis", redis, "--config"]).arg(config);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    // What it warns of is this store's durability.
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
     child.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("it reads");
-    assert!(child.wait().expect("it is ours").success());
+    let output = child.wait_with_output().expect("it is ours");
+    assert!(output.status.success(), "{output:?}");
 }
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
