@@ -9,8 +9,9 @@ use stentor_testing::{RedisOptions, RedisServer};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tracing::subscriber::NoSubscriber;
 
-use crate::support::{EPOCH, PATIENCE, Recorder, begin, commit, committed, persist};
+use crate::support::{EPOCH, LogBeside, PATIENCE, Recorder, begin, commit, committed, persist};
 
 /// A store that is patient, so that a busy machine is not taken for an outage.
 async fn connect(server: &RedisServer) -> (Arc<RedisStore>, Arc<Recorder>) {
@@ -220,6 +221,27 @@ async fn a_restarted_server_has_been_up_only_since_then() {
     events.until_back(away).await;
     assert!(store.leases().await.unwrap().up_since >= before);
     store.close().await;
+}
+
+/// On one thread, which is the one whose log is recorded.
+#[tokio::test]
+async fn who_reads_in_the_log_that_the_store_is_away_or_back_finds_the_node_knowing_it() {
+    let mut server = RedisServer::start();
+    let (store, events) = connect(&server).await;
+    let log = LogBeside::of(&events);
+    let _recording = tracing::subscriber::set_default(log.clone());
+    // Where there is one subscriber alone, tracing asks that of the thread which logs a line first whether anybody wants it,
+    // and on another test's thread that is nobody.
+    let _another = tracing::Dispatch::new(NoSubscriber::default());
+    server.kill();
+    let away = events.until_away(0).await;
+    server.restart();
+    events.until_back(away).await;
+    store.close().await;
+    let before = log.events_before("the store is away");
+    assert!(before.iter().any(|event| matches!(event, Event::Away)), "{before:?}");
+    let before = log.events_before("the store is back");
+    assert!(before.iter().any(|event| matches!(event, Event::Back)), "{before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
