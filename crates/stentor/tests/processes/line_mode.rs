@@ -10,10 +10,11 @@ use std::thread;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use stentor_server::tls;
+use stentor_testing::port;
 
 use crate::chat::{Chat, Trust};
 use crate::node::Node;
-use crate::talker::{House, Talker, port_to_come_back_to, text_of, url};
+use crate::talker::{House, Talker, text_of, url};
 
 /// What a client without capabilities for it finds in the history of a room, oldest first.
 fn history(chat: &mut Chat, room: &str) -> Vec<String> {
@@ -266,7 +267,7 @@ fn a_server_that_nobody_vouches_for_has_exit_code_5() {
 #[test]
 fn a_certificate_that_changed_since_it_was_stored_has_exit_code_5() {
     let house = House::new();
-    let place = port_to_come_back_to();
+    let place = port::to_come_back_to().to_string();
     let node = house.node(&place, &["alice"]);
     let fingerprint = || {
         let leaf = CertificateDer::from_pem_file(house.data().join("tls/cert.pem")).unwrap();
@@ -308,7 +309,7 @@ fn an_invitation_makes_an_account() {
 #[test]
 fn a_killed_node_loses_and_doubles_nothing() {
     let house = House::new();
-    let place = port_to_come_back_to();
+    let place = port::to_come_back_to().to_string();
     let mut node = house.node(&place, &["alice", "bob"]);
     let mut alice = house.talker_in(&node, "alice", "lobby");
     let bob = house.talker_in(&node, "bob", "lobby");

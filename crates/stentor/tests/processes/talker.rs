@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -212,17 +210,6 @@ impl Drop for Talker {
 pub(crate) fn url(node: &Node) -> String {
     let address = node.address("ircs");
     format!("ircs://localhost:{}", address.rsplit(':').next().expect("an address ends with its port"))
-}
-
-/// A port that is free, and stays so while its node is down: the system gives none of these to connections.
-pub(crate) fn port_to_come_back_to() -> String {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
-    // Tests that run at the same time begin elsewhere.
-    let first = std::process::id() + ASKED.fetch_add(1, Ordering::Relaxed) * 100;
-    let is_free =
-        |port: &u32| u16::try_from(*port).is_ok_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-    let free = (0..10_000).map(|next| 20_000 + (first + next) % 10_000).find(is_free);
-    free.expect("one of ten thousand is free").to_string()
 }
 
 pub(crate) fn text_of(path: &Path) -> String {
