@@ -379,4 +379,6 @@ accounts.scram_iterations = 4096
 fleet.lease = "3s"
 fleet.margin = "500ms"
 limits.lines_per_second = 0
+# A hundred connections are opened before the first of them says a word.
+tls.handshake_timeout = "60s"
 "#;
