@@ -326,7 +326,7 @@ fn the_terminal_is_as_it_was_after_a_stop_and_after_the_end() {
     alice.press(&["F1"]);
     alice.wait_for("Help");
     alice.press(&["Escape"]);
-    alice.wait_for("[#lobby]");
+    alice.wait("the room", |screen| screen.contains("[#lobby]") && !screen.contains("Help"));
 
     alice.press(&["C-d"]);
     let screen = alice.wait_for("\nit ended with 0");
