@@ -219,7 +219,7 @@ pub(crate) fn text_of(path: &Path) -> String {
 const CONFIG: &str = "\
 accounts.bcrypt_cost = 4
 accounts.scram_iterations = 4096
-accounts.probe = '1s'
+accounts.probe = '5s'
 limits.lines_per_second = 0
 limits.unregistered_per_address = 0
 drain.time = '0'
