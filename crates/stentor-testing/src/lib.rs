@@ -5,6 +5,7 @@
 //! - [`client`]: one client's socket
 //! - [`message`]: what a client read, taken apart
 //! - [`bad_line`]: a store whose commits or answers get lost
+//! - [`port`]: ports to listen on later
 //! - [`process`]: signals to processes
 //! - [`redis`]: a `redis-server` process
 //! - [`terminal`]: a terminal, keys in, screen out
@@ -17,6 +18,7 @@
 pub mod bad_line;
 pub mod client;
 pub mod message;
+pub mod port;
 pub mod process;
 pub mod redis;
 pub mod server;

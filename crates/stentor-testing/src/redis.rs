@@ -1,7 +1,6 @@
 //! A `redis-server` process.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -9,8 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::process;
 use crate::tls::Authority;
+use crate::{port, process};
 
 /// How a server is to be started.
 #[derive(Clone, Debug, Default)]
@@ -71,8 +70,8 @@ impl RedisOptions {
         let directory = tempfile::tempdir().expect("a directory for the server");
         // Between the choice of a port and its use another process may take it.
         let mut failure = String::new();
-        for _ in 0..5 {
-            let port = free_port();
+        for _ in 0..ATTEMPTS {
+            let port = port::to_come_back_to();
             match launch(&self, &directory, port) {
                 Ok(child) => return RedisServer { options: self, directory, port, child: Some(child) },
                 Err(why) => failure = why,
@@ -148,10 +147,18 @@ impl RedisServer {
     /// Where it does not start.
     pub fn restart(&mut self) {
         self.kill();
-        match launch(&self.options, &self.directory, self.port) {
-            Ok(child) => self.child = Some(child),
-            Err(why) => panic!("redis-server does not start again: {why}"),
+        // Another process that looks for a port may hold this one for a moment.
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            match launch(&self.options, &self.directory, self.port) {
+                Ok(child) => {
+                    self.child = Some(child);
+                    return;
+                }
+                Err(why) => failure = why,
+            }
         }
+        panic!("redis-server does not start again: {failure}");
     }
 
     /// Stops the process where it stands (SIGSTOP). Its connections stay open.
@@ -175,11 +182,6 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port on loopback");
-    listener.local_addr().expect("a listener has an address").port()
-}
-
 /// Starts the process and waits until it says that it accepts connections.
 fn launch(options: &RedisOptions, directory: &TempDir, port: u16) -> Result<Child, String> {
     let mut lines = vec![
@@ -187,6 +189,9 @@ fn launch(options: &RedisOptions, directory: &TempDir, port: u16) -> Result<Chil
         format!("dir {}", directory.path().display()),
         "daemonize no".to_owned(),
         "appendonly yes".to_owned(),
+        // Each command is written at once and the rest is left to the system: where a disk is slow, `everysec` has it wait with
+        // that, and one that is killed loses what was acknowledged.
+        "appendfsync no".to_owned(),
         "save \"\"".to_owned(),
     ];
     match &options.tls {
@@ -235,3 +240,5 @@ fn launch(options: &RedisOptions, directory: &TempDir, port: u16) -> Result<Chil
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a start is tried.
+const ATTEMPTS: usize = 5;

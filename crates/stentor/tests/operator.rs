@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 use std::{env, fs};
 
@@ -53,7 +53,6 @@ impl Data {
     }
 
     fn open(&self) -> Arc<EmbeddedStore> {
-        let _alone = starting();
         EmbeddedStore::open(self.path(), OpenMode::Create, Durability::Normal).expect("the store opens")
     }
 
@@ -93,9 +92,7 @@ impl Data {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let alone = starting();
         let mut child = command.spawn().expect("the binary runs");
-        drop(alone);
         let mut stdin = child.stdin.take().expect("it has a standard input");
         // Who is refused at once reads nothing.
         let _ = stdin.write_all(input.as_bytes());
@@ -120,12 +117,6 @@ impl Data {
         assert!(!text.contains("panicked"), "{text}");
         text
     }
-}
-
-/// A process that is being started holds the locks of its parent for a moment, so no store is opened meanwhile.
-fn starting() -> MutexGuard<'static, ()> {
-    static STARTING: Mutex<()> = Mutex::new(());
-    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Node {
@@ -392,9 +383,7 @@ fn where_there_is_no_store_the_path_is_named_and_none_is_made() {
     fs::write(&file, "").unwrap();
     let variable = [("STENTOR_DATA__DIR", file.to_str().unwrap())];
     let mut command = Command::new(env!("CARGO_BIN_EXE_stentor"));
-    let alone = starting();
     let output = command.args(["account", "list"]).envs(variable).output().unwrap();
-    drop(alone);
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(4) && text.contains("it is not a directory"), "{text}");
 }
@@ -434,9 +423,7 @@ fn the_file_with_the_first_password_goes_when_the_password_does() {
     assert!(told.contains(&format!("{} held the old password, and was removed", file.display())), "{told}");
     assert!(!file.exists());
 
-    let alone = starting();
     let server = RedisServer::start();
-    drop(alone);
     let runtime = Runtime::new().unwrap();
     let store = runtime.block_on(RedisStore::connect(RedisSettings::new(&server.url()))).unwrap();
     runtime.block_on(store.close());
@@ -468,9 +455,7 @@ fn a_bad_password_is_refused_before_anything_happens() {
 
 #[test]
 fn with_redis_an_operator_works_on_the_fleets_store_and_makes_none() {
-    let alone = starting();
     let server = RedisServer::start();
-    drop(alone);
     let data = Data { directory: tempfile::tempdir().unwrap() };
     let with = |command: &str| format!("{command} --redis {}", server.url());
     data.refused(4, &with("account list"), "");

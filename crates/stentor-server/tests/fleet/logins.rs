@@ -75,7 +75,7 @@ async fn a_later_login_replaces_the_earlier_one_where_policy_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_does_not_answer_gives_way() {
-    let pair = Pair::start(&[("accounts.required", "true"), ("accounts.probe", "'300ms'")]).await;
+    let pair = Pair::start(&[("accounts.required", "true"), ("accounts.probe", "'2s'")]).await;
     pair.one.account("a", "secret").await;
     let mut silent = pair.one.login("a", "secret", &[]).await;
     let _second = pair.two.login("a", "secret", &[]).await;

@@ -16,7 +16,7 @@ mod sweeps;
 mod waiting;
 
 use stentor_server::store::redis::{RedisSettings, RedisStore};
-use stentor_testing::{RedisOptions, RedisServer, TestServer};
+use stentor_testing::{RedisServer, TestServer};
 
 /// Two nodes that share a Redis server.
 pub(crate) struct Pair {
@@ -28,9 +28,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// Two nodes with these settings besides those of every test.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
-        // It writes each command at once and leaves the rest to the system: where a disk is slow, `everysec` has it wait with
-        // that, and one that is killed loses what was acknowledged.
-        let redis = RedisOptions::new().conf("appendfsync no").start();
+        let redis = RedisServer::start();
         let one = node(&redis, "one.example", settings).await;
         let two = node(&redis, "two.example", settings).await;
         Self { one, two, redis }

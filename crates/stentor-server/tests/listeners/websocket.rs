@@ -325,7 +325,7 @@ async fn other_requests_are_told_what_is_spoken_here() {
 
 #[tokio::test]
 async fn half_a_request_ends_in_time() {
-    let server = Server::start_with("tls.handshake_timeout = '300ms'").await;
+    let server = Server::start_with("tls.handshake_timeout = '2s'").await;
     let mut client = Client::new(TcpStream::connect(server.web).await.unwrap());
     client.send("GET / HTTP/1.1\r\nHost: loc").await;
     assert_eq!(client.line().await, "");

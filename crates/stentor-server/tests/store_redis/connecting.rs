@@ -9,7 +9,7 @@ use stentor_server::store::redis::{ACL_RULES, ConnectError, RedisSettings, Redis
 use stentor_server::store::{Life, Partition, Range, Store, StoreTime, Writer};
 use stentor_testing::{Authority, RedisOptions, RedisServer};
 
-use crate::support::{EPOCH, Recorder, begin, commit, committed};
+use crate::support::{EPOCH, PATIENCE, Recorder, begin, commit, committed};
 
 /// Why there is no store: for good, or for now.
 async fn refused(settings: RedisSettings) -> String {
@@ -17,6 +17,11 @@ async fn refused(settings: RedisSettings) -> String {
         Err(ConnectError::Refused(why)) => why,
         other => panic!("it should be refused for good: {other:?}"),
     }
+}
+
+/// What has patience with a busy machine.
+fn patient(url: &str) -> RedisSettings {
+    RedisSettings { command_timeout: PATIENCE, ..RedisSettings::new(url) }
 }
 
 async fn unreachable(settings: RedisSettings) -> String {
@@ -64,7 +69,7 @@ async fn tls_with_an_authority_of_its_own_and_a_client_certificate() {
     let good = RedisSettings {
         ca: pem(&ours),
         client_certificate: issued(&ours, "client"),
-        ..RedisSettings::new(&server.url())
+        ..patient(&server.url())
     };
     let store = RedisStore::connect(good.clone()).await.unwrap();
     assert!(store.describe().contains(&format!(" at rediss://127.0.0.1:{}/0", server.port())));
@@ -105,7 +110,7 @@ async fn a_wrong_password_is_refused_for_good_and_not_shown() {
     let server = RedisOptions::new().password("correct-horse").start();
     let with = |password: &str| RedisSettings {
         password: Some(Secret::new(password.to_owned())),
-        ..RedisSettings::new(&server.url())
+        ..patient(&server.url())
     };
     works(RedisStore::connect(with("correct-horse")).await.unwrap().as_ref()).await;
     let why = refused(with("wrong-horse")).await;
@@ -136,7 +141,7 @@ async fn a_user_with_the_documented_rights_is_enough_and_with_fewer_is_refused()
     let by = |name: &str| RedisSettings {
         username: Some(name.to_owned()),
         password: Some(Secret::new("secret".to_owned())),
-        ..RedisSettings::new(&server.url())
+        ..patient(&server.url())
     };
     let store = RedisStore::connect(by("stentor")).await.unwrap();
     // CONFIG is not among the rights, so how often the file is synced is not known.

@@ -9,8 +9,9 @@ use stentor_testing::{RedisOptions, RedisServer};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tracing::subscriber::NoSubscriber;
 
-use crate::support::{EPOCH, PATIENCE, Recorder, begin, commit, committed, persist};
+use crate::support::{EPOCH, LogBeside, PATIENCE, Recorder, begin, commit, committed, persist};
 
 /// A store that is patient, so that a busy machine is not taken for an outage.
 async fn connect(server: &RedisServer) -> (Arc<RedisStore>, Arc<Recorder>) {
@@ -93,6 +94,8 @@ async fn a_lost_subscription_is_taken_again_and_said() {
 async fn a_watch_asked_for_amid_a_reconnect_is_kept() {
     let server = RedisServer::start();
     let (store, events) = connect(&server).await;
+    // From now on the connection is one for subscriptions in the server's eyes.
+    store.watch(&Partition::channel("#first")).await.unwrap();
     for (number, room) in rooms().iter().enumerate() {
         if number % 4 == 0 {
             assert_eq!(server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]), "1");
@@ -135,7 +138,7 @@ async fn commits_survive_the_loss_of_their_connections_exactly_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_commit_to_a_paused_server_is_unknown_and_then_stored_once() {
     let server = RedisServer::start();
-    let (store, events) = connect_with(&server, Duration::from_millis(700)).await;
+    let (store, events) = connect_with(&server, Duration::from_secs(2)).await;
     let room = Partition::channel("#x");
     begin(store.as_ref(), &room).await;
     store.watch(&room).await.unwrap();
@@ -160,7 +163,7 @@ async fn a_commit_to_a_paused_server_is_unknown_and_then_stored_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_behind_is_refused_work_at_once_and_loses_none_it_took() {
     let server = RedisServer::start();
-    let (store, _events) = connect_with(&server, Duration::from_millis(700)).await;
+    let (store, _events) = connect_with(&server, Duration::from_secs(2)).await;
     let room = Partition::channel("#x");
     begin(store.as_ref(), &room).await;
     server.pause();
@@ -220,6 +223,27 @@ async fn a_restarted_server_has_been_up_only_since_then() {
     events.until_back(away).await;
     assert!(store.leases().await.unwrap().up_since >= before);
     store.close().await;
+}
+
+/// On one thread, which is the one whose log is recorded.
+#[tokio::test]
+async fn who_reads_in_the_log_that_the_store_is_away_or_back_finds_the_node_knowing_it() {
+    let mut server = RedisServer::start();
+    let (store, events) = connect(&server).await;
+    let log = LogBeside::of(&events);
+    let _recording = tracing::subscriber::set_default(log.clone());
+    // Where there is one subscriber alone, tracing asks that of the thread which logs a line first whether anybody wants it,
+    // and on another test's thread that is nobody.
+    let _another = tracing::Dispatch::new(NoSubscriber::default());
+    server.kill();
+    let away = events.until_away(0).await;
+    server.restart();
+    events.until_back(away).await;
+    store.close().await;
+    let before = log.events_before("the store is away");
+    assert!(before.iter().any(|event| matches!(event, Event::Away)), "{before:?}");
+    let before = log.events_before("the store is back");
+    assert!(before.iter().any(|event| matches!(event, Event::Back)), "{before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

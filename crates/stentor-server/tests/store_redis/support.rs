@@ -1,5 +1,6 @@
 //! What the tests of stores share: a receiver of events, and commits in short words.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,54 @@ use stentor_server::store::{
     Writer,
 };
 use tokio::sync::Notify;
+use tracing::field::Field;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
+
+/// Records what is logged, beside what the [`Recorder`] got before it.
+pub(crate) struct LogBeside {
+    recorder: Arc<Recorder>,
+    /// Each line, and how many events had come by then.
+    lines: Mutex<Vec<(String, usize)>>,
+}
+
+impl LogBeside {
+    pub(crate) fn of(recorder: &Arc<Recorder>) -> Arc<Self> {
+        Arc::new(Self { recorder: recorder.clone(), lines: Mutex::default() })
+    }
+
+    /// What had come when the first line with this in it was logged.
+    pub(crate) fn events_before(&self, part: &str) -> Vec<Event> {
+        let lines = self.lines.lock().expect("no holder of the lines panics");
+        let (_, count) = lines.iter().find(|(line, _)| line.contains(part)).expect("it was logged");
+        self.recorder.so_far().into_iter().take(*count).collect()
+    }
+}
+
+impl Subscriber for LogBeside {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |_: &Field, value: &dyn fmt::Debug| line += &format!("{value:?} "));
+        let count = self.recorder.so_far().len();
+        self.lines.lock().expect("no holder of the lines panics").push((line, count));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
 
 /// Records all that a store delivers.
 #[derive(Debug, Default)]

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 use stentor_server::tls;
+use stentor_testing::port;
 use tempfile::TempDir;
 
 use crate::chat::{Chat, Trust};
@@ -112,10 +112,7 @@ impl Stack {
         for (name, here) in PROGRAMS {
             symlink(which(here), programs.join(name)).expect("a link can be made");
         }
-        // All are held until all are chosen, so that no two are the same.
-        let held: Vec<_> = PORTS.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let free = held.iter().map(|held| held.local_addr().expect("it is bound").port());
-        let ports = PORTS.iter().zip(free).map(|((service, port), free)| (*service, *port, free)).collect();
+        let ports = PORTS.iter().map(|(service, port)| (*service, *port, port::to_come_back_to())).collect();
         Self { compose, image: Image::load(), directory, ports, variables: BTreeMap::new() }
     }
 

@@ -4,15 +4,17 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::process::Stdio;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use stentor_server::tls;
+use stentor_testing::port;
 
 use crate::chat::{Chat, Trust};
 use crate::node::Node;
-use crate::talker::{House, Talker, port_to_come_back_to, text_of, url};
+use crate::talker::{House, Talker, text_of, url};
 
 /// What a client without capabilities for it finds in the history of a room, oldest first.
 fn history(chat: &mut Chat, room: &str) -> Vec<String> {
@@ -265,7 +267,7 @@ fn a_server_that_nobody_vouches_for_has_exit_code_5() {
 #[test]
 fn a_certificate_that_changed_since_it_was_stored_has_exit_code_5() {
     let house = House::new();
-    let place = port_to_come_back_to();
+    let place = port::to_come_back_to().to_string();
     let node = house.node(&place, &["alice"]);
     let fingerprint = || {
         let leaf = CertificateDer::from_pem_file(house.data().join("tls/cert.pem")).unwrap();
@@ -307,7 +309,7 @@ fn an_invitation_makes_an_account() {
 #[test]
 fn a_killed_node_loses_and_doubles_nothing() {
     let house = House::new();
-    let place = port_to_come_back_to();
+    let place = port::to_come_back_to().to_string();
     let mut node = house.node(&place, &["alice", "bob"]);
     let mut alice = house.talker_in(&node, "alice", "lobby");
     let bob = house.talker_in(&node, "bob", "lobby");
@@ -315,16 +317,22 @@ fn a_killed_node_loses_and_doubles_nothing() {
     alice.say("line 0");
     bob.see("[#lobby] alice: line 0");
 
-    // Lines are said all the while: some before the node dies, some on their way then, some while it is away.
+    // Lines are said all the while: some before the node dies, some on their way then, some while it is away. The last ones
+    // wait until it is dead, or a node that dies late would have confirmed all, and alice would be done.
     let mut input = alice.take_input();
+    let (died, death) = sync_channel(1);
     let talk = thread::spawn(move || {
         for number in 1..=400 {
+            if number == 201 {
+                death.recv().expect("it dies");
+            }
             input.write_all(format!("line {number}\n").as_bytes()).expect("it reads its input");
         }
     });
     bob.see("[#lobby] alice: line 50");
     node.signal("KILL");
     node.wait();
+    died.send(()).expect("the other half waits for it");
     alice.see_error("lost");
     let node = house.node(&place, &[]);
     talk.join().expect("it talks");

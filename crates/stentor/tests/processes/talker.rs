@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -214,17 +212,6 @@ pub(crate) fn url(node: &Node) -> String {
     format!("ircs://localhost:{}", address.rsplit(':').next().expect("an address ends with its port"))
 }
 
-/// A port that is free, and stays so while its node is down: the system gives none of these to connections.
-pub(crate) fn port_to_come_back_to() -> String {
-    static ASKED: AtomicU32 = AtomicU32::new(0);
-    // Tests that run at the same time begin elsewhere.
-    let first = std::process::id() + ASKED.fetch_add(1, Ordering::Relaxed) * 100;
-    let is_free =
-        |port: &u32| u16::try_from(*port).is_ok_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-    let free = (0..10_000).map(|next| 20_000 + (first + next) % 10_000).find(is_free);
-    free.expect("one of ten thousand is free").to_string()
-}
-
 pub(crate) fn text_of(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -232,7 +219,7 @@ pub(crate) fn text_of(path: &Path) -> String {
 const CONFIG: &str = "\
 accounts.bcrypt_cost = 4
 accounts.scram_iterations = 4096
-accounts.probe = '1s'
+accounts.probe = '5s'
 limits.lines_per_second = 0
 limits.unregistered_per_address = 0
 drain.time = '0'

@@ -101,26 +101,26 @@ pub(super) async fn release(nodes: Nodes) {
 
 pub(super) async fn sweep_claims(nodes: Nodes) {
     let (dead, one, two) = (Writer::new("dead", 1), Writer::new("one", 1), Writer::new("two", 1));
-    let (margin, ttl) = (Duration::from_millis(200), Duration::from_millis(400));
+    let margin = Duration::from_millis(200);
+    held(nodes.first(), &dead, LONG, "").await;
+    assert!(!claim(nodes.first(), &dead, &one, Duration::ZERO, SHORT).await, "it lives");
     let over = held(nodes.first(), &dead, SHORT, "").await;
-    assert!(!claim(nodes.first(), &dead, &one, Duration::ZERO, ttl).await, "it lives");
     nodes.first().pass(over).await;
-    assert!(!claim(nodes.first(), &dead, &one, LONG, ttl).await, "the margin has not passed");
+    assert!(!claim(nodes.first(), &dead, &one, LONG, SHORT).await, "the margin has not passed");
     nodes.first().pass(over.plus(margin)).await;
 
-    assert!(claim(nodes.first(), &dead, &one, margin, ttl).await);
-    let claimed = nodes.first().now().await;
-    assert!(!claim(nodes.last(), &dead, &two, margin, ttl).await, "another's claim stands");
-    assert!(claim(nodes.first(), &dead, &one, margin, ttl).await, "one's own can be prolonged");
-    let prolonged = nodes.first().now().await;
-    assert!(prolonged >= claimed);
-    nodes.last().pass(prolonged.plus(ttl)).await;
+    assert!(claim(nodes.first(), &dead, &one, margin, SHORT).await);
+    assert!(claim(nodes.first(), &dead, &one, margin, LONG).await, "one's own can be prolonged");
+    nodes.last().pass(nodes.first().now().await.plus(SHORT)).await;
+    assert!(!claim(nodes.last(), &dead, &two, margin, SHORT).await, "another's claim stands");
+    assert!(claim(nodes.first(), &dead, &one, margin, SHORT).await, "and shortened");
+    nodes.last().pass(nodes.first().now().await.plus(SHORT)).await;
     assert!(claim(nodes.last(), &dead, &two, margin, LONG).await, "the claim has run out");
-    assert!(!claim(nodes.first(), &dead, &one, margin, ttl).await, "and is another's now");
+    assert!(!claim(nodes.first(), &dead, &one, margin, SHORT).await, "and is another's now");
 
     // The sweep is done: the lease goes, and with it the claim.
     nodes.last().store.release_lease(&dead).await.expect("it is released");
-    assert!(!claim(nodes.first(), &dead, &one, Duration::ZERO, ttl).await);
+    assert!(!claim(nodes.first(), &dead, &one, Duration::ZERO, SHORT).await);
     assert_eq!(leases(nodes.first()).await, []);
 }
 

@@ -30,7 +30,6 @@ mod tests;
 mod watches;
 mod writer;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -83,7 +82,7 @@ pub struct EmbeddedStore {
     /// How much of what is in it is to be written.
     waiting: Arc<AtomicUsize>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<DirectoryLock>>,
 }
 
 impl EmbeddedStore {

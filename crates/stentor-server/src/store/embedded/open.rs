@@ -57,10 +57,10 @@ pub enum OpenError {
     },
 }
 
-/// A data directory that no other process uses until this is dropped: for a node whose store is elsewhere.
+/// A data directory that no other process uses until this is dropped. A node whose store is elsewhere takes it by itself.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    pub(super) file: File,
 }
 
 impl DirectoryLock {
@@ -71,7 +71,15 @@ impl DirectoryLock {
     pub fn take(directory: &Path) -> Result<Self, OpenError> {
         let files = Files::of(directory);
         files.make_directory()?;
-        Ok(Self { _file: files.lock()? })
+        files.lock()
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Closing the file is not enough: a process that is just being started has a copy of its descriptor until it runs its
+    /// program, and the lock would last as long.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -94,7 +102,7 @@ impl Files {
 
     /// Makes sure that the directory is there, and the database file too: made here and not by SQLite, so that
     /// nobody else can read it from its first moment on.
-    pub(super) fn prepare(&self, mode: OpenMode) -> Result<File, OpenError> {
+    pub(super) fn prepare(&self, mode: OpenMode) -> Result<DirectoryLock, OpenError> {
         self.check_directory()?;
         if mode == OpenMode::Existing && !self.database.exists() {
             return Err(OpenError::NotFound(self.database.clone()));
@@ -124,7 +132,7 @@ impl Files {
     }
 
     /// Takes the lock, which the system gives back when this process ends, however it ends.
-    fn lock(&self) -> Result<File, OpenError> {
+    fn lock(&self) -> Result<DirectoryLock, OpenError> {
         let failed = |error: io::Error| not_writable(&self.lock, &error);
         let mut lock = private_file(&self.lock).map_err(failed)?;
         match lock.try_lock() {
@@ -138,7 +146,7 @@ impl Files {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed)?;
-        Ok(lock)
+        Ok(DirectoryLock { file: lock })
     }
 
     /// Opens the database, refuses what is not ours, and brings it to this program's format.

@@ -223,6 +223,16 @@ async fn a_directory_has_one_user_at_a_time() {
 }
 
 #[test]
+fn a_lock_is_free_at_once_though_a_process_that_is_being_started_still_has_a_copy_of_it() {
+    let directory = directory();
+    let lock = DirectoryLock::take(directory.path()).expect("it is free");
+    let inherited = lock.file.try_clone().expect("a descriptor can be copied");
+    drop(lock);
+    DirectoryLock::take(directory.path()).expect("it is free again");
+    drop(inherited);
+}
+
+#[test]
 fn nothing_is_made_where_a_store_must_exist() {
     let directory = directory();
     let missing = directory.path().join("missing");

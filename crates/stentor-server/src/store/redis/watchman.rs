@@ -127,13 +127,14 @@ impl Watchman {
         Ok(())
     }
 
-    /// From the moment when the store is away until it is back.
+    /// From the moment when the store is away until it is back. What is logged is true already: whoever reads it may ask the
+    /// node at once.
     async fn outage(&mut self, why: String) {
+        self.deliver(Event::Away);
         tracing::warn!(
             store = %self.connector.address,
             "the store is away: {why}; clients stay, and what needs the store is refused"
         );
-        self.deliver(Event::Away);
         let mut backoff = between_attempts();
         let mut said = why;
         while let Err(why) = self.recover().await {
@@ -143,8 +144,8 @@ impl Watchman {
             }
             tokio::time::sleep(backoff.next_pause()).await;
         }
-        tracing::info!(store = %self.connector.address, "the store is back");
         self.deliver(Event::Back);
+        tracing::info!(store = %self.connector.address, "the store is back");
     }
 
     async fn recover(&mut self) -> Result<(), String> {
