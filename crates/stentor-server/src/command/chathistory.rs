@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::following::links;
 use crate::following::record::{OWNER, Subscriber};
 use crate::history::targets::{self, Targets};
-use crate::history::{Ask, Conversation, Log, Merged, Point, Said, View};
+use crate::history::{Ask, Conversation, Log, Merged, Other, Point, Said, View};
 use crate::hub::clock::{parse_server_time, server_time};
 use crate::hub::msgid::MessageId;
 use crate::hub::multiline::{self, Whole};
@@ -187,17 +187,17 @@ impl Buffer {
             return Self::room(session, target).ok_or_else(|| request.invalid_target());
         }
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
-        let folded = nick.folded().to_owned();
-        let view = if plays_back(session) { View::WithEvents(folded) } else { View::With(folded) };
-        let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
-        let name = match services::find(target) {
-            Some(service) => service.name.to_owned(),
-            None => session
-                .node
-                .find_person(target)
-                .await?
-                .map_or_else(|| target.to_owned(), |person| person.nick),
+        let (name, account) = match services::find(target) {
+            Some(service) => (service.name.to_owned(), None),
+            None => match session.node.find_person(target).await? {
+                Some(person) => (person.nick, person.account),
+                None => (target.to_owned(), None),
+            },
         };
+        let account = account.map(|account| account.to_ascii_lowercase());
+        let other = Other { nick: nick.folded().to_owned(), account };
+        let view = if plays_back(session) { View::WithEvents(other) } else { View::With(other) };
+        let mut logs = vec![inbox(session, view).ok_or(Error::Fenced)?];
         let own = session.account_folded().unwrap_or_default();
         if own == nick.folded() || session.client.profile().nick.eq_ignore_ascii_case(nick.folded()) {
             logs.extend(own_posts(session).await?);

@@ -28,4 +28,4 @@ pub use conversation::{Ask, Conversation, Merged, Point};
 pub use mark::{Cut, Mark, Place};
 pub use reader::Log;
 pub use scan::{Found, Scan};
-pub use view::{Said, View};
+pub use view::{Other, Said, View};

@@ -205,7 +205,7 @@ const FIRST: usize = 32;
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::history::{Mark, Place};
+    use crate::history::{Mark, Other, Place};
     use crate::store::{Body, By, Epoch, Writer};
 
     pub(in crate::history) fn says(ms: u64) -> Arc<Entry> {
@@ -370,7 +370,7 @@ pub(super) mod tests {
             // Its sender's node died, and another finished what it had begun.
             received(base + 90_000, base + 40, "b"),
         ];
-        let view = || View::With("bob".to_owned());
+        let view = || View::With(Other { nick: "bob".to_owned(), account: None });
         let scan = |low, high| Scan::forward(view(), low, high, last(&log), 9);
         let all = [base + 15, base + 30, base + 90_000];
         assert_eq!(run(scan(before(base), None), &log, false).0, all);

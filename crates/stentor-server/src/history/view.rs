@@ -5,11 +5,12 @@ use std::sync::Arc;
 use stentor_proto::message::Message;
 
 use super::Place;
+use crate::fleet::outbox;
 use crate::hub::audience::rank_of;
 use crate::hub::clock::parse_server_time;
 use crate::hub::multiline::{self, Whole};
 use crate::modes::Rank;
-use crate::store::Entry;
+use crate::store::{Entry, Partition};
 
 /// One buffer of a client, as a part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,16 +21,25 @@ pub enum View {
     RoomOf(Rank),
     /// The same, and who came and went, the topics, the modes.
     RoomEvents(Rank),
-    /// Private messages to and from the person with this folded nick.
-    With(String),
+    /// Private messages to and from this person.
+    With(Other),
     /// The same with all that refers to them: tags that are kept, and what was taken back.
-    WithEvents(String),
+    WithEvents(Other),
     /// Private messages to and from anybody.
     Everybody,
     /// Private messages from others.
     Received,
     /// A feed: what its owner has posted.
     Posts,
+}
+
+/// The other side of a conversation: whoever had the nick, and, under whatever nick, who was logged in to the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Folded.
+    pub nick: String,
+    /// Folded. That of who has the nick now, if there is one.
+    pub account: Option<String>,
 }
 
 /// A message in a log.
@@ -79,8 +89,8 @@ impl View {
 
     fn read(&self, entry: &Arc<Entry>, line: usize, text: &str) -> Option<Said> {
         let message = Message::parse(text).ok().filter(|message| self.shows(message))?;
-        if let Self::With(nick) | Self::WithEvents(nick) = self
-            && !correspondent(&message)?.eq_ignore_ascii_case(nick)
+        if let Self::With(other) | Self::WithEvents(other) = self
+            && !other.is_in(entry, &message)?
         {
             return None;
         }
@@ -94,6 +104,19 @@ impl View {
         let shown = told.filter(|_| self.slack() > 0).unwrap_or(entry.id.ms);
         let at = if shown.abs_diff(entry.id.ms) <= self.slack() { shown } else { entry.id.ms };
         Some(Said { entry: entry.clone(), line, shown, at })
+    }
+}
+
+impl Other {
+    /// Whether a private message is one of the conversation; `None` for what is no such message.
+    fn is_in(&self, entry: &Entry, message: &Message<'_>) -> Option<bool> {
+        if correspondent(message)?.eq_ignore_ascii_case(&self.nick) {
+            return Some(true);
+        }
+        let Some(account) = &self.account else { return Some(false) };
+        let is_theirs = || message.tags.get("account").is_some_and(|tag| tag.eq_ignore_ascii_case(account));
+        let is_for_them = || outbox::recipient_of(entry) == Some(Partition::account(account));
+        Some(if is_received(message) { is_theirs() } else { is_for_them() })
     }
 }
 

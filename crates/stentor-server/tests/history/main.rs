@@ -143,6 +143,36 @@ async fn a_conversation_is_called_by_the_name_that_its_other_side_bears() {
 }
 
 #[tokio::test]
+async fn a_conversation_goes_on_when_its_other_side_has_another_nick() {
+    let server = TestServer::start().await;
+    server.account("bob", "secret").await;
+    let mut ann = server.client_with("ann", CAPABILITIES).await;
+    let mut bob = server.login("bob", "secret", CAPABILITIES).await;
+    let mut eve = server.client("eve").await;
+    bob.ask("NICK bobby").await;
+    bob.ask("PRIVMSG ann :from bobby").await;
+    ann.ask("PRIVMSG bobby :to bobby").await;
+    eve.ask("PRIVMSG ann :from eve").await;
+    bob.ask("NICK robert").await;
+    bob.ask("PRIVMSG ann :from robert").await;
+    ann.drain_until_pong().await;
+    let said = |lines: &[Said]| -> Vec<String> {
+        command(lines, "PRIVMSG").iter().map(|line| line.text().to_owned()).collect()
+    };
+    let wanted = ["from bobby", "to bobby", "from robert"];
+    for name in ["robert", "bob"] {
+        let lines = ann.ask(&format!("CHATHISTORY LATEST {name} * 9")).await;
+        assert_eq!(said(&lines), wanted, "{name}");
+    }
+    // Who has the nick of before, and no account, is somebody else.
+    let mut guest = server.client("bobby").await;
+    guest.ask("PRIVMSG ann :from a guest").await;
+    ann.drain_until_pong().await;
+    let lines = ann.ask("CHATHISTORY LATEST robert * 9").await;
+    assert_eq!(said(&lines), wanted);
+}
+
+#[tokio::test]
 async fn a_room_is_paged_by_ids_and_by_times() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", CAPABILITIES).await;
