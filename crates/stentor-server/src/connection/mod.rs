@@ -1,7 +1,9 @@
 //! One task per socket: framing, rate limit, timeouts, and the session's commands.
 //!
 //! - [`rate`]: how fast a client may send
+//! - `clock`: when a client has to be asked, and when it has to go
 
+mod clock;
 pub mod rate;
 
 use std::future::Future;
@@ -26,6 +28,7 @@ use crate::reply::Reply;
 use crate::send_queue::{self, Closed, SendQueue};
 use crate::session::Session;
 use crate::tenure::Tenure;
+use clock::Clock;
 use rate::Rate;
 
 /// Serves one client until its connection ends, and then gives up all that its session held.
@@ -193,16 +196,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     clock.pinged = None;
                     buffer = Vec::new();
                 }
-                Woke::Output => {
-                    if let Some(reason) = self.flush(&mut work).await {
+                Woke::Output => match self.flush(&mut work).await {
+                    Ok(written) => clock.wrote(written, Instant::now()),
+                    Err(reason) => {
                         let session = match idle {
                             Some(session) => session,
                             None => work.done().await.0,
                         };
                         return (session, reason);
                     }
-                    clock.wrote(self.client.queue.bytes(), Instant::now());
-                }
+                },
                 Woke::Due => {
                     if let Some(reason) = clock.act(&self.client, &self.node) {
                         self.client.queue.close(&reason);
@@ -296,8 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// Writes what has queued up, as much as goes into one write. A command under way goes on meanwhile: what it holds
-    /// must not wait for this client to read. A reason, where the connection is to end.
-    async fn flush(&mut self, work: &mut Work) -> Option<String> {
+    /// must not wait for this client to read. Returns how many bytes those were.
+    ///
+    /// # Errors
+    /// The reason, where the connection is to end.
+    async fn flush(&mut self, work: &mut Work) -> Result<usize, String> {
         self.client.queue.take(&mut self.out, WRITE_SIZE);
         let client = self.client.clone();
         let written = {
@@ -323,15 +329,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
             }
         };
-        self.out = Vec::new();
+        let count = std::mem::take(&mut self.out).len();
         if written.is_ok() {
             client.queue.written();
         }
         let closed = client.queue.closed().map(|closed| closed.reason);
-        let reason = closed.or(written.err().map(|_| "Connection lost".to_owned()))?;
+        let Some(reason) = closed.or(written.err().map(|_| "Connection lost".to_owned())) else {
+            return Ok(count);
+        };
         // A long answer that waits for room in the queue ends now.
         client.queue.close(&reason);
-        Some(reason)
+        Err(reason)
     }
 
     /// Writes what is left and the reason, and closes the stream.
@@ -400,21 +408,30 @@ fn step_down(mut session: Box<Session>) -> Running {
     })
 }
 
-/// Gives the nick up where it has become the name of somebody else's account. Who cannot do so now does not stay.
+/// Gives the nick up where it has become the name of somebody else's account. Who gets no other does not stay; what the store
+/// does not allow now, the owner's login asks for again.
 fn look_again(mut session: Box<Session>) -> Running {
     Box::pin(async move {
-        let client = session.client.clone();
+        let (client, tenure) = (session.client.clone(), session.client.tenure());
         let mut reply = Reply::new(client.clone(), session.node.server_name.clone(), None);
         let looked = command::nick::look_again(&mut session, &mut reply).await;
         reply.finish();
-        client.nick_doubt.settle();
-        let result = looked.map_err(|error| match error {
-            Error::Close(reason) => reason,
-            error => {
-                tracing::debug!(?error, "a guest who bears the name of an account gets no other nick");
-                claim::NOT_YOURS.to_owned()
+        let result = match looked {
+            Ok(()) => {
+                client.nick_doubt.settle();
+                Ok(())
             }
-        });
+            Err(Error::Close(reason)) => Err(reason),
+            Err(Error::Fenced) if !is_moved(&session, &tenure).await => Err(LOST.to_owned()),
+            Err(error @ (Error::Store(_) | Error::Contended | Error::Fenced)) => {
+                tracing::debug!(?error, "a guest who bears the name of an account keeps it for now");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::debug!(?error, "a guest who bears the name of an account gets no other nick");
+                Err(claim::NOT_YOURS.to_owned())
+            }
+        };
         (session, result)
     })
 }
@@ -426,14 +443,13 @@ async fn run_command(session: &mut Session, line: &str) -> Result<(), String> {
     let tenure = session.client.tenure();
     match command::dispatch(session, &message).await {
         Err(Error::Close(reason)) => Err(reason),
-        Err(Error::Fenced) if !is_moved(session, &tenure).await => {
-            Err("This node lost its lease, and your session with it".to_owned())
-        }
+        Err(Error::Fenced) if !is_moved(session, &tenure).await => Err(LOST.to_owned()),
         _ => Ok(()),
     }
 }
 
-/// Waits until the session's claims have been moved to a new incarnation. False where they are lost.
+/// Waits until the session's claims have been moved to a new incarnation, or it turns out that the lease stands, and what was
+/// tried came too late for its own deadline alone. False where they are lost.
 async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
     if session.registering.is_some() {
         return false;
@@ -441,7 +457,7 @@ async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
     let node = &session.node;
     let moved = async {
         loop {
-            let changed = node.tenure_changed.notified();
+            let (changed, renewed) = (node.tenure_changed.notified(), node.renewed.notified());
             if session.client.queue.closed().is_some() {
                 return false;
             }
@@ -451,6 +467,11 @@ async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
             node.fenced.notify_one();
             tokio::select! {
                 () = changed => {}
+                () = renewed => {
+                    if Arc::ptr_eq(&node.tenure(), lost) {
+                        return true;
+                    }
+                }
                 () = session.client.queue.closing() => {}
             }
         }
@@ -462,85 +483,13 @@ async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
     }
 }
 
-/// The connection's deadlines.
-struct Clock {
-    register_by: Option<Instant>,
-    ping_interval: Option<Duration>,
-    ping_timeout: Duration,
-    pinged: Option<Instant>,
-    /// When the connection is closed because the node drains.
-    close_at: Option<Instant>,
-}
-
-impl Clock {
-    fn new(node: &Node) -> Self {
-        let limits = &node.config().limits;
-        Self {
-            register_by: limits.registration_timeout.map(|timeout| Instant::now() + timeout),
-            ping_interval: limits.ping_interval,
-            ping_timeout: limits.ping_timeout,
-            pinged: None,
-            close_at: None,
-        }
-    }
-
-    fn next_due(&self, client: &Client, rate: &Rate, lines_wait: bool) -> Instant {
-        let far = Instant::now() + FAR;
-        let registration = self.register_by.filter(|_| !client.profile().registered);
-        let ping = match self.pinged {
-            Some(pinged) => Some(pinged + self.ping_timeout),
-            None => self.ping_interval.map(|interval| client.last_heard() + interval),
-        };
-        let seen = self.ping_interval.and_then(|interval| client.cursor.due(interval));
-        let line = lines_wait.then(|| rate.next());
-        [registration, ping, seen, line, self.close_at].into_iter().flatten().fold(far, Instant::min)
-    }
-
-    /// Notes that something was written and that so many bytes wait behind it. The question may be among those: who reads
-    /// slowly, and reads, has the whole time for the answer.
-    fn wrote(&mut self, waiting: usize, now: Instant) {
-        if waiting > 0 && self.pinged.is_some() {
-            self.pinged = Some(now);
-        }
-    }
-
-    /// Does what is due. A reason, where the connection is to end.
-    fn act(&mut self, client: &Client, node: &Node) -> Option<String> {
-        let now = Instant::now();
-        let registered = client.profile().registered;
-        if self.close_at.is_some_and(|at| at <= now) {
-            return Some("This server is shutting down".to_owned());
-        }
-        if !registered && self.register_by.is_some_and(|by| by <= now) {
-            return Some("Registration timed out".to_owned());
-        }
-        match self.pinged {
-            Some(pinged) if pinged + self.ping_timeout <= now => {
-                return Some(format!("Ping timeout: {} seconds", client.last_heard().elapsed().as_secs()));
-            }
-            None if self.ping_interval.is_some_and(|interval| client.last_heard() + interval <= now) => {
-                let token = client.cursor.ask(now);
-                ping(client, token.as_deref().unwrap_or(&node.server_name));
-                self.pinged = Some(now);
-            }
-            _ => {}
-        }
-        // A client that talks is never silent for long enough to be sent a PING: it is asked what it has read all the same.
-        let seen = self.ping_interval.and_then(|interval| client.cursor.due(interval));
-        if seen.is_some_and(|due| due <= now)
-            && let Some(token) = client.cursor.ask(now)
-        {
-            ping(client, &token);
-        }
-        None
-    }
-}
-
 /// Without a source, as other servers ask: small programs know a PING by how its line begins.
 pub(crate) fn ping(client: &Client, token: &str) {
     client.queue.push_line(&format!("PING :{token}"));
 }
 
+/// What the client of a session that is lost is told.
+const LOST: &str = "This node lost its lease, and your session with it";
 /// How much is read at once; the buffer is given back between reads.
 const READ_SIZE: usize = 1024;
 /// Input beyond this stays in the socket until a command has made room.
@@ -553,29 +502,3 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 /// How long the last words may take.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Nothing is due for so long.
-const FAR: Duration = Duration::from_hours(24);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_for_an_answer_begins_when_the_question_was_written() {
-        let (begin, minute) = (Instant::now(), Duration::from_mins(1));
-        let mut clock = Clock {
-            register_by: None,
-            ping_interval: Some(minute),
-            ping_timeout: minute,
-            pinged: None,
-            close_at: None,
-        };
-        clock.wrote(1, begin);
-        assert_eq!(clock.pinged, None, "nothing was asked");
-        clock.pinged = Some(begin);
-        clock.wrote(1, begin + minute);
-        assert_eq!(clock.pinged, Some(begin + minute), "it may wait yet");
-        clock.wrote(0, begin + 2 * minute);
-        assert_eq!(clock.pinged, Some(begin + minute), "it has been written by now");
-    }
-}
