@@ -110,7 +110,7 @@ pub fn may_always_join(state: &State, id: &str, account: Option<&str>) -> bool {
     standing::rank_of(state, account) >= Rank::Halfop || state.field(&format!("invited:{id}")).is_some()
 }
 
-/// A channel's field that says which channel its field `forward` means: its name may be another's by now.
+/// A channel's field that says which channel its field `forward` means, `<name> <epoch>`: its name may be another's by now.
 pub const FORWARD_EPOCH: &str = "forward.epoch";
 
 /// Where the channel sends those who may not join: the name, and the epoch of the channel that is meant by it.
@@ -128,7 +128,10 @@ pub fn forward(state: &State, refusal: &Error) -> Option<(String, Option<Epoch>)
     };
     let refused = matches!(refusal, Error::Numeric(numeric, ..) if by_rule(*numeric));
     let name = state.field("forward").filter(|_| refused)?;
-    Some((name.to_owned(), state.field(FORWARD_EPOCH).and_then(|epoch| epoch.parse().ok())))
+    // A node of an earlier version changes the name alone.
+    let meant = state.field(FORWARD_EPOCH).and_then(|meant| meant.split_once(' '));
+    let epoch = meant.filter(|(of, _)| *of == name).and_then(|(_, epoch)| epoch.parse().ok());
+    Some((name.to_owned(), epoch))
 }
 
 /// Whether the rules let somebody speak in the channel, and the lowest rank that hears it.
@@ -340,4 +343,23 @@ fn is_listed(state: &State, letter: char, (source, account): (&str, Option<&str>
     list_entries(state, letter)
         .filter_map(|(entry, _)| ListEntry::parse(entry).ok())
         .any(|entry| (speaking || !entry.is_mute()) && entry.matches(source, account))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_forward_means_is_about_the_name_that_it_was_noted_for() {
+        let meant = Epoch(0xa);
+        let noted = format!("#a {meant}");
+        for (name, epoch) in [("#a", Some(meant)), ("#b", None)] {
+            let fields = [("forward", name), (FORWARD_EPOCH, &noted)];
+            let fields = fields.map(|(field, value)| (field.to_owned(), value.to_owned())).into();
+            let state = State { epoch: Some(Epoch(1)), fields, ..State::default() };
+            let refusal = Error::numeric(Numeric::ERR_INVITEONLYCHAN, &[], "");
+            assert_eq!(forward(&state, &refusal), Some((name.to_owned(), epoch)));
+            assert_eq!(forward(&state, &Error::Silent), None);
+        }
+    }
 }

@@ -528,7 +528,7 @@ impl<'a> Draft<'a> {
         let before = self.field("forward");
         match to.filter(|_| add) {
             Some(to) => {
-                let epoch = self.forwards_to.map(|epoch| epoch.to_string());
+                let epoch = self.forwards_to.map(|epoch| format!("{to} {epoch}"));
                 let is_same = before == Some(to) && self.field(FORWARD_EPOCH) == epoch.as_deref();
                 if is_same {
                     return;
