@@ -1,5 +1,8 @@
 //! Clients that do not hear a partition's lines yet: what waited for them comes first.
 
+use std::sync::Arc;
+
+use super::Replica;
 use crate::client::Client;
 use crate::send_queue::{EXCEEDED, SendQueue};
 use crate::store::{EntryId, Kind, Partition};
@@ -21,6 +24,44 @@ pub(super) struct Lines {
     newest: Option<EntryId>,
     /// Whether there may have been more.
     has_gap: bool,
+}
+
+impl Replica {
+    /// Makes what happens to its account reach `client`, and the partition's lines once that is opened.
+    pub fn add_local_shut(&self, client: Arc<Client>) {
+        let mut inner = self.lock();
+        inner.shut.insert(client.id.clone(), Shut::Deaf);
+        inner.locals.insert(client.id.clone(), client);
+    }
+
+    /// Keeps the lines of all further entries for a client that was added shut until it is opened, and returns the newest
+    /// entry.
+    pub fn hold_local(&self, id: &str) -> EntryId {
+        let mut inner = self.lock();
+        if let Some((id, client)) =
+            inner.locals.get_key_value(id).filter(|(id, _)| inner.shut.contains_key(*id))
+        {
+            let (id, shut) = (id.clone(), Shut::hold(client));
+            inner.shut.insert(id, shut);
+        }
+        inner.newest()
+    }
+
+    /// Makes what was held, and the lines of all further entries, reach a client that was added shut, and returns the newest
+    /// entry. Where `after` is given and another entry is the newest, nothing is done.
+    pub fn open_local(&self, id: &str, after: Option<EntryId>) -> Option<EntryId> {
+        let mut inner = self.lock();
+        let newest = inner.newest();
+        if after.is_some_and(|after| after != newest) {
+            return None;
+        }
+        if let Some(shut) = inner.shut.remove(id)
+            && let Some(client) = inner.locals.get(id)
+        {
+            shut.open(client, &self.partition);
+        }
+        Some(newest)
+    }
 }
 
 impl Shut {
