@@ -22,7 +22,9 @@ pub(super) async fn run(
     let Some(wanted) = message.nonempty(0) else {
         return Err(Error::numeric(Numeric::ERR_NONICKNAMEGIVEN, &[], "No nickname given"));
     };
-    let limit = session.node.config().limits.nick_length;
+    // The limit is for new names: that of one's account may be longer.
+    let is_own = session.account_folded().is_some_and(|own| own.eq_ignore_ascii_case(wanted));
+    let limit = if is_own { usize::MAX } else { session.node.config().limits.nick_length };
     let nick = Nick::parse(wanted, limit).map_err(|_| {
         let shown = if wanted.contains(' ') { "*" } else { wanted };
         Error::numeric(Numeric::ERR_ERRONEUSNICKNAME, &[shown], "Erroneous nickname")

@@ -21,6 +21,8 @@ async fn a_founder_whose_name_is_longer_than_names_may_be_by_now_is_none_who_is_
     founder.ask("NS IDENTIFY longfounder secret").await;
     founder.ask("JOIN #room").await;
     assert_eq!(names(&mut founder, "#room").await, ["ann", "~short"]);
+    numeric(&founder.ask("NICK longfounder").await, "NICK");
+    numeric(&founder.ask("NICK longername").await, "432");
     assert!(server.node.accounts.check_new("longername").await.is_err());
 
     // Where everybody bears the name of their account, so does this one.
