@@ -421,6 +421,9 @@ async fn to_service(
         send_own(session, &lines, &time, &msgid, &origin.tag);
     }
     for text in heard {
+        if session.is_over() {
+            break;
+        }
         services::hear(session, service, &text, reply).await?;
         reply.room().await;
     }
