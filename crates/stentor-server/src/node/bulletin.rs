@@ -71,6 +71,11 @@ impl Answering {
     }
 }
 
+/// A question of `asker` whose answer nobody waits for.
+pub(super) fn unanswered(asker: &Writer, question: &str) -> String {
+    format!("ASK 0 {asker} {question}")
+}
+
 impl Node {
     /// Asks another node; `None` where it does not answer in time.
     pub async fn ask(&self, writer: &Writer, question: &str, within: Duration) -> Option<String> {

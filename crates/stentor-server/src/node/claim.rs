@@ -273,11 +273,13 @@ async fn holder(
     if own != Some(nick.folded()) {
         return Err(Refused::Taken);
     }
-    // Somebody had it before it was the name of this session's account, and was not told.
+    // Somebody had it before it was the name of this session's account, and was not told. Who is not able to give it up now
+    // goes; as long as their node does not answer at all, they may be speaking under it.
     if let Some(writer) = &writer
         && !session.node.have_looked(writer, &id).await
+        && !session.node.have_ended(writer, &id, NOT_YOURS).await
     {
-        clean_up(session, writer, &id, NOT_YOURS).await?;
+        return Err(Refused::Taken);
     }
     let left = session.node.hub.store().peek_one(partition, &[]).await?.epoch;
     Ok(left.map(|_| (epoch, as_seen)))

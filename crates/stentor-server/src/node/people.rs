@@ -46,7 +46,8 @@ impl Node {
     /// The store's.
     pub async fn find_person(&self, nick: &str) -> Result<Option<Person>, StoreError> {
         let folded = nick.to_ascii_lowercase();
-        if let Some(client) = self.clients.by_nick(&folded) {
+        // Of one that is about to go the store knows more: somebody else may have the name by now.
+        if let Some(client) = self.clients.by_nick(&folded).filter(|client| client.queue.closed().is_none()) {
             return Ok(Some(local_person(self, client)));
         }
         let partitions = [Partition::nick(&folded), Partition::account(&folded)];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::Node;
+use super::{Node, bulletin};
 use crate::commit_identity::Committer;
 use crate::store::{Partition, StoreError, Writer};
 
@@ -41,7 +41,7 @@ impl Doubt {
         self.raised.notified()
     }
 
-    /// Tells those who wait that the client's task has looked.
+    /// Tells those who wait that the client's task has looked, and that nothing is in doubt any more.
     pub fn settle(&self) {
         self.settled.notify_waiters();
     }
@@ -49,13 +49,25 @@ impl Doubt {
 
 impl Node {
     /// Has a session give up its nick, if that is the name of somebody else's account, and waits for it a little. False where
-    /// its node does not answer.
+    /// it has not done so, or its node does not answer.
     pub async fn have_looked(&self, writer: &Writer, id: &str) -> bool {
-        if writer == self.tenure().writer() || self.clients.by_id(id).is_some() {
-            self.look_here(id).await;
+        let answer = if writer == self.tenure().writer() || self.clients.by_id(id).is_some() {
+            Some(self.look_here(id).await)
+        } else {
+            self.ask(writer, &question(id), PATIENCE + PATIENCE).await
+        };
+        matches!(answer.as_deref(), Some("done" | "gone"))
+    }
+
+    /// Ends a session. False where its node does not answer.
+    pub async fn have_ended(&self, writer: &Writer, id: &str, reason: &str) -> bool {
+        if let Some(client) = self.clients.by_id(id) {
+            client.queue.close(reason);
             return true;
         }
-        let answer = self.ask(writer, &question(id), PATIENCE + PATIENCE).await;
+        // Every version knows this question.
+        let question = format!("KILL {id} {} {reason}", self.server_name);
+        let answer = self.ask(writer, &question, PATIENCE).await;
         matches!(answer.as_deref(), Some("done" | "gone"))
     }
 
@@ -66,9 +78,9 @@ impl Node {
         tokio::pin!(settled);
         settled.as_mut().enable();
         client.nick_doubt.raise();
-        // A long command comes first. The claim can be taken away from it all the same.
-        let _ = tokio::time::timeout(PATIENCE, settled).await;
-        "done".to_owned()
+        // A long command comes first.
+        let is_settled = tokio::time::timeout(PATIENCE, settled).await.is_ok();
+        if is_settled { "done" } else { "busy" }.to_owned()
     }
 }
 
@@ -86,8 +98,7 @@ pub async fn ask_bearer(committer: &Committer, account: &str) -> Result<(), Stor
     if owner.is_some_and(|owner| owner.eq_ignore_ascii_case(account)) {
         return Ok(());
     }
-    // Nobody waits for the answer.
-    let text = format!("ASK 0 {} {}", committer.writer(), question(&id));
+    let text = bulletin::unanswered(committer.writer(), &question(&id));
     store.publish(&Partition::index(&writer), &text).await
 }
 

@@ -105,6 +105,24 @@ async fn an_owner_has_the_name_from_a_guest_who_was_not_asked() {
 }
 
 #[tokio::test]
+async fn a_guest_who_cannot_give_the_name_up_now_goes() {
+    let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
+    let (mut ann, mut guest) = (server.client("ann").await, server.client("bob").await);
+    let (arrival, go_on) = line.hold_commit(&Partition::channel("#slow"));
+    guest.send("JOIN #slow").await;
+    arrival.await.expect("it is about to be stored");
+    server.account("bob", "sesame").await;
+    let (mut bob, told) = server.login_and_read("bob", "sesame", &[]).await;
+    assert_eq!(numeric(&told, "004").param(0), "bob");
+    ann.ask("PRIVMSG bob :for the owner").await;
+    assert_eq!(numeric(&bob.drain_until_pong().await, "PRIVMSG").text(), "for the owner");
+    go_on.send(()).expect("it waits");
+    let told = guest.expect_closed().await;
+    assert!(command(&told, "PRIVMSG").is_empty(), "{told:?}");
+    assert_eq!(numeric(&told, "ERROR").text(), "Your nick is the name of an account");
+}
+
+#[tokio::test]
 async fn an_owner_under_another_nick_has_a_guest_give_up_the_name() {
     let (line, server) = TestServer::start().await.restart_on_a_bad_line().await;
     let mut guest = server.client("bob").await;
