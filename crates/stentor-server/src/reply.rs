@@ -347,7 +347,7 @@ const REPEATED: usize = 100;
 /// Whether a specification says that this failure is told by a `FAIL`: the capability `standard-replies` is for all others.
 fn is_specified(command: &str, code: &str) -> bool {
     let specified =
-        ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME"];
+        ["BATCH", "CHATHISTORY", "MARKREAD", "METADATA", "REDACT", "REGISTER", "RENAME", "SETNAME", "VERIFY"];
     specified.contains(&command)
         || ["CHANNEL_RENAMED", "INVALID_UTF8"].contains(&code)
         || (command, code) == ("*", "ACCOUNT_REQUIRED")

@@ -70,6 +70,7 @@ async fn enter_elsewhere(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let Elsewhere { name, epoch, refusal } = elsewhere;
+    let is_renamed = refusal.is_none();
     let gone = || refusal.unwrap_or_else(|| policy::no_such_channel(&name));
     let mut there = name.clone();
     let mut found = session.room(&there).await?.with_state(|state| state.epoch);
@@ -83,7 +84,7 @@ async fn enter_elsewhere(
     if found.is_none() || epoch.is_some() && epoch != found {
         return Err(gone());
     }
-    let text = "Forwarding to another channel";
+    let text = if is_renamed { "The channel has been renamed" } else { "Forwarding to another channel" };
     reply.numeric(Numeric::ERR_LINKCHANNEL, &[target, &there], text);
     // There and no further: channels may forward in a circle.
     match join(session, &there, None, reply).await? {

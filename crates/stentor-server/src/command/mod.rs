@@ -55,6 +55,7 @@ mod uban;
 mod user;
 mod user_mode;
 mod userhost;
+mod verify;
 mod version;
 mod waiting;
 mod wallops;
@@ -226,8 +227,12 @@ pub const TABLE: &[Command] = &[
         "DLINE",
         0,
         handler!(uban::dline),
-        ("DLINE [<time>] <address or range> [:<reason>]", "Keeps addresses out, or lists such bans (operators)."),
-    ),
+        (
+            "DLINE [<time>] [FORCE] <address or range> [:<reason>]",
+            "Keeps addresses out, or lists such bans (operators).",
+        ),
+    )
+    .explained(&["As UBAN ADD: HELP UBAN tells of times, and of FORCE."]),
     command("HELP", 0, handler!(help::run), ("HELP [<command>]", "Lists the commands, or explains one.")),
     command("HELPOP", 0, handler!(help::run), ("HELPOP [<command>]", "The same as HELP.")),
     command("INFO", 0, handler!(info::run), ("INFO [<server>]", "Tells what this server is.")),
@@ -245,8 +250,12 @@ pub const TABLE: &[Command] = &[
         "KLINE",
         0,
         handler!(uban::kline),
-        ("KLINE [<time>] <mask> [:<reason>]", "Keeps people out by a mask, or lists such bans (operators)."),
-    ),
+        (
+            "KLINE [<time>] [FORCE] <mask> [:<reason>]",
+            "Keeps people out by a mask, or lists such bans (operators).",
+        ),
+    )
+    .explained(&["As UBAN ADD: HELP UBAN tells of times, and of FORCE."]),
     command("KNOCK", 1, handler!(knock::run), ("KNOCK <channel>", "Asks to be let in.")).costs(2).active(),
     command("LINKS", 0, handler!(links::run), ("LINKS", "Lists the network's nodes (operators).")),
     command(
@@ -281,15 +290,23 @@ pub const TABLE: &[Command] = &[
         ),
     )
     .always()
-    .costs(2),
+    .costs(2)
+    .explained(&[
+        "SET without a value removes a key; CLEAR removes all. SUB and UNSUB choose of which keys news are told, SUBS lists \
+         those, and SYNC tells their values now.",
+    ]),
     command(
         "MODE",
         1,
         handler!(mode::run),
         ("MODE <target> [<modes> [<parameters>]]", "Shows or changes modes."),
-    ),
+    )
+    .explained(&["HELP CMODES lists the modes of channels, HELP UMODES those of people."]),
     command("MONITOR", 1, handler!(monitor::run), ("MONITOR +|-|C|L|S [<nick>,…]", "Watches for people."))
-        .costs(2),
+        .costs(2)
+        .explained(&[
+            "+ adds nicks, - takes them away, C takes all away, L lists them, S tells who of them is here.",
+        ]),
     command("MOTD", 0, handler!(motd::run), ("MOTD", "Shows the message of the day.")),
     command("NAMES", 0, handler!(names::run), ("NAMES <channel>[,…]", "Lists who is in a channel.")),
     command("NICK", 0, handler!(nick::run), ("NICK <nick>", "Chooses or changes your name."))
@@ -431,6 +448,14 @@ pub const TABLE: &[Command] = &[
         handler!(userhost::run),
         ("USERHOST <nick> […]", "Shows the user names and hosts of up to five people."),
     ),
+    command(
+        "VERIFY",
+        2,
+        handler!(verify::run),
+        ("VERIFY <account> <code>", "Of no use here: accounts need no verification."),
+    )
+    .always()
+    .costs(2),
     command("VERSION", 0, handler!(version::run), ("VERSION [<server>]", "Tells which program this is.")),
     command(
         "WALLOPS",

@@ -120,7 +120,7 @@ pub(super) fn refused(error: LoginError, refusal: Numeric) -> Error {
 fn may_leave(session: &Session, to: Option<&str>) -> Result<(), String> {
     let (Some(account), Some(nick)) = (&session.account, &session.nick) else { return Ok(()) };
     if session.node.config().accounts.required {
-        return Err("Here everybody has an account, and its name for a nick".to_owned());
+        return Err("Here everybody is logged in to one account, whose name is their nick, for as long as they are connected".to_owned());
     }
     if account.folded == nick.partition.name() {
         return Err("Your nick is your account's name, which nobody else bears: change it first".to_owned());

@@ -16,6 +16,17 @@ const INVITE_OR_GUEST: &[(&str, &str)] = &[("accounts.registration", "'invite'")
 const CLOSED: &[(&str, &str)] = &[("accounts.registration", "'closed'")];
 
 #[tokio::test]
+async fn there_is_no_code_to_verify_an_account_with() {
+    let server = TestServer::start().await;
+    server.account("bob", "sesame").await;
+    let mut ann = server.client("ann").await;
+    let refused = |lines: &[Said]| numeric(lines, "FAIL").params[..3].join(" ");
+    assert_eq!(refused(&ann.ask("VERIFY bob 1234").await), "VERIFY INVALID_CODE bob");
+    ann.ask("NS IDENTIFY bob sesame").await;
+    assert_eq!(refused(&ann.ask("VERIFY bob 1234").await), "VERIFY ALREADY_AUTHENTICATED bob");
+}
+
+#[tokio::test]
 async fn where_it_is_open_everybody_makes_an_account_before_the_welcome() {
     let server = TestServer::start_with(OPEN).await;
     let mut ann = stranger(&server, &["NICK ann", "USER ann 0 * :Ann"]).await;
