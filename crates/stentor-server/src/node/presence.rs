@@ -96,12 +96,17 @@ async fn update(node: &Node, client: &Arc<Client>, channel: &str) -> Result<(), 
         changed.oper = is_operator();
         let mut guards = vec![Guard::Member(id.to_string(), Is::Equal(member.to_value()))];
         let mut changes = Vec::with_capacity(2);
-        let lost = left_behind(state, &member, &changed);
-        if !lost.is_empty() {
+        let (lost, won) = standing_letters(state, &member, &changed);
+        if !lost.is_empty() || !won.is_empty() {
             lost.chars().for_each(|letter| _ = changed.set_prefix(letter, false));
-            let nicks = vec![&*changed.nick; lost.len()].join(" ");
-            let name = policy::name(state, channel);
-            lines.push(format!(":{} MODE {name} -{lost} {nicks}", node.server_name));
+            won.chars().for_each(|letter| _ = changed.set_prefix(letter, true));
+            let nicks = vec![&*changed.nick; lost.len() + won.len()].join(" ");
+            let signed = |sign: char, letters: &str| match letters {
+                "" => String::new(),
+                letters => format!("{sign}{letters}"),
+            };
+            let (name, letters) = (policy::name(state, channel), signed('-', &lost) + &signed('+', &won));
+            lines.push(format!(":{} MODE {name} {letters} {nicks}", node.server_name));
             guards.push(policy::rules_guard(state));
             changes.push(Change::Set("rules".to_owned(), policy::fresh_rules()));
         }
@@ -151,16 +156,19 @@ fn difference(member: &Member, profile: &Profile) -> (Member, Vec<String>) {
     (changed, lines)
 }
 
-/// The prefixes that came with the standing right of an account that the member has left.
-fn left_behind(state: &State, before: &Member, after: &Member) -> String {
+/// The prefixes that came with the standing right of an account that the member has left, and those that come with that of
+/// the new one.
+fn standing_letters(state: &State, before: &Member, after: &Member) -> (String, String) {
     let folded = |member: &Member| member.account.as_ref().map(|account| account.to_ascii_lowercase());
     let (left, own) = (folded(before), folded(after));
     if left == own {
-        return String::new();
+        return (String::new(), String::new());
     }
     let of = |account: Option<&str>| standing::prefixes(standing::rank_of(state, account));
-    let (gone, kept) = (of(left.as_deref()), of(own.as_deref()));
-    gone.chars().filter(|letter| before.prefixes.contains(*letter) && !kept.contains(*letter)).collect()
+    let (old, new) = (of(left.as_deref()), of(own.as_deref()));
+    let has = |letter: &char| before.prefixes.contains(*letter);
+    let lost = old.chars().filter(|letter| has(letter) && !new.contains(*letter)).collect();
+    (lost, new.chars().filter(|letter| !has(letter)).collect())
 }
 
 /// A change that goes to so many channels costs what one more line does.

@@ -11,7 +11,7 @@ use crate::config::Limit;
 use crate::error::Error;
 use crate::hub::{Decision, Member, State, clock};
 use crate::modes::Rank;
-use crate::policy;
+use crate::policy::{self, standing};
 use crate::reply::Reply;
 use crate::services::{Said, is_end};
 use crate::session::Session;
@@ -137,7 +137,8 @@ impl Ban<'_> {
     }
 }
 
-/// Those whom the ban hits and no exception saves, as far as they are below whoever asks.
+/// Those whom the ban hits and no exception saves, as far as they are below whoever asks. A mask that others hide behind
+/// does not hit those whom a standing right lets in all the same.
 fn hit<'a>(state: &'a State, who: &Who, entry: &ListEntry) -> Vec<(&'a str, &'a Member)> {
     if entry.is_mute() {
         return Vec::new();
@@ -146,7 +147,11 @@ fn hit<'a>(state: &'a State, who: &Who, entry: &ListEntry) -> Vec<(&'a str, &'a 
     let others = state.members.iter().filter(|(id, member)| **id != who.id && rank.may_act_on(member.rank()));
     let hit = others.filter(|(_, member)| {
         let (source, account) = (member.source(), member.account.as_deref());
-        entry.matches(&source, account) && !policy::is_excepted(state, (&source, account))
+        let folded = account.map(str::to_ascii_lowercase);
+        let may_come = standing::rank_of(state, folded.as_deref()) >= Rank::Halfop;
+        entry.matches(&source, account)
+            && !(may_come && entry.matches(&source, None))
+            && !policy::is_excepted(state, (&source, account))
     });
     hit.map(|(id, member)| (&**id, &**member)).collect()
 }

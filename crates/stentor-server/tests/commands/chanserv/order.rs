@@ -59,6 +59,22 @@ async fn a_ban_in_the_words_of_services_has_the_reason_that_was_given_and_no_tim
 }
 
 #[tokio::test]
+async fn a_mask_that_others_hide_behind_throws_out_nobody_who_may_come_in_all_the_same() {
+    let server = server(&["ann", "bob"]).await;
+    let mut ann = server.login("ann", "secret", &[]).await;
+    let (mut bob, mut eve) = (server.login("bob", "secret", &[]).await, server.client("eve").await);
+    ann.ask("JOIN #room").await;
+    told(&mut ann, "HOP #room ADD bob", "bob").await;
+    for client in [&mut bob, &mut eve] {
+        client.ask("JOIN #room").await;
+    }
+    told(&mut ann, "AKICK #room ADD eve spam", "Thrown out: 1.").await;
+    eve.expect_numeric("KICK").await;
+    assert!(command(&bob.drain_until_pong().await, "KICK").iter().all(|line| line.param(1) == "eve"));
+    told(&mut ann, "AKICK #room ADD bob", "Thrown out: 1.").await;
+}
+
+#[tokio::test]
 async fn a_founder_clears_a_room_of_people_bans_and_rights() {
     let server = server(&["ann", "bob"]).await;
     let mut ann = server.login("ann", "secret", &[]).await;

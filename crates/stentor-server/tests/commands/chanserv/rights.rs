@@ -1,6 +1,6 @@
 //! Standing rights, and the ranks that come with them.
 
-use stentor_testing::{TestServer, command, numeric};
+use stentor_testing::{Said, TestServer, command, numeric};
 
 use super::{names, says, server, server_with, told};
 
@@ -38,8 +38,32 @@ async fn what_came_with_an_account_goes_with_it() {
     ann.drain_until_pong().await;
     bob.ask("NS IDENTIFY cat sesame").await;
     let seen = ann.drain_until_pong().await;
-    assert_eq!(numeric(&seen, "MODE").params.join(" "), "#room -o robert");
+    assert!(modes_of(&seen).contains(&"#room -o+v robert robert".to_owned()), "{seen:?}");
     numeric(&bob.ask("MODE #room +t").await, "482");
+}
+
+#[tokio::test]
+async fn what_comes_with_an_account_comes_at_the_login() {
+    let server = TestServer::start().await;
+    for name in ["ann", "bob"] {
+        server.account(name, "sesame").await;
+    }
+    let mut ann = server.login("ann", "sesame", &[]).await;
+    for words in ["JOIN #room", "CS AOP #room ADD bob"] {
+        ann.ask(words).await;
+    }
+    let mut bob = server.client("robert").await;
+    bob.ask("JOIN #room").await;
+    ann.ask("MODE #room +v robert").await;
+    bob.drain_until_pong().await;
+    let told = bob.ask("NS IDENTIFY bob sesame").await;
+    assert_eq!(modes_of(&told), ["#room +o robert"]);
+    assert_eq!(modes_of(&ann.drain_until_pong().await), ["#room +o robert"]);
+    numeric(&bob.ask("MODE #room +t").await, "MODE");
+}
+
+fn modes_of(lines: &[Said]) -> Vec<String> {
+    command(lines, "MODE").iter().map(|line| line.params.join(" ")).collect()
 }
 
 #[tokio::test]
