@@ -1,6 +1,6 @@
 //! UBAN, and KLINE and DLINE with their opposites: who is kept out of the network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use stentor_proto::mask::{Mask, glob_matches};
@@ -234,8 +234,16 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
     Ok(())
 }
 
-/// The bans that somebody who is here, or an address or an account, is kept out by, and those within a range. Of somebody
-/// who is not here, the nick alone is known. The addresses of users of other nodes are not known here.
+/// Somebody who is written `nick!user@host`, where that says who it is.
+fn written_out(source: &str) -> Option<Subject> {
+    let (nick, rest) = source.split_once('!').unwrap_or(("*", source));
+    let (user, host) = rest.split_once('@')?;
+    let address = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Some(Subject::new(nick, user, host, address, None))
+}
+
+/// The bans that somebody who is here or written out, or an address or an account, is kept out by, and those within a range.
+/// Of somebody who is not here, the nick alone is known. The addresses of users of other nodes are not known here.
 async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Result<(), Error> {
     let about = about.ok_or_else(|| UBAN.invalid("Name a nick, an address, a mask or an account"))?;
     let target: Option<Target> = about.parse().ok();
@@ -245,6 +253,7 @@ async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Resu
             let address = range.network();
             Some(Subject::new("*", "*", &session.node.cloak(address), address, None))
         }
+        None if about.contains('@') => written_out(about),
         None => {
             let person = session.node.find_person(about).await?.filter(|person| person.online);
             person.map(|person| subject_of(&person))

@@ -121,6 +121,10 @@ impl FromStr for Target {
         if text.contains('/') && text.split('/').next().is_some_and(|part| part.parse::<IpAddr>().is_ok()) {
             return Err(format!("{text} is no range of addresses"));
         }
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if text.split('.').count() == 4 && text.split('.').all(is_number) {
+            return Err(format!("{text} is no address"));
+        }
         if text.contains(['*', '?', '.', ':', '/']) {
             return mask();
         }

@@ -62,6 +62,7 @@ async fn a_range_keeps_real_addresses_out_and_spares_loopback() {
     );
 
     assert!(notices(&root.ask("DLINE 127.0.0.1").await)[0].contains("never kept out"));
+    assert!(notices(&root.ask("UBAN ADD 300.1.1.1").await)[0].contains("300.1.1.1 is no address"));
     assert!(notices(&root.ask("DLINE 10.0.0.0/8").await)[0].contains("large part"));
     root.ask("UBAN ADD 0.0.0.0/0 FORCE").await;
     numeric(&attempt(server.connect_from(address("198.51.100.1")).await, "eve").await, "465");
@@ -98,6 +99,9 @@ async fn of_an_address_all_bans_are_told_that_keep_it_out() {
         ("192.0.2.9", &["its cloak", "itself"][..]),
         ("192.0.2.0/24", &["itself", "the other half"]),
         ("192.0.2.200", &["the other half"]),
+        ("eve!x@192.0.2.9", &["itself"]),
+        (&format!("eve!x@{cloak}"), &["its cloak"]),
+        ("eve!x@elsewhere", &[]),
     ] {
         let lines = root.ask(&format!("UBAN INFO {about}")).await;
         let told = notices(&lines).join("\n");
