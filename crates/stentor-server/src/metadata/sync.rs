@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use stentor_proto::capability::Capability;
 use stentor_proto::numeric::Numeric;
 
 use super::{ALL, BATCH, FIELD, Values, own};
@@ -158,7 +159,9 @@ pub async fn subscribed(session: &mut Session, keys: &BTreeSet<String>, reply: &
     let views = if is_large { Vec::new() } else { View::all(session) };
     let people: usize = views.iter().map(|view| view.people.len()).sum();
     let is_alone = sizes.is_empty() && people == 0;
-    if is_large || is_alone || people > MEMBERS {
+    if is_alone && !session.client.has(Capability::Metadata) {
+        // The second draft has nothing to tell then, and does not know this target.
+    } else if is_large || is_alone || people > MEMBERS {
         later(ALL, reply);
     } else {
         tell(session, ALL, &views, keys, reply).await;

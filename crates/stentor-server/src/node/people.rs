@@ -104,7 +104,8 @@ impl Node {
     }
 
     /// Whom a private message to this nick reaches. As an account's name it means whoever is logged in to that, under
-    /// whatever nick: their modes judge it. Where their node does not answer it is the account alone.
+    /// whatever nick: their modes judge it, and they are called as the sender calls them. Where their node does not answer it
+    /// is the account alone.
     ///
     /// # Errors
     /// The store's.
@@ -115,7 +116,11 @@ impl Node {
             return Ok(found);
         };
         if let Some(client) = self.clients.by_id(id) {
-            return Ok(if client.profile().registered { Some(local_person(self, client)) } else { found });
+            let is_here = client.profile().registered;
+            return Ok(match is_here {
+                true => Some(called(local_person(self, client), found.as_ref())),
+                false => found,
+            });
         }
         let Ok(writer) = writer.parse::<Writer>() else { return Ok(found) };
         if self.fleet.is_dead(&writer).await? {
@@ -123,7 +128,15 @@ impl Node {
         }
         let Some(nick) = self.ask(&writer, &format!("CALLED {id}"), PATIENCE).await else { return Ok(found) };
         let holder = self.find_person(&nick).await?.filter(|person| *person.id == *id);
-        Ok(holder.or(found))
+        Ok(holder.map(|holder| called(holder, found.as_ref())).or(found))
+    }
+}
+
+/// Somebody under the name of the account by which they were found.
+fn called(holder: Person, account: Option<&Person>) -> Person {
+    match account {
+        Some(account) => Person { nick: account.nick.clone(), ..holder },
+        None => holder,
     }
 }
 

@@ -274,6 +274,8 @@ async fn clients_of_the_second_draft_hear_by_its_command() {
     let server = TestServer::start().await;
     let mut ann = server.client_with("ann", &["draft/metadata-2", "batch"]).await;
     let mut bob = server.client_with("bob", &WANTED).await;
+    let lines = ann.ask("METADATA * SUB shape").await;
+    assert_eq!((lines.len(), &*lines[0].command), (1, "770"), "there is nobody to tell of: {lines:?}");
     ann.ask("JOIN #room").await;
     bob.ask("JOIN #room").await;
     ann.ask("METADATA * SUB color").await;

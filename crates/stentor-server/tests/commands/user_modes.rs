@@ -125,14 +125,15 @@ async fn the_name_of_an_account_is_no_way_around_the_modes_of_its_user() {
     let server = TestServer::start().await;
     server.account("alice", "secret").await;
     let mut ally = server.login("alice", "secret", &[]).await;
-    let mut eve = server.client("eve").await;
+    let mut eve = server.client_with("eve", &["echo-message"]).await;
     ally.ask("NICK ally").await;
     ally.ask("MODE ally +RT").await;
     numeric(&eve.ask("PRIVMSG alice :hello").await, "477");
     ally.ask("MODE ally -R").await;
     numeric(&eve.ask("PRIVMSG alice :\u{1}VERSION\u{1}").await, "531");
-    assert!(eve.ask("PRIVMSG alice :hello").await.is_empty(), "she is here, whatever her nick");
-    assert_eq!(numeric(&ally.drain_until_pong().await, "PRIVMSG").params, ["ally", "hello"]);
+    let lines = eve.ask("PRIVMSG alice :hello").await;
+    assert_eq!((lines.len(), numeric(&lines, "PRIVMSG").param(0)), (1, "alice"), "she is here: {lines:?}");
+    assert_eq!(numeric(&ally.drain_until_pong().await, "PRIVMSG").params, ["alice", "hello"]);
 }
 
 #[tokio::test]

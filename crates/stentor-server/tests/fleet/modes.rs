@@ -19,7 +19,7 @@ async fn the_modes_of_an_accounts_user_hold_on_every_node_whatever_the_nick() {
     numeric(&eve.ask("PRIVMSG alice :hello").await, "477");
     ally.ask("MODE ally -R").await;
     assert!(eve.ask("PRIVMSG alice :hello").await.is_empty());
-    assert_eq!(ally.expect_numeric("PRIVMSG").await.params, ["ally", "hello"]);
+    assert_eq!(ally.expect_numeric("PRIVMSG").await.params, ["alice", "hello"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
