@@ -22,7 +22,6 @@ use crate::hub::{Replica, State};
 use crate::modes::Rank;
 use crate::policy;
 use crate::reply::{Reply, with_tag};
-use crate::services;
 use crate::session::Session;
 use crate::store::{Kind as PartitionKind, Partition, Range, StoreError};
 
@@ -175,7 +174,8 @@ impl<'a> Reference<'a> {
 
 /// A room or a conversation that the client may read.
 struct Buffer {
-    /// What the answer calls it: by its own name, where that is known.
+    /// What the answer calls it: a room by its own name; a person as the client does, since that is how clients know their
+    /// request again.
     name: String,
     logs: Conversation,
 }
@@ -187,13 +187,7 @@ impl Buffer {
             return Self::room(session, target).ok_or_else(|| request.invalid_target());
         }
         let nick = Nick::parse(target, usize::MAX).map_err(|_| request.invalid_target())?;
-        let (name, account) = match services::find(target) {
-            Some(service) => (service.name.to_owned(), None),
-            None => match session.node.find_person(target).await? {
-                Some(person) => (person.nick, person.account),
-                None => (target.to_owned(), None),
-            },
-        };
+        let account = session.node.find_person(target).await?.and_then(|person| person.account);
         let account = account.map(|account| account.to_ascii_lowercase());
         let other = Other { nick: nick.folded().to_owned(), account };
         let view = if plays_back(session) { View::WithEvents(other) } else { View::With(other) };
@@ -204,7 +198,7 @@ impl Buffer {
         } else {
             logs.extend(posts(session, nick.folded()));
         }
-        Ok(Self { name, logs: Conversation { logs } })
+        Ok(Self { name: target.to_owned(), logs: Conversation { logs } })
     }
 
     /// `None` unless the client is a member.

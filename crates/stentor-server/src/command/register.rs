@@ -370,7 +370,8 @@ pub(super) async fn run(
     }
     let accounts = session.node.config().accounts;
     if session.registering.is_some() && !accounts.registration_before_connect {
-        return Err(fail("COMPLETE_CONNECTION_REQUIRED", &[], "Finish connecting, then make an account"));
+        let text = "Finish connecting, then make an account";
+        return Err(fail("COMPLETE_CONNECTION_REQUIRED", &[&name], text));
     }
     // Which names there are is told to nobody who has not chosen one.
     let nick = nick.ok_or_else(|| fail("NEED_NICK", &["*"], "Choose a nick first, then make an account"))?;

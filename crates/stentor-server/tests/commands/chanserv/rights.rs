@@ -59,7 +59,7 @@ async fn what_comes_with_an_account_comes_at_the_login() {
     let told = bob.ask("NS IDENTIFY bob sesame").await;
     assert_eq!(modes_of(&told), ["#room +o robert"]);
     assert_eq!(modes_of(&ann.drain_until_pong().await), ["#room +o robert"]);
-    numeric(&bob.ask("MODE #room +t").await, "MODE");
+    numeric(&bob.ask("MODE #room +m").await, "MODE");
 }
 
 fn modes_of(lines: &[Said]) -> Vec<String> {
