@@ -11,6 +11,7 @@ use crate::config::units::parse_typed_time;
 use crate::config::{AddressRange, Privilege};
 use crate::error::Error;
 use crate::hub::clock;
+use crate::node::Node;
 use crate::node::people::Person;
 use crate::operator::audit::{Deed, how_long};
 use crate::operator::ban::{Ban, Subject, Target};
@@ -235,11 +236,13 @@ async fn list(session: &Session, reply: &mut Reply, wanted: fn(&Target) -> bool)
 }
 
 /// Somebody who is written `nick!user@host`, where that says who it is.
-fn written_out(source: &str) -> Option<Subject> {
+fn written_out(node: &Node, source: &str) -> Option<Subject> {
     let (nick, rest) = source.split_once('!').unwrap_or(("*", source));
     let (user, host) = rest.split_once('@')?;
-    let address = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Some(Subject::new(nick, user, host, address, None))
+    Some(match host.parse() {
+        Ok(address) => Subject::new(nick, user, &node.cloak(address), address, None),
+        Err(_) => Subject::new(nick, user, host, IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
+    })
 }
 
 /// The bans that somebody who is here or written out, or an address or an account, is kept out by, and those within a range.
@@ -253,7 +256,7 @@ async fn info(session: &Session, about: Option<&str>, reply: &mut Reply) -> Resu
             let address = range.network();
             Some(Subject::new("*", "*", &session.node.cloak(address), address, None))
         }
-        None if about.contains('@') => written_out(about),
+        None if about.contains('@') => written_out(&session.node, about),
         None => {
             let person = session.node.find_person(about).await?.filter(|person| person.online);
             person.map(|person| subject_of(&person))

@@ -99,7 +99,7 @@ async fn of_an_address_all_bans_are_told_that_keep_it_out() {
         ("192.0.2.9", &["its cloak", "itself"][..]),
         ("192.0.2.0/24", &["itself", "the other half"]),
         ("192.0.2.200", &["the other half"]),
-        ("eve!x@192.0.2.9", &["itself"]),
+        ("eve!x@192.0.2.9", &["its cloak", "itself"]),
         (&format!("eve!x@{cloak}"), &["its cloak"]),
         ("eve!x@elsewhere", &[]),
     ] {
