@@ -464,10 +464,13 @@ async fn is_moved(session: &Session, lost: &Arc<Tenure>) -> bool {
             if !Arc::ptr_eq(&session.client.tenure(), lost) {
                 return true;
             }
-            node.fenced.notify_one();
+            let stands = Arc::ptr_eq(&node.tenure(), lost);
+            if stands {
+                node.fenced.notify_one();
+            }
             tokio::select! {
                 () = changed => {}
-                () = renewed => {
+                () = renewed, if stands => {
                     if Arc::ptr_eq(&node.tenure(), lost) {
                         return true;
                     }

@@ -7,6 +7,7 @@ use stentor_proto::nick::Nick;
 use super::people::inbox_of;
 use crate::account::Account;
 use crate::account::record::{LOCKED, REVISION};
+use crate::backoff::Backoff;
 use crate::client::Profile;
 use crate::config::DuplicateLogin;
 use crate::error::Error;
@@ -273,16 +274,37 @@ async fn holder(
     if own != Some(nick.folded()) {
         return Err(Refused::Taken);
     }
-    // Somebody had it before it was the name of this session's account, and was not told. Who is not able to give it up now
-    // goes; as long as their node does not answer at all, they may be speaking under it.
-    if let Some(writer) = &writer
-        && !session.node.have_looked(writer, &id).await
-        && !session.node.have_ended(writer, &id, NOT_YOURS).await
-    {
-        return Err(Refused::Taken);
+    if let Some(writer) = &writer {
+        displace(session, partition, writer, &id).await?;
     }
     let left = session.node.hub.store().peek_one(partition, &[]).await?.epoch;
     Ok(left.map(|_| (epoch, as_seen)))
+}
+
+/// Has somebody give up a nick that they had before it was the name of this session's account, and were not told. Who cannot
+/// do so now goes. For as long as they may be speaking under it, it is taken.
+async fn displace(
+    session: &Session,
+    partition: &Partition,
+    writer: &Writer,
+    id: &str,
+) -> Result<(), Refused> {
+    let node = &session.node;
+    if node.have_looked(writer, id).await {
+        return Ok(());
+    }
+    let (mut backoff, mut is_going) = (Backoff::of_a_write(), false);
+    for _ in 0..DISPLACING {
+        let claim = node.hub.store().peek_one(partition, &["user"]).await?;
+        if field(&claim, 0).as_deref() != Some(id) {
+            return Ok(());
+        }
+        is_going = is_going || node.have_ended(writer, id, NOT_YOURS).await;
+        if !is_going || node.pause(&mut backoff).await.is_err() {
+            break;
+        }
+    }
+    Err(Refused::Taken)
 }
 
 /// Whether a folded nick is, or was, the name of an account that is not the session's.
@@ -485,3 +507,5 @@ pub const NOT_YOURS: &str = "Your nick is the name of an account";
 const ATTEMPTS: usize = 16;
 /// How long a node waits at most for another's answer about a session, whatever the probe's setting.
 pub const LONGEST_PROBE: Duration = Duration::from_secs(60);
+/// How often a nick is looked at that somebody is to give up by going, in about half a second.
+const DISPLACING: usize = 5;
