@@ -106,14 +106,7 @@ async fn say(
         if session.is_over() {
             break;
         }
-        let result = if let Some((channel, rank)) = room_of(target) {
-            to_channel(session, (channel, rank), &said, reply).await
-        } else if let Some(service) = services::find(target) {
-            to_service(session, service, &said, reply).await
-        } else {
-            to_person(session, target, &said, reply).await
-        };
-        match result {
+        match to_target(session, target, &said, reply).await {
             Err(error @ (Error::Fenced | Error::Close(_))) => return Err(error),
             Err(Error::Numeric(..)) if quiet => {}
             Err(error) => {
@@ -147,16 +140,24 @@ pub(super) async fn several(
     let kind = if is_notice { Kind::Notice } else { Kind::Privmsg };
     let guest = session.account.is_none().then(|| guest_mark(&session.client.id));
     let said = Said { kind, tags, text: Some(&first.text), more, is_transient: false, guest };
-    let result = if let Some((channel, rank)) = room_of(target) {
-        to_channel(session, (channel, rank), &said, reply).await
-    } else if let Some(service) = services::find(target) {
-        to_service(session, service, &said, reply).await
-    } else {
-        to_person(session, target, &said, reply).await
-    };
-    match result {
+    match to_target(session, target, &said, reply).await {
         Err(Error::Numeric(..)) if is_notice && !reply.is_labelled() => Ok(()),
         other => other,
+    }
+}
+
+async fn to_target(
+    session: &mut Session,
+    target: &str,
+    said: &Said<'_>,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    if let Some((channel, rank)) = room_of(target) {
+        to_channel(session, (channel, rank), said, reply).await
+    } else if let Some(service) = services::find(target) {
+        to_service(session, service, said, reply).await
+    } else {
+        to_person(session, target, said, reply).await
     }
 }
 
