@@ -43,6 +43,8 @@ async fn a_right_given_on_one_node_holds_at_once_on_the_other() {
     let mut bob = pair.two.login("bob", "secret", &[]).await;
     ann.ask("JOIN #room").await;
     bob.ask("JOIN #room").await;
+    // Her node has heard of it by now.
+    ann.expect(|line| line.starts_with(":bob!") && line.contains(" JOIN ")).await;
     assert!(says(&mut ann, "AOP #room ADD bob").await.contains("an operator"));
     assert_eq!(bob.expect_numeric("MODE").await.params, ["#room", "+o", "bob"]);
     ann.ask("MODE #room +ib *!*@*").await;
