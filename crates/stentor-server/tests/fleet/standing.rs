@@ -43,8 +43,6 @@ async fn a_right_given_on_one_node_holds_at_once_on_the_other() {
     let mut bob = pair.two.login("bob", "secret", &[]).await;
     ann.ask("JOIN #room").await;
     bob.ask("JOIN #room").await;
-    // Her node has heard of it by now.
-    ann.expect(|line| line.starts_with(":bob!") && line.contains(" JOIN ")).await;
     assert!(says(&mut ann, "AOP #room ADD bob").await.contains("an operator"));
     assert_eq!(bob.expect_numeric("MODE").await.params, ["#room", "+o", "bob"]);
     ann.ask("MODE #room +ib *!*@*").await;
@@ -63,6 +61,25 @@ async fn a_right_given_on_one_node_holds_at_once_on_the_other() {
     while !modes(&bob.drain_until_pong().await).contains(&"-o bob".to_owned()) {}
     bob.ask("PART #room").await;
     numeric(&bob.ask("JOIN #room").await, "473");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_reaches_who_has_just_come_in_elsewhere() {
+    let pair = pair(&["ann", "bob"]).await;
+    let mut ann = pair.one.login("ann", "secret", &[]).await;
+    let mut bob = pair.two.login("bob", "secret", &[]).await;
+    ann.ask("JOIN #room").await;
+    for round in 0..200 {
+        // Her node may not have heard of it yet.
+        let mut seen = modes(&bob.ask("JOIN #room").await);
+        assert!(says(&mut ann, "VOP #room ADD bob").await.contains("a voice"));
+        while seen.is_empty() {
+            seen = modes(&[bob.expect_numeric("MODE").await]);
+        }
+        assert_eq!(seen, ["+v bob"], "round {round}");
+        bob.ask("PART #room").await;
+        assert!(says(&mut ann, "VOP #room DEL bob").await.contains("no standing right"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

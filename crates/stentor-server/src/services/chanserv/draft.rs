@@ -21,6 +21,8 @@ pub(super) struct Draft<'a> {
     /// Nicks, and why.
     kicked: Vec<(&'a str, &'a str)>,
     ends: bool,
+    /// Whether nobody may come in meanwhile.
+    counts: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -33,6 +35,7 @@ impl<'a> Draft<'a> {
             modes: Vec::new(),
             kicked: Vec::new(),
             ends: false,
+            counts: false,
         }
     }
 
@@ -51,6 +54,8 @@ impl<'a> Draft<'a> {
     /// Gives those of an account's members who are there what comes with a standing right, in place of another one.
     pub(super) fn instead(&mut self, account: &'a str, before: &str, after: &str) {
         let gone: String = before.chars().filter(|letter| !after.contains(*letter)).collect();
+        // Whose JOIN is not known here yet came in by the right of before.
+        self.counts |= standing::members_of(self.state, account).next().is_none();
         for member in standing::members_of(self.state, account) {
             self.prefixes(member, &gone, false);
             self.prefixes(member, after, true);
@@ -118,6 +123,9 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self, source: &str, otherwise: &str) -> Decision {
         let name = policy::name(self.state, otherwise);
         self.guards.push(rules_guard(self.state));
+        if self.counts {
+            self.guards.push(Guard::Size(Size::Exactly(self.state.members.len() as u64)));
+        }
         for (id, (before, after)) in self.members {
             if *before != after {
                 self.guards.push(Guard::Member(id.to_owned(), Is::Equal(before.to_value())));
