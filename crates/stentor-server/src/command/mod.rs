@@ -430,7 +430,7 @@ pub const TABLE: &[Command] = &[
     .explained(&[
         "A target is an address like 192.0.2.7, a range like 2001:db8::/48, a mask like spam*!*@*, or an account's name.",
         "A time is 30m, 12h or 7d, and a number alone is in minutes; without one a ban lasts until it is lifted.",
-        "FORCE is asked for what would hit very many, yourself or an admin. INFO also takes the nick of somebody.",
+        "FORCE is asked for what would hit very many, yourself or an admin. INFO also takes a nick, or nick!user@host.",
     ]),
     command("UNDLINE", 1, handler!(uban::undline), ("UNDLINE <address or range>", "Lifts a DLINE (operators).")),
     command("UNKLINE", 1, handler!(uban::unkline), ("UNKLINE <mask>", "Lifts a KLINE (operators).")),
