@@ -117,16 +117,20 @@ pub fn tell_changes(client: &Client, before: &Config, now: &Config) {
     });
     let come: Vec<String> = come.map(|one| show(one, with_values)).collect();
     if client.has(Capability::CapNotify) {
-        let nick = client.profile().nick.clone();
         for (subcommand, names) in [("DEL", gone_names), ("NEW", come)] {
-            let line = || Line::new("CAP").source(&client.server).param(&nick).param(subcommand);
-            let length = line().trailing("").build().len();
-            for names in stentor_proto::text::pack(length, &names, ' ') {
-                client.queue.push_line(&line().trailing(names).build());
-            }
+            lines(client, subcommand, &names).iter().for_each(|line| client.queue.push_line(line));
         }
     }
     client.withdraw_capabilities(gone);
+}
+
+/// As many lines as it takes to name these; none for none.
+fn lines<T: AsRef<str>>(client: &Client, subcommand: &str, names: &[T]) -> Vec<String> {
+    let nick = client.profile().nick.clone();
+    let line = Line::new("CAP").source(&client.server).param(nick).param(subcommand);
+    let length = line.clone().trailing("").build().len();
+    let names = names.iter().map(AsRef::as_ref);
+    stentor_proto::text::pack(length, names, ' ').map(|names| line.clone().trailing(names).build()).collect()
 }
 
 /// Where accounts are required, the account's name is the nick.
@@ -192,17 +196,13 @@ fn request(session: &Session, wanted: &str, reply: &mut Reply) {
             _ => known = false,
         }
     }
-    let nick = session.client.profile().nick.clone();
-    let answer = if known { "ACK" } else { "NAK" };
-    let line = Line::new("CAP").source(reply.server()).param(nick).param(answer);
-    let length = line.clone().trailing("").build().len();
-    let names: Vec<&str> = wanted.split(' ').filter(|name| !name.is_empty()).collect();
-    let mut pieces: Vec<String> = stentor_proto::text::pack(length, names, ' ').collect();
-    if pieces.is_empty() {
-        pieces.push(String::new());
+    // Nothing that is asked for is answered, too.
+    let mut names: Vec<&str> = wanted.split(' ').filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        names.push("");
     }
-    for piece in pieces {
-        reply.line(line.clone().trailing(piece).build());
+    for line in lines(&session.client, if known { "ACK" } else { "NAK" }, &names) {
+        reply.line(line);
     }
     if known {
         let was_aware = metadata::is_aware(&session.client);

@@ -159,9 +159,11 @@ pub async fn subscribed(session: &mut Session, keys: &BTreeSet<String>, reply: &
     let views = if is_large { Vec::new() } else { View::all(session) };
     let people: usize = views.iter().map(|view| view.people.len()).sum();
     let is_alone = sizes.is_empty() && people == 0;
+    // The second draft has nothing to tell then, and does not know this target.
     if is_alone && !session.client.has(Capability::Metadata) {
-        // The second draft has nothing to tell then, and does not know this target.
-    } else if is_large || is_alone || people > MEMBERS {
+        return;
+    }
+    if is_large || is_alone || people > MEMBERS {
         later(ALL, reply);
     } else {
         tell(session, ALL, &views, keys, reply).await;
